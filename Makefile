@@ -1,0 +1,22 @@
+# Everything runs on the Node.js that npm installs here, whatever the machine has: npm puts it first in the path.
+.PHONY: run test build bench clean
+
+run: node_modules/.package-lock.json
+	npm start --silent
+
+test: node_modules/.package-lock.json
+	npm test --silent
+
+build: node_modules/.package-lock.json
+	npm run --silent build
+
+bench: node_modules/.package-lock.json
+	npm run --silent bench
+
+# npm writes this file last, so it is there, and newer than the lock file, only after a whole install.
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+clean:
+	rm -rf node_modules dist

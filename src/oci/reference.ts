@@ -1,0 +1,50 @@
+import { type Digest, isDigest, parseDigest } from './digest.ts';
+import { RegistryError } from './errors.ts';
+
+/** The name of a repository within its registry: `library/alpine`. Made only by `parseRepository`. */
+export type Repository = string & { readonly brand: 'Repository' };
+
+/** The name of a tag. Made only by `parseTag`. */
+export type Tag = string & { readonly brand: 'Tag' };
+
+/** What a manifest is asked for by. */
+export type Reference = Tag | Digest;
+
+// Distribution spec, "Pulling manifests". Each separator is followed by a character that is none, so no input backtracks.
+const repositoryPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
+const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
+const maxRepositoryLength = 255; // what many clients limit host and name to, together
+
+/**
+ * Parses the name of a repository.
+ * @throws RegistryError NAME_INVALID
+ */
+export function parseRepository(text: string): Repository {
+  if (text.length <= maxRepositoryLength && repositoryPattern.test(text)) return text as Repository;
+  throw new RegistryError(
+    'NAME_INVALID',
+    `Cannot read repository name "${text.slice(0, 300)}": see the spec's grammar`,
+  );
+}
+
+/**
+ * Parses a tag.
+ * @throws RegistryError TAG_INVALID
+ */
+export function parseTag(text: string): Tag {
+  if (tagPattern.test(text)) return text as Tag;
+  throw new RegistryError('TAG_INVALID', `Cannot read tag "${text.slice(0, 200)}": see the spec's grammar`);
+}
+
+/**
+ * Parses a tag or a digest: a colon makes it a digest, as no tag has one.
+ * @throws RegistryError TAG_INVALID or DIGEST_INVALID
+ */
+export function parseReference(text: string): Reference {
+  return text.includes(':') ? parseDigest(text) : parseTag(text);
+}
+
+/** Whether the reference is a digest, whose content never changes. */
+export function isDigestReference(reference: Reference): reference is Digest {
+  return isDigest(reference);
+}

@@ -1,0 +1,55 @@
+import type { Digest } from '../oci/digest.ts';
+
+/**
+ * Bytes by digest, immutable once committed. A store does not verify: whoever writes commits only what was verified.
+ * Failures reject with the system's error (`code` ENOSPC, EACCES, …), never with "not found": that is `undefined`.
+ */
+export interface BlobStore {
+  /** The size of a committed blob in bytes; undefined when it is not stored. */
+  size(digest: Digest): Promise<number | undefined>;
+
+  /** Opens a committed blob; undefined when it is not stored. What is open stays readable though it be removed. */
+  open(digest: Digest): Promise<StoredBlob | undefined>;
+
+  /**
+   * Begins to write a blob. Several writers of one digest may be open at a time: each has a spool of its own, and
+   * the first to commit wins without harm, as their bytes are the same.
+   */
+  create(digest: Digest): Promise<BlobWriter>;
+
+  /** Removes a blob; false when it was not stored. */
+  remove(digest: Digest): Promise<boolean>;
+
+  /** Every committed blob, in no order. */
+  list(): AsyncIterable<{ digest: Digest; sizeBytes: number }>;
+}
+
+/** Reads at a position. */
+export interface ReadableAt {
+  /** Fills the buffer's beginning from `position`; the count of bytes is less than its length only at the end. */
+  read(into: Uint8Array, position: number): Promise<number>;
+}
+
+/** A committed blob, open for reading. It is closed once, by whoever opened it, when no read is under way. */
+export interface StoredBlob extends ReadableAt {
+  readonly sizeBytes: number;
+  close(): Promise<void>;
+}
+
+/**
+ * A blob that is being written. It can be read while it grows, and until `close`, whatever became of it. Writes may
+ * overlap in time and complete in any order; what has been written can be read.
+ */
+export interface BlobWriter extends ReadableAt {
+  /** Writes all of the bytes at the position. They must not change until it settles. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+
+  /**
+   * Makes the blob whole and durable: when it resolves, it is stored, and a crash at any moment leaves either the
+   * whole blob or none. Called once, after all writes have settled.
+   */
+  commit(): Promise<void>;
+
+  /** Ends writing and reading. What was not committed is removed. Called once, when no read or write is under way. */
+  close(): Promise<void>;
+}
