@@ -1,0 +1,163 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BufferPool } from './cache/buffers.ts';
+import { listCatalog } from './cache/catalog.ts';
+import { ContentMemory } from './cache/content-memory.ts';
+import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/download.ts';
+import { Downloads } from './cache/download/downloads.ts';
+import { Hasher } from './cache/download/hasher.ts';
+import { LocalContent } from './cache/local-content.ts';
+import { PullThrough } from './cache/pull-through.ts';
+import type { CacheTools } from './cache/tools.ts';
+import { UseRecorder } from './cache/uses.ts';
+import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
+import { openSqliteIndex } from './index/sqlite.ts';
+import { createAdmin } from './server/admin.ts';
+import { createListener, openDoor } from './server/door.ts';
+import { RegistryHandler } from './server/registry-handler.ts';
+import { Router } from './server/routing.ts';
+import { openFileStore } from './store/fs.ts';
+import { UpstreamRegistry } from './upstream/client.ts';
+import type { UpstreamObserver } from './upstream/observer.ts';
+import type { RetryPolicy } from './upstream/retry.ts';
+import type { TransportLimits } from './upstream/transport/connection.ts';
+import { proxyFromEnvironment } from './upstream/transport/proxy-env.ts';
+import { Transport } from './upstream/transport/transport.ts';
+import { type Clock, systemClock } from './util/clock.ts';
+import type { Log } from './util/log.ts';
+import { createMetrics, type Metrics } from './util/metrics.ts';
+import { openPinoLog } from './util/pino-log.ts';
+import { packageVersion } from './util/version.ts';
+
+/** What a test may put in the place of the machine's own. */
+export interface AppOptions {
+  readonly clock?: Clock;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly log?: Log;
+  readonly limits?: Partial<TransportLimits>;
+  readonly retry?: Partial<RetryPolicy>;
+  readonly download?: Partial<DownloadPolicy>;
+}
+
+/** A cache that is serving. */
+export interface App {
+  readonly addresses: { readonly registry: ListenAddress };
+  /** Takes no more requests, lets answers end (for as long as the configuration says), and lets go of everything. */
+  stop(): Promise<void>;
+}
+
+/** Things that were started, to be stopped in the reverse order, also when a later one could not be started. */
+type Stack = (() => Promise<void> | void)[];
+
+/**
+ * Starts a cache: the only place where the parts are put together.
+ * @throws what keeps it from starting: the data folder, the index, or the address
+ */
+export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
+  const stack: Stack = [];
+  try {
+    return await start(config, options, stack);
+  } catch (error) {
+    await unwind(stack);
+    throw error;
+  }
+}
+
+async function start(config: Config, options: AppOptions, stack: Stack): Promise<App> {
+  const { clock = systemClock } = options;
+  const { log, flush } = options.log ? { log: options.log, flush: () => {} } : openPinoLog(config.log);
+  stack.push(flush);
+  const transport = new Transport({
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    proxyFor: proxyFromEnvironment(options.env ?? process.env),
+  });
+  stack.push(() => transport.close());
+  const tools = await openCache(config, options, { clock, log }, stack);
+  const version = packageVersion();
+  const metrics = createMetrics({ downloadsInFlight: () => tools.downloads.count, store: () => tools.index.totals() });
+  const observer = observeUpstreams(metrics, log);
+  const registries = config.upstreams.map((upstream) => {
+    const { retry = {} } = options;
+    const client = openUpstream(upstream, { transport, clock, observer, retry, userAgent: `Entrepot/${version}` });
+    const { name, alias, names, dockerHub } = upstream;
+    return { name, alias, names, dockerHub, registry: new PullThrough(name, client, tools) };
+  });
+  const door = config.doors.registry;
+  const router = new Router(registries, config.domain, door.default);
+  const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
+  const listener = createListener({
+    registry: new RegistryHandler({ router, log, catalog: (page) => listCatalog(tools.index, aliases, page) }),
+    admin: createAdmin({ metrics, version, ready: async () => void (await tools.index.totals()) }),
+    log,
+    metrics,
+  });
+  const open = await openDoor(door.listen, listener);
+  stack.push(() => open.close(config.shutdown.graceMs));
+  log.info({ host: open.host, port: open.port, version }, 'registry door open');
+  return { addresses: { registry: { host: open.host, port: open.port } }, stop: () => unwind(stack) };
+}
+
+/** Opens what the caches of all upstreams share. */
+async function openCache(
+  config: Config,
+  options: AppOptions,
+  { clock, log }: { clock: Clock; log: Log },
+  stack: Stack,
+): Promise<CacheTools> {
+  await mkdir(config.data, { recursive: true });
+  const store = await openFileStore(config.data, { clock });
+  const index = openSqliteIndex(join(config.data, 'index-v1.sqlite'), {
+    onBroken: (path, error) => log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
+    now: () => clock.now(),
+  });
+  stack.push(() => index.close());
+  const uses = new UseRecorder(index, clock, (error) => log.error({ reason: error.message }, 'uses cannot be stored'));
+  stack.push(() => uses.flush());
+  const hasher = new Hasher();
+  stack.push(() => hasher.close());
+  const buffers = new BufferPool();
+  const policy = { ...defaultDownloadPolicy, ...options.download };
+  const downloads = new Downloads({ store, hasher, buffers, clock, random: Math.random, policy });
+  stack.push(() => downloads.close());
+  const memory = new ContentMemory();
+  const local = new LocalContent({ store, index, memory, buffers, clock, log });
+  const freshness = { tagTtlMs: config.cache.tagTtlMs };
+  return { store, index, memory, local, downloads, buffers, uses, freshness, clock, log };
+}
+
+interface UpstreamTools {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly observer: UpstreamObserver;
+  readonly retry: Partial<RetryPolicy>;
+  readonly userAgent: string;
+}
+
+function openUpstream(upstream: UpstreamConfig, tools: UpstreamTools): UpstreamRegistry {
+  const { name, urls, username, password, ca, cert, key, insecure, tokenHosts } = upstream;
+  return new UpstreamRegistry({
+    name,
+    urls,
+    tokenHosts,
+    credentials: username === undefined || !password ? undefined : { username, password: password.reveal() },
+    identity: { ca, cert, key: key?.reveal(), insecure },
+    ...tools,
+  });
+}
+
+function observeUpstreams(metrics: Metrics, log: Log): UpstreamObserver {
+  return {
+    fetched: (upstream, bytes) => metrics.fetchedBytes.inc({ upstream }, bytes),
+    answered({ upstream, operation, method, result, durationMs, headers }) {
+      metrics.upstreamRequests.inc({ upstream, operation, method, result });
+      metrics.upstreamSeconds.observe({ upstream, operation }, durationMs / 1000);
+      const remaining = /^\d+/.exec(headers?.get('ratelimit-remaining') ?? '')?.[0];
+      if (remaining !== undefined) metrics.rateLimitRemaining.set({ upstream }, Number(remaining));
+      log.debug({ upstream, operation, method, result, ms: Math.round(durationMs) }, 'upstream answered');
+    },
+  };
+}
+
+async function unwind(stack: Stack): Promise<void> {
+  for (let stop = stack.pop(); stop; stop = stack.pop()) await stop();
+}

@@ -1,0 +1,167 @@
+import type { RepositoryKey } from '../index/metadata-index.ts';
+import type { Digest } from '../oci/digest.ts';
+import { isTemporary, RegistryError } from '../oci/errors.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { BlobContent, BlobStat, CacheOutcome, Registry, RequestedRange } from '../oci/registry.ts';
+import type { Download, DownloadObserver } from './download/download.ts';
+import type { RunningDownload } from './download/downloads.ts';
+import type { CacheTools } from './tools.ts';
+
+const hit: CacheOutcome = { kind: 'hit' };
+const revalidated: CacheOutcome = { kind: 'revalidated' };
+const stored: CacheOutcome = { kind: 'miss', stored: true, collapsed: false };
+const collapsed: CacheOutcome = { kind: 'miss', stored: true, collapsed: true };
+const passedOn: CacheOutcome = { kind: 'miss', stored: false, collapsed: false };
+
+/**
+ * The blobs of one upstream. Bytes are shared by all repositories of all upstreams, but a repository has only what
+ * upstream says it has: that is a link. Without one, upstream is asked once (HEAD); the bytes are not fetched again.
+ */
+export class BlobCache {
+  readonly #registry: string;
+  readonly #upstream: Registry;
+  readonly #tools: CacheTools;
+
+  constructor(registry: string, upstream: Registry, tools: CacheTools) {
+    this.#registry = registry;
+    this.#upstream = upstream;
+    this.#tools = tools;
+  }
+
+  async stat(repository: Repository, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
+    const key = this.#key(repository);
+    const [link, sizeBytes] = await Promise.all([
+      this.#tools.index.getLink(key, digest),
+      this.#tools.local.size(digest),
+    ]);
+    if (link && sizeBytes !== undefined) return { sizeBytes, outcome: hit };
+    const running = this.#tools.downloads.get(digest);
+    if (running?.origin === originOf(key) && running.download.sizeBytes !== undefined) {
+      return { sizeBytes: running.download.sizeBytes, outcome: collapsed };
+    }
+    try {
+      const stat = await this.#upstream.statBlob(repository, digest, signal);
+      if (sizeBytes !== undefined) await this.#link(key, digest);
+      return { ...stat, outcome: sizeBytes === undefined ? passedOn : revalidated };
+    } catch (error) {
+      if (sizeBytes === undefined || !isTemporary(error)) throw error;
+      return { sizeBytes, outcome: staleBecause(error) };
+    }
+  }
+
+  async get(
+    repository: Repository,
+    digest: Digest,
+    range: RequestedRange | undefined,
+    signal: AbortSignal,
+  ): Promise<BlobContent> {
+    const key = this.#key(repository);
+    const local = await this.#openLocal(key, digest, range, signal);
+    if (local) {
+      this.#tools.uses.record(digest);
+      const { registry } = key;
+      this.#tools.log.info({ registry, repository, digest, bytes: local.sizeBytes }, 'blob served from local cache');
+      return local;
+    }
+    return this.#download(key, digest, range, signal);
+  }
+
+  async #openLocal(
+    key: RepositoryKey,
+    digest: Digest,
+    range: RequestedRange | undefined,
+    signal: AbortSignal,
+  ): Promise<BlobContent | undefined> {
+    const { index, local, downloads } = this.#tools;
+    if (await index.getLink(key, digest)) return local.open(digest, range, hit);
+    const running = downloads.get(digest);
+    if (running?.origin === originOf(key)) return undefined;
+    if (!running && (await local.size(digest)) === undefined) return undefined;
+    return local.open(digest, range, await this.#confirm(key, digest, signal));
+  }
+
+  /** Asks upstream whether the repository has a blob whose bytes are here, or on their way. */
+  async #confirm(key: RepositoryKey, digest: Digest, signal: AbortSignal): Promise<CacheOutcome> {
+    try {
+      await this.#upstream.statBlob(key.repository, digest, signal);
+      await this.#link(key, digest);
+      return revalidated;
+    } catch (error) {
+      // What one repository gives to everybody is no secret in another: unless upstream says no, it is served.
+      if (isTemporary(error)) return staleBecause(error);
+      throw error;
+    }
+  }
+
+  async #download(
+    key: RepositoryKey,
+    digest: Digest,
+    range: RequestedRange | undefined,
+    signal: AbortSignal,
+  ): Promise<BlobContent> {
+    const running = this.#tools.downloads.get(digest);
+    if (!running) return this.#start(key, digest).read(range, stored, signal);
+    try {
+      return await running.download.read(range, collapsed, signal);
+    } catch (error) {
+      if (signal.aborted || !isForeignFailure(error, running, key)) throw error;
+      const { download } = this.#tools.downloads.get(digest) ?? { download: this.#start(key, digest) };
+      return download.read(range, stored, signal);
+    }
+  }
+
+  #start(key: RepositoryKey, digest: Digest): Download {
+    const { downloads, log } = this.#tools;
+    const { registry, repository } = key;
+    log.info({ registry, repository, digest }, 'blob download initiated');
+    return downloads.start(
+      digest,
+      originOf(key),
+      (start, signal) => this.#upstream.getBlob(repository, digest, start === 0 ? undefined : { start }, signal),
+      this.#observe(key, digest),
+    );
+  }
+
+  #observe(key: RepositoryKey, digest: Digest): DownloadObserver {
+    const { log, index, uses, clock } = this.#tools;
+    const { registry, repository } = key;
+    const facts = { registry, repository, digest };
+    return {
+      resumed: (error, fromBytes) => log.warn({ ...facts, fromBytes, reason: error.message }, 'blob download resumed'),
+      diskFailed: (error) => log.error({ ...facts, reason: error.message }, 'blob cannot be stored'),
+      failed: (error) => log.warn({ ...facts, reason: error.message }, 'blob download failed'),
+      stored: async (bytes) => {
+        try {
+          await index.putContent(digest, bytes, clock.now());
+          await this.#link(key, digest);
+          uses.record(digest);
+          log.info({ ...facts, bytes }, 'blob stored');
+        } catch (error) {
+          log.error({ ...facts, reason: (error as Error).message }, 'blob is stored, but not in the index');
+        }
+      },
+    };
+  }
+
+  async #link(key: RepositoryKey, digest: Digest): Promise<void> {
+    await this.#tools.index.link(key, digest, undefined, this.#tools.clock.now());
+  }
+
+  #key(repository: Repository): RepositoryKey {
+    return { registry: this.#registry, repository };
+  }
+}
+
+function originOf({ registry, repository }: RepositoryKey): string {
+  return `${registry}/${repository}`;
+}
+
+function staleBecause(error: unknown): CacheOutcome {
+  return { kind: 'stale', reason: (error as Error).message };
+}
+
+/** Whether a download failed for a reason that need not hold for this repository: it was begun for another one. */
+function isForeignFailure(error: unknown, running: RunningDownload, key: RepositoryKey): boolean {
+  if (running.origin === originOf(key)) return false;
+  return !(error instanceof RegistryError && error.code === 'RANGE_INVALID');
+}

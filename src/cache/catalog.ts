@@ -1,0 +1,44 @@
+import type { MetadataIndex, RepositoryKey } from '../index/metadata-index.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { Page, RepositoryList } from '../oci/registry.ts';
+
+const defaultPageCount = 1000;
+
+/**
+ * One page of the repositories of several registries, of which something is kept here. The pages go through the
+ * registries by alias; within each they are in lexical order.
+ * @param aliases what stands before the repositories of each registry, and the registry's name; empty for the default
+ */
+export async function listCatalog(
+  index: MetadataIndex,
+  aliases: ReadonlyMap<string, string>,
+  page: Page,
+): Promise<RepositoryList> {
+  const count = page.count ?? defaultPageCount;
+  const found: string[] = [];
+  for (const [alias, registry] of [...aliases].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const after = positionIn(alias, registry, aliases, page.last);
+    if (after === 'passed') continue;
+    const keys = await index.listRepositories(registry, { count: count + 1 - found.length, after });
+    found.push(...keys.map(({ repository }) => (alias === '' ? repository : `${alias}/${repository}`)));
+    if (found.length > count) break;
+  }
+  const repositories = found.slice(0, count);
+  return { repositories, next: found.length > count ? { count, last: repositories.at(-1) } : undefined };
+}
+
+/** Where in a registry a page begins: after a repository, at its beginning, or not in it, as the page begins later. */
+function positionIn(
+  alias: string,
+  registry: string,
+  aliases: ReadonlyMap<string, string>,
+  last: string | undefined,
+): RepositoryKey | undefined | 'passed' {
+  if (last === undefined) return undefined;
+  const slash = last.indexOf('/');
+  const first = slash < 0 ? '' : last.slice(0, slash);
+  const lastAlias = aliases.has(first) ? first : '';
+  if (lastAlias > alias) return 'passed';
+  if (lastAlias < alias) return undefined;
+  return { registry, repository: (alias === '' ? last : last.slice(slash + 1)) as Repository };
+}

@@ -1,0 +1,54 @@
+import type { Digest } from '../../oci/digest.ts';
+import { Download, type DownloadObserver, type DownloadSource, type DownloadTools } from './download.ts';
+
+/** A download, and for whom it was begun. */
+export interface RunningDownload {
+  readonly download: Download;
+  /** The registry and repository that it comes from, as one text. */
+  readonly origin: string;
+}
+
+/** The downloads that are under way: at most one for a digest that can be joined. */
+export class Downloads {
+  readonly #tools: DownloadTools;
+  readonly #running = new Map<Digest, RunningDownload>();
+  readonly #all = new Set<Download>();
+  #closed = false;
+
+  constructor(tools: DownloadTools) {
+    this.#tools = tools;
+  }
+
+  /** How many are under way. */
+  get count(): number {
+    return this.#all.size;
+  }
+
+  /** The download of a digest that can be joined. */
+  get(digest: Digest): RunningDownload | undefined {
+    const running = this.#running.get(digest);
+    return running?.download.joinable ? running : undefined;
+  }
+
+  /** Begins a download; from now on it is what others join. */
+  start(digest: Digest, origin: string, source: DownloadSource, observer: DownloadObserver): Download {
+    const download = new Download(digest, source, this.#tools, observer);
+    const running = { download, origin };
+    this.#running.set(digest, running);
+    this.#all.add(download);
+    void download.finished.then(() => {
+      this.#all.delete(download);
+      if (this.#running.get(digest) === running) this.#running.delete(digest);
+    });
+    if (this.#closed) download.abort(new Error('The cache is being stopped'));
+    return download;
+  }
+
+  /** Ends all downloads, and resolves when they have let go of everything. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const reason = new Error('The cache is being stopped');
+    for (const download of this.#all) download.abort(reason);
+    await Promise.all([...this.#all].map(({ finished }) => finished));
+  }
+}

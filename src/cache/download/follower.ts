@@ -1,0 +1,134 @@
+import { RegistryError } from '../../oci/errors.ts';
+import { resolveRange } from '../../oci/range.ts';
+import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../../oci/registry.ts';
+import { type BufferPool, readBufferBytes } from '../buffers.ts';
+import type { Spool, SpoolReader } from './spool.ts';
+
+/** What a follower sees of the download that it follows. */
+export interface Followed {
+  readonly spool: Spool;
+  /** The size of the blob; undefined until it is known. */
+  readonly sizeBytes: number | undefined;
+  /** How far a follower may read now: the last byte is held back until the digest is right. */
+  readonly visibleBytes: number;
+  /** Why no more will come; undefined while more may. */
+  readonly failure: Error | undefined;
+  /** Whether every byte has come and is right. */
+  readonly verified: boolean;
+}
+
+/** One reader of a download, at its own pace; whatever becomes of it, the download goes on. */
+export class Follower implements BlobContent, SpoolReader {
+  readonly outcome: CacheOutcome;
+  readonly #followed: Followed;
+  readonly #buffers: BufferPool;
+  readonly #left: () => void;
+  #start = 0;
+  #end: number | undefined;
+  #position = 0;
+  #reading = false;
+  #closed = false;
+  #error: Error | undefined;
+
+  /** @param left called once, when the reader has gone and no read of it is under way */
+  constructor(followed: Followed, buffers: BufferPool, outcome: CacheOutcome, left: () => void) {
+    this.#followed = followed;
+    this.#buffers = buffers;
+    this.outcome = outcome;
+    this.#left = left;
+    followed.spool.readers.add(this);
+  }
+
+  get sizeBytes(): number | undefined {
+    return this.#followed.sizeBytes;
+  }
+
+  get start(): number {
+    return this.#start;
+  }
+
+  get end(): number | undefined {
+    return this.#end;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /**
+   * Chooses the bytes that are read, once the size is known. While it is not, there is only the whole.
+   * @throws RegistryError RANGE_INVALID
+   */
+  begin(range: RequestedRange | undefined): void {
+    const { sizeBytes } = this.#followed;
+    if (sizeBytes === undefined) return;
+    const { start, end } = resolveRange(range, sizeBytes);
+    this.#start = start;
+    this.#position = start;
+    this.#end = end;
+  }
+
+  async next(): Promise<Chunk | undefined> {
+    this.#reading = true;
+    try {
+      const available = await this.#available();
+      if (available === 0) return undefined;
+      const buffer = this.#buffers.take();
+      const count = await this.#read(buffer, available);
+      this.#position += count;
+      return { bytes: buffer.subarray(0, count), release: () => this.#buffers.give(buffer) };
+    } finally {
+      this.#reading = false;
+      if (this.#closed) this.#leave();
+    }
+  }
+
+  fail(error: Error): void {
+    this.#error ??= error;
+    this.#followed.spool.notify();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#followed.spool.notify();
+    if (!this.#reading) this.#leave();
+  }
+
+  /** How many bytes can be read now; waits for the first, and is 0 after the last. */
+  async #available(): Promise<number> {
+    // What the reader has not yet taken of the last chunk is in its own buffers, so these bytes can go.
+    this.#followed.spool.trim();
+    for (;;) {
+      if (this.#closed) throw new RegistryError('INTERNAL', 'Cannot read on: the reader was closed');
+      const followed = this.#followed;
+      const end = this.#end ?? (followed.verified ? followed.spool.receivedBytes : Number.POSITIVE_INFINITY);
+      if (this.#position >= end) return 0; // only a part can be complete here before all is verified
+      const count = Math.min(end, followed.visibleBytes) - this.#position;
+      if (count > 0) return count;
+      const failure = this.#error ?? followed.failure;
+      if (failure) throw failure;
+      await followed.spool.changed();
+    }
+  }
+
+  async #read(buffer: Buffer, available: number): Promise<number> {
+    try {
+      const into = buffer.subarray(0, Math.min(available, readBufferBytes));
+      const count = await this.#followed.spool.read(into, this.#position);
+      if (count > 0) return count;
+      throw new RegistryError('INTERNAL', 'Cannot read on: the spool file is shorter than what was written to it');
+    } catch (error) {
+      this.#buffers.give(buffer);
+      throw error;
+    }
+  }
+
+  #leave(): void {
+    const { spool } = this.#followed;
+    if (!spool.readers.delete(this)) return;
+    spool.trim();
+    spool.notify();
+    this.#left();
+  }
+}

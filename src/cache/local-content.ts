@@ -1,0 +1,104 @@
+import type { MetadataIndex, RepositoryKey } from '../index/metadata-index.ts';
+import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts';
+import type { BlobContent, CacheOutcome, RequestedRange } from '../oci/registry.ts';
+import type { BlobStore, StoredBlob } from '../store/blob-store.ts';
+import type { Clock } from '../util/clock.ts';
+import type { Log } from '../util/log.ts';
+import type { BufferPool } from './buffers.ts';
+import { type ContentMemory, maxRememberedBytes } from './content-memory.ts';
+import { memoryContent, storedContent } from './stored-content.ts';
+
+/** What local content is made of. */
+export interface LocalContentTools {
+  readonly store: BlobStore;
+  readonly index: MetadataIndex;
+  readonly memory: ContentMemory;
+  readonly buffers: BufferPool;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A manifest may be of any size that upstream may send: it is read whole. */
+const maxWholeBytes = 8 * 1024 * 1024;
+
+/**
+ * The content that is here, by digest, whoever may read it: in memory what is small, on disk the rest. Small content is
+ * verified whenever it comes from the disk; when it is not what it was, it is removed, and so will be fetched again.
+ */
+export class LocalContent {
+  readonly #tools: LocalContentTools;
+
+  constructor(tools: LocalContentTools) {
+    this.#tools = tools;
+  }
+
+  /** The size of content that is here. */
+  async size(digest: Digest): Promise<number | undefined> {
+    return this.#tools.memory.get(digest)?.length ?? (await this.#tools.store.size(digest));
+  }
+
+  /**
+   * Content, or a part of it.
+   * @throws RegistryError RANGE_INVALID
+   */
+  async open(
+    digest: Digest,
+    range: RequestedRange | undefined,
+    outcome: CacheOutcome,
+  ): Promise<BlobContent | undefined> {
+    const remembered = this.#tools.memory.get(digest);
+    if (remembered) return memoryContent(remembered, range, outcome);
+    const blob = await this.#tools.store.open(digest);
+    if (!blob) return undefined;
+    if (blob.sizeBytes > maxRememberedBytes) return storedContent(blob, range, this.#tools.buffers, outcome);
+    const bytes = await this.#readAndVerify(digest, blob);
+    return bytes && memoryContent(bytes, range, outcome);
+  }
+
+  /** All bytes of content that is small enough to be a manifest. */
+  async readWhole(digest: Digest): Promise<Uint8Array | undefined> {
+    const remembered = this.#tools.memory.get(digest);
+    if (remembered) return remembered;
+    const blob = await this.#tools.store.open(digest);
+    if (!blob) return undefined;
+    if (blob.sizeBytes <= maxWholeBytes) return this.#readAndVerify(digest, blob);
+    await blob.close();
+    return undefined;
+  }
+
+  /** Keeps verified bytes. @throws what the store or the index failed with; the bytes are in memory all the same */
+  async put(digest: Digest, bytes: Uint8Array, key: RepositoryKey, mediaType: string): Promise<void> {
+    const { memory, index, clock } = this.#tools;
+    memory.put(digest, bytes);
+    if ((await this.#tools.store.size(digest)) === undefined) await this.#write(digest, bytes);
+    await index.putContent(digest, bytes.length, clock.now());
+    await index.link(key, digest, mediaType, clock.now());
+  }
+
+  async #write(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const writer = await this.#tools.store.create(digest);
+    try {
+      await writer.write(bytes, 0);
+      await writer.commit();
+    } finally {
+      await writer.close();
+    }
+  }
+
+  async #readAndVerify(digest: Digest, blob: StoredBlob): Promise<Uint8Array | undefined> {
+    const bytes = Buffer.allocUnsafeSlow(blob.sizeBytes);
+    try {
+      const count = await blob.read(bytes, 0);
+      if (count === bytes.length && digestOf(bytes, algorithmOf(digest)) === digest) {
+        this.#tools.memory.put(digest, bytes);
+        return bytes;
+      }
+    } finally {
+      await blob.close();
+    }
+    this.#tools.log.error({ digest }, 'stored content is damaged, removed');
+    await this.#tools.store.remove(digest);
+    await this.#tools.index.removeContent(digest);
+    return undefined;
+  }
+}

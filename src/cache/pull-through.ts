@@ -1,0 +1,96 @@
+import type { Digest } from '../oci/digest.ts';
+import { isTemporary } from '../oci/errors.ts';
+import type { Reference, Repository } from '../oci/reference.ts';
+import type {
+  BlobContent,
+  BlobStat,
+  Manifest,
+  ManifestDescriptor,
+  Page,
+  Referrers,
+  ReferrersQuery,
+  Registry,
+  RepositoryList,
+  RequestedRange,
+  TagList,
+} from '../oci/registry.ts';
+import { BlobCache } from './blobs.ts';
+import { ManifestCache } from './manifests.ts';
+import type { CacheTools } from './tools.ts';
+
+const defaultPageCount = 1000; // of lists from here: names are short
+
+/** A registry that keeps what it is asked for of another: what is here is not fetched again. */
+export class PullThrough implements Registry {
+  readonly #name: string;
+  readonly #upstream: Registry;
+  readonly #tools: CacheTools;
+  readonly #blobs: BlobCache;
+  readonly #manifests: ManifestCache;
+
+  /** @param name the upstream's name, under which its content is kept: it never changes its meaning */
+  constructor(name: string, upstream: Registry, tools: CacheTools) {
+    this.#name = name;
+    this.#upstream = upstream;
+    this.#tools = tools;
+    this.#blobs = new BlobCache(name, upstream, tools);
+    this.#manifests = new ManifestCache(name, upstream, tools);
+  }
+
+  resolveManifest(repository: Repository, reference: Reference, signal: AbortSignal): Promise<ManifestDescriptor> {
+    return this.#manifests.resolve(repository, reference, signal);
+  }
+
+  getManifest(repository: Repository, reference: Reference, signal: AbortSignal): Promise<Manifest> {
+    return this.#manifests.get(repository, reference, signal);
+  }
+
+  statBlob(repository: Repository, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
+    return this.#blobs.stat(repository, digest, signal);
+  }
+
+  getBlob(
+    repository: Repository,
+    digest: Digest,
+    range: RequestedRange | undefined,
+    signal: AbortSignal,
+  ): Promise<BlobContent> {
+    return this.#blobs.get(repository, digest, range, signal);
+  }
+
+  /** Upstream's tags; while upstream cannot answer, those that were pulled from here. */
+  async listTags(repository: Repository, page: Page, signal: AbortSignal): Promise<TagList> {
+    try {
+      const list = await this.#upstream.listTags(repository, page, signal);
+      return { ...list, outcome: { kind: 'miss', stored: false, collapsed: false } };
+    } catch (error) {
+      if (!isTemporary(error)) throw error;
+      const key = { registry: this.#name, repository };
+      const count = page.count ?? defaultPageCount;
+      const tags = await this.#tools.index.listTags(key, { count: count + 1, last: page.last });
+      if (tags.length === 0 && page.last === undefined) throw error;
+      const shown = tags.slice(0, count);
+      const next = tags.length > count ? { count, last: shown.at(-1) } : undefined;
+      return { tags: shown, next, outcome: { kind: 'stale', reason: (error as Error).message } };
+    }
+  }
+
+  async listReferrers(
+    repository: Repository,
+    digest: Digest,
+    query: ReferrersQuery,
+    signal: AbortSignal,
+  ): Promise<Referrers> {
+    const referrers = await this.#upstream.listReferrers(repository, digest, query, signal);
+    return { ...referrers, outcome: { kind: 'miss', stored: false, collapsed: false } };
+  }
+
+  /** The repositories of which something is kept here. */
+  async listRepositories(page: Page): Promise<RepositoryList> {
+    const count = page.count ?? defaultPageCount;
+    const after = page.last === undefined ? undefined : { registry: this.#name, repository: page.last as Repository };
+    const keys = await this.#tools.index.listRepositories(this.#name, { count: count + 1, after });
+    const repositories = keys.slice(0, count).map(({ repository }) => repository);
+    return { repositories, next: keys.length > count ? { count, last: repositories.at(-1) } : undefined };
+  }
+}

@@ -1,0 +1,42 @@
+import type { MetadataIndex } from '../index/metadata-index.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Clock } from '../util/clock.ts';
+
+/** Uses are written together: each by itself would cost a hit more than all the rest of it. */
+const flushAfterMs = 5_000;
+
+/** Gathers what is pulled when, and writes it to the index now and then. A crash loses a few seconds of it. */
+export class UseRecorder {
+  readonly #index: MetadataIndex;
+  readonly #clock: Clock;
+  readonly #failed: (error: Error) => void;
+  #uses = new Map<Digest, number>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param failed is told when the index could not take them; they are lost then, and nothing else is */
+  constructor(index: MetadataIndex, clock: Clock, failed: (error: Error) => void) {
+    this.#index = index;
+    this.#clock = clock;
+    this.#failed = failed;
+  }
+
+  /** Notes that content was pulled now. */
+  record(digest: Digest): void {
+    this.#uses.set(digest, this.#clock.now());
+    this.#timer ??= setTimeout(() => void this.flush(), flushAfterMs).unref();
+  }
+
+  /** Writes what was gathered. It never rejects. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const uses = this.#uses;
+    if (uses.size === 0) return;
+    this.#uses = new Map();
+    try {
+      await this.#index.recordUses(uses);
+    } catch (error) {
+      this.#failed(error as Error);
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { Command, CommanderError } from 'commander';
+import { ConfigError } from '../config/config-error.ts';
+import { addConfigCommands } from './config.ts';
+import { addServeCommand } from './serve.ts';
+import type { Terminal } from './terminal.ts';
+import { packageVersion } from './version.ts';
+
+/** How the program ends: the same for every command. */
+export const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
+
+/** Runs the command that the arguments name, and resolves with the exit code. */
+export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    await makeProgram(terminal).parseAsync(args, { from: 'user' });
+    return exitCodes.done;
+  } catch (error) {
+    // Commander has said what it had to say; asking for help or the version ends so, too.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    terminal.writeError(`${describeFailure(error)}\n`);
+    return exitCodes.failed;
+  }
+}
+
+function makeProgram(terminal: Terminal): Command {
+  const program = new Command('entrepot')
+    .description('A pull-through cache for every container registry.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .showHelpAfterError('(--help tells more)')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 the command line is wrong.')
+    .configureOutput({
+      writeOut: (text) => terminal.writeOut(text),
+      writeErr: (text) => terminal.writeError(text),
+    })
+    .exitOverride();
+  addServeCommand(program, terminal);
+  addConfigCommands(program, terminal);
+  return program;
+}
+
+/** What went wrong, for people: with a stack only where the fault may be ours. */
+function describeFailure(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  if (!(error instanceof Error)) return `Cannot go on: ${String(error)}`;
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE') return `Cannot start: ${error.message}; choose another address with --listen`;
+  const isOfSystem = 'syscall' in error;
+  return `Cannot go on: ${isOfSystem ? error.message : error.stack}`;
+}

@@ -1,0 +1,52 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Config, ListenAddress } from '../config/config.ts';
+import { isLoopback } from '../config/schema/listen-address.ts';
+import { formatSize } from '../config/schema/size.ts';
+import { addConfigFlags, type ConfigFlags, loadConfigOf } from './config-flags.ts';
+import { askedToStop } from './stop-signals.ts';
+import type { Terminal } from './terminal.ts';
+import { packageVersion } from './version.ts';
+
+// What stopping may take beyond the grace of the configuration, before something must be stuck.
+const stopMarginMs = 10_000;
+
+/** Adds `entrepot serve`. */
+export function addServeCommand(program: Command, terminal: Terminal): void {
+  const command = program.command('serve').description('Serve images, and keep what was pulled.');
+  addConfigFlags(command).action((flags: ConfigFlags) => serve(flags, terminal));
+}
+
+/** Serves until a signal asks to stop; then ends when the answers under way have. A second signal ends it at once. */
+async function serve(flags: ConfigFlags, terminal: Terminal): Promise<void> {
+  const { config } = loadConfigOf(flags, terminal);
+  const asked = askedToStop(process, performance.now.bind(performance), () => process.exit(1));
+  const { startApp } = await import('../app.ts');
+  const app = await startApp(config);
+  terminal.writeError(`${startLines(config, app.addresses.registry, packageVersion()).join('\n')}\n`);
+  await asked;
+  terminal.writeError('Stopping: answers that are under way may end; a second signal stops at once\n');
+  setTimeout(() => process.exit(1), config.shutdown.graceMs + stopMarginMs).unref();
+  await app.stop();
+}
+
+/** What is said on start: where it listens, what it serves, where it keeps it, and how to open it to others. */
+export function startLines(config: Config, listening: ListenAddress, version: string): string[] {
+  const { host, port } = listening;
+  const isEveryAddress = host === '' || host === '::' || host === '0.0.0.0';
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const names = config.upstreams.map(({ name }) =>
+    name === config.doors.registry.default ? `${name} (default)` : name,
+  );
+  const lines = [
+    `Entrepot ${version} listens on ${isEveryAddress ? `every address of this machine, port ${port}` : url}`,
+    `It serves ${names.length === 0 ? 'what is stored: no upstream is configured' : names.join(', ')}`,
+    `It keeps what it pulls in ${resolve(config.data)}, up to ${formatSize(config.cache.maxBytes)}`,
+  ];
+  if (config.domain !== undefined) lines.push(`Each has a host of its own: <name>.${config.domain}`);
+  if (isLoopback(host)) {
+    const how = `--listen 0.0.0.0:${port}, or ENTREPOT_DOORS_REGISTRY_LISTEN`;
+    lines.push(`Only this machine can reach it. To open it to others: ${how}`);
+  }
+  return lines;
+}

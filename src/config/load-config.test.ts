@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loadTestConfig } from '../../test/support/config-sources.ts';
+import { builtinUpstreams } from './builtin-upstreams.ts';
+import type { UpstreamConfig } from './config.ts';
+import type { LoadedConfig } from './load-config.ts';
+
+function upstreamOf({ config }: LoadedConfig, name: string): UpstreamConfig {
+  const found = config.upstreams.find((upstream) => upstream.name === name);
+  assert.ok(found, `${name} is configured`);
+  return found;
+}
+
+test('without a file, variables and flags, every key has its default', () => {
+  const { config, origins } = loadTestConfig({});
+  const { upstreams, ...rest } = config;
+  assert.deepEqual(rest, {
+    data: './data',
+    domain: undefined,
+    doors: { registry: { listen: { host: '127.0.0.1', port: 5000 }, default: 'docker.io' } },
+    cache: { maxBytes: 50e9, tagTtlMs: 60_000 },
+    log: { level: 'info', format: 'auto' },
+    shutdown: { graceMs: 30_000 },
+  });
+  assert.deepEqual(
+    upstreams.map(({ name }) => name),
+    Object.keys(builtinUpstreams),
+  );
+  assert.equal(origins.get('data'), 'default');
+  assert.equal(origins.get('upstreams.docker.io.url'), 'built in');
+});
+
+test('Docker Hub is built in with the host of its registry, and the others with their own', () => {
+  const loaded = loadTestConfig({});
+  const hub = upstreamOf(loaded, 'docker.io');
+  assert.deepEqual(hub.urls.map(String), ['https://registry-1.docker.io/']);
+  assert.ok(hub.dockerHub);
+  assert.ok(hub.names.includes('index.docker.io'));
+  const others = loaded.config.upstreams.filter(({ name }) => name !== 'docker.io');
+  for (const { name, alias, urls, dockerHub } of others) {
+    assert.deepEqual([alias, urls.map(String), dockerHub], [name, [`https://${name}/`], false]);
+  }
+  assert.deepEqual(upstreamOf(loaded, 'lscr.io').tokenHosts, ['ghcr.io']);
+});
+
+test('the file wins over defaults, the environment over the file, flags over the environment', () => {
+  const yaml = ['data: /file', 'cache: { tagTtl: 1m, maxBytes: 1GB }', 'log:', '  level: warn', '  format: json'].join(
+    '\n',
+  );
+  const env = { ENTREPOT_CACHE_TAG_TTL: '2m', ENTREPOT_LOG_LEVEL: 'error', ENTREPOT_LOG_FORMAT: 'pretty' };
+  const flags = { logLevel: 'debug', set: ['log.format=auto', 'shutdown.grace=5s', 'shutdown.grace=6s'] };
+  const { config, origins } = loadTestConfig({ yaml, env, flags });
+  assert.equal(config.data, '/file');
+  assert.deepEqual(config.cache, { maxBytes: 1e9, tagTtlMs: 120_000 });
+  assert.deepEqual(config.log, { level: 'debug', format: 'auto' });
+  assert.equal(config.shutdown.graceMs, 6000);
+  assert.deepEqual(
+    [
+      'data',
+      'cache.maxBytes',
+      'cache.tagTtl',
+      'log.level',
+      'log.format',
+      'shutdown.grace',
+      'doors.registry.listen',
+    ].map((key) => origins.get(key)),
+    [
+      'entrepot.yaml:1',
+      'entrepot.yaml:2',
+      'ENTREPOT_CACHE_TAG_TTL',
+      '--log-level',
+      '--set log.format',
+      '--set shutdown.grace',
+      'default',
+    ],
+  );
+});
+
+test('ENTREPOT_CONFIG names the file unless --config does', () => {
+  const files = { 'a.yaml': 'data: /a', 'b.yaml': 'data: /b' };
+  const env = { ENTREPOT_CONFIG: 'a.yaml' };
+  assert.equal(loadTestConfig({ files, env }).config.data, '/a');
+  assert.equal(loadTestConfig({ files, env, file: 'b.yaml' }).config.data, '/b');
+});
+
+test('an empty variable counts as not set, and an empty key as not given', () => {
+  const env = { ENTREPOT_DATA: '', ENTREPOT_CONFIG: '', ENTREPOT_UNKNOWN: '', REGISTRY_DOMAIN: '', GHCR_USERNAME: '' };
+  const yaml = 'cache:\ndomain:\nlog: { level: }\nupstreams:\n';
+  assert.deepEqual(loadTestConfig({ env, yaml: '' }).config, loadTestConfig({ yaml }).config);
+  assert.equal(loadTestConfig({ env, yaml: '# nothing\n' }).config.data, './data');
+});
+
+test('the example of the file is read in full', () => {
+  const yaml = `
+data: ./data
+domain: registry.example.com
+doors:
+  registry: { listen: "127.0.0.1:5000", default: docker.io }
+cache: { maxBytes: 50GB, tagTtl: 60s }
+upstreams:
+  docker.io: { url: "https://registry-1.docker.io", username: u, passwordFile: /run/secrets/hub }
+  registry.corp:5443: { url: "https://10.0.0.5:5443", alias: registry.corp, ca: /etc/ssl/corp.pem }
+log: { level: info, format: json }
+`;
+  const ca = '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n';
+  const loaded = loadTestConfig({ yaml, files: { '/run/secrets/hub': 'swordfish\n', '/etc/ssl/corp.pem': ca } });
+  const hub = upstreamOf(loaded, 'docker.io');
+  assert.equal(hub.username, 'u');
+  assert.equal(hub.password?.reveal(), 'swordfish');
+  const corp = upstreamOf(loaded, 'registry.corp:5443');
+  assert.deepEqual(
+    { ...corp, urls: corp.urls.map(String) },
+    {
+      name: 'registry.corp:5443',
+      alias: 'registry.corp',
+      names: [],
+      urls: ['https://10.0.0.5:5443/'],
+      dockerHub: false,
+      username: undefined,
+      password: undefined,
+      ca,
+      cert: undefined,
+      key: undefined,
+      insecure: false,
+      tokenHosts: [],
+    },
+  );
+  assert.equal(loaded.config.domain, 'registry.example.com');
+});
+
+test('a client certificate and several URLs are read', () => {
+  const pem = (what: string) => `-----BEGIN ${what}-----\nAA==\n-----END ${what}-----\n`;
+  const yaml = 'upstreams: { a.example: { urls: [https://a1, http://a2:80/x], cert: c, key: k, insecure: true } }';
+  const files = { c: pem('CERTIFICATE'), k: pem('EC PRIVATE KEY') };
+  const upstream = upstreamOf(loadTestConfig({ yaml, files }), 'a.example');
+  assert.deepEqual(upstream.urls.map(String), ['https://a1/', 'http://a2/x']);
+  assert.equal(upstream.cert, files.c);
+  assert.equal(upstream.key?.reveal(), files.k);
+  assert.equal(upstream.insecure, true);
+});
+
+test('null removes a built-in upstream, and with builtinUpstreams: false only those named are there', () => {
+  const names = (yaml: string) => loadTestConfig({ yaml }).config.upstreams.map(({ name }) => name);
+  assert.ok(!names('upstreams: { quay.io: null }').includes('quay.io'));
+  assert.deepEqual(names('builtinUpstreams: false'), []);
+  assert.deepEqual(names('builtinUpstreams: false\nupstreams: { a.example: {}, quay.io: null }'), ['a.example']);
+});
+
+test('an upstream that is named although none is built in has what would be built in for it', () => {
+  const loaded = loadTestConfig({ yaml: 'builtinUpstreams: false\nupstreams: { docker.io: {} }' });
+  assert.deepEqual(upstreamOf(loaded, 'docker.io').urls.map(String), ['https://registry-1.docker.io/']);
+});
+
+test('a later source adds an upstream again that an earlier one removed, with nothing of it but what is built in', () => {
+  const yaml = 'upstreams: { docker.io: { username: u, password: p } }';
+  const env = { ENTREPOT_UPSTREAMS: 'docker.io: null' };
+  const loaded = loadTestConfig({ yaml, env, flags: { set: ['upstreams.docker.io={}'] } });
+  const hub = upstreamOf(loaded, 'docker.io');
+  assert.deepEqual([hub.username, String(hub.urls[0])], [undefined, 'https://registry-1.docker.io/']);
+});
+
+test('the default upstream is docker.io while that is configured, and may be given by any of its names, or as none', () => {
+  const defaultOf = (yaml: string) => loadTestConfig({ yaml }).config.doors.registry.default;
+  assert.equal(defaultOf('upstreams: { docker.io: null }'), undefined);
+  assert.equal(defaultOf('doors: { registry: { default: none } }'), undefined);
+  assert.equal(defaultOf('doors: { registry: { default: ghcr.io } }'), 'ghcr.io');
+  assert.equal(defaultOf('doors: { registry: { default: index.docker.io } }'), 'docker.io');
+  const corp = 'upstreams: { "corp:5000": { alias: registry.corp } }';
+  assert.equal(defaultOf(`${corp}\ndoors: { registry: { default: registry.corp } }`), 'corp:5000');
+});
+
+test('what a higher source gives takes the place of its alternative below', () => {
+  const yaml = 'upstreams: { docker.io: { username: u, passwordFile: /missing, urls: ["https://a", "https://b"] } }';
+  const env = { ENTREPOT_UPSTREAMS_DOCKER_IO_PASSWORD: 'p', ENTREPOT_UPSTREAMS_DOCKER_IO_URL: 'https://c' };
+  const hub = upstreamOf(loadTestConfig({ yaml, env }), 'docker.io');
+  assert.equal(hub.password?.reveal(), 'p');
+  assert.deepEqual(hub.urls.map(String), ['https://c/']);
+});
+
+test('values that YAML reads as numbers are taken where they are one thing only', () => {
+  const { config } = loadTestConfig({
+    yaml: 'cache: { maxBytes: 1000, tagTtl: 0 }\ndoors: { registry: { listen: 80 } }',
+  });
+  assert.equal(config.cache.maxBytes, 1000);
+  assert.equal(config.cache.tagTtlMs, 0);
+  assert.deepEqual(config.doors.registry.listen, { host: '127.0.0.1', port: 80 });
+});
+
+test('anchors and aliases of YAML are followed', () => {
+  const yaml = 'upstreams:\n  a.example: &c { username: u, password: p }\n  b.example: *c\n';
+  assert.equal(upstreamOf(loadTestConfig({ yaml }), 'b.example').password?.reveal(), 'p');
+});

@@ -1,0 +1,115 @@
+import { builtinSettings } from './builtin-upstreams.ts';
+import type { Config } from './config.ts';
+import { ConfigError, type Problem, quoteValue, type Report } from './config-error.ts';
+import { type MergedSettings, mergeSettings } from './merge-settings.ts';
+import { parseSettings } from './parse-settings.ts';
+import { type EffectiveValue, effectiveValues, renderYaml } from './render-config.ts';
+import { describeFileError, type ReadFile, resolveUpstreams } from './resolve-upstreams.ts';
+import { nameOfPath } from './schema/keys.ts';
+import { configSchema, type ParsedConfig } from './schema/schema.ts';
+import {
+  type Environment,
+  fileVariable,
+  readUpstreamsVariable,
+  readVariables,
+  variable,
+} from './sources/environment.ts';
+import { type FlagValues, readFlags } from './sources/flags.ts';
+import { readOlderVariables } from './sources/older-variables.ts';
+import type { Setting } from './sources/setting.ts';
+import { readYaml } from './sources/yaml.ts';
+
+/** Where a configuration comes from. */
+export interface ConfigSources {
+  /** The configuration file; without one, `ENTREPOT_CONFIG` may name it, and otherwise there is none. */
+  readonly file?: string | undefined;
+  readonly env: Environment;
+  readonly flags?: FlagValues;
+  readonly readFile: ReadFile;
+}
+
+/** A configuration that can be used, and where each of its values comes from. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly values: readonly EffectiveValue[];
+  /** By the name of the key: `cache.maxBytes` → `ENTREPOT_CACHE_MAX_BYTES`. */
+  readonly origins: ReadonlyMap<string, string>;
+  /** The effective configuration as YAML, secrets redacted, each value with its origin. */
+  render(): string;
+}
+
+/**
+ * Loads the configuration: flags over the environment over the file over what is built in.
+ * @throws ConfigError that lists everything that is wrong with it
+ */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const problems: Problem[] = [];
+  const report: Report = (problem) => problems.push(problem);
+  const merged = mergeSettings(readLayers(sources, report), report);
+  const parsed = parseSettings(merged, report);
+  const upstreams = resolveUpstreams(merged.upstreams, parsed.upstreams, sources.readFile, report);
+  const config = assembleConfig(parsed, upstreams, resolveDefault(parsed, merged, upstreams, report));
+  if (problems.length > 0) throw new ConfigError(problems);
+  const values = effectiveValues(merged, config);
+  const origins = new Map(values.map(({ path, origin }) => [nameOfPath(path), origin]));
+  return { config, values, origins, render: () => renderYaml(values) };
+}
+
+/** The settings of each source, the lowest first. */
+function readLayers({ file, env, flags = {}, readFile }: ConfigSources, report: Report): Setting[][] {
+  const below = [builtinSettings(), readConfigFile(file, env, readFile, report)];
+  const entries = readUpstreamsVariable(env, report);
+  const older = readOlderVariables(env, [...below, entries].flat(), report);
+  const given = readFlags(flags, report);
+  const named = [...below, older, entries, given].flat().filter(({ path }) => path[0] === 'upstreams');
+  const variables = readVariables(env, new Set(named.map(({ path }) => path[1] ?? '')), report);
+  return [...below, older, entries, variables, given];
+}
+
+function readConfigFile(file: string | undefined, env: Environment, readFile: ReadFile, report: Report): Setting[] {
+  const path = file ?? variable(env, fileVariable);
+  if (path === undefined) return [];
+  let text: string;
+  try {
+    text = readFile(path);
+  } catch (error) {
+    const what = `Cannot read the configuration file ${quoteValue(path)}: ${describeFileError(error)}`;
+    report({ where: file === undefined ? fileVariable : '--config', what, advice: 'correct the path, or the rights' });
+    return [];
+  }
+  return readYaml({ text, schema: configSchema, path: [], originOf: (line) => `${path}:${line}` }, report);
+}
+
+/** The upstream that answers when none is named: by any of its names; `none` is none. */
+function resolveDefault(
+  parsed: ParsedConfig,
+  merged: MergedSettings,
+  upstreams: Config['upstreams'],
+  report: Report,
+): string | undefined {
+  const wanted = parsed.doors.registry.default;
+  if (wanted === 'none') return undefined;
+  const upstream = upstreams.find(({ name, alias, names }) => [name, alias, ...names].includes(wanted));
+  const given = merged.values.get('doors.registry.default');
+  if (upstream === undefined && given !== undefined && given.value === wanted) {
+    const what = `Cannot use doors.registry.default ${quoteValue(wanted)}: no such upstream is configured`;
+    report({ where: given.origin, what, advice: 'name one that is, or none' });
+  }
+  return upstream?.name;
+}
+
+function assembleConfig(
+  { data, domain, doors, cache, log, shutdown }: ParsedConfig,
+  upstreams: Config['upstreams'],
+  defaultUpstream: string | undefined,
+): Config {
+  return {
+    data,
+    domain,
+    doors: { registry: { listen: doors.registry.listen, default: defaultUpstream } },
+    cache: { maxBytes: cache.maxBytes, tagTtlMs: cache.tagTtl },
+    upstreams,
+    log,
+    shutdown: { graceMs: shutdown.grace },
+  };
+}

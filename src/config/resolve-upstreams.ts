@@ -1,0 +1,154 @@
+import { Secret } from '../util/secret.ts';
+import type { UpstreamConfig } from './config.ts';
+import type { Report } from './config-error.ts';
+import type { UpstreamSettings } from './merge-settings.ts';
+import { aliasOfName, makeAlias, parseRegistryName } from './schema/host-name.ts';
+import type { ParsedUpstream } from './schema/schema.ts';
+
+/** Reads a file as text; throws the system's error. */
+export type ReadFile = (path: string) => string;
+
+/** What one upstream is made of. */
+interface UpstreamSource {
+  readonly name: string;
+  readonly settings: UpstreamSettings;
+  readonly parsed: ParsedUpstream;
+  readonly readFile: ReadFile;
+  readonly report: Report;
+}
+
+/** Makes the upstreams from their checked entries: what follows from the name is filled in, their files are read. */
+export function resolveUpstreams(
+  upstreams: ReadonlyMap<string, UpstreamSettings>,
+  parsed: Readonly<Record<string, ParsedUpstream>>,
+  readFile: ReadFile,
+  report: Report,
+): UpstreamConfig[] {
+  const resolved = [...upstreams].map(([name, settings]) =>
+    resolveUpstream({ name, settings, parsed: parsed[name] ?? {}, readFile, report }),
+  );
+  reportSharedNames(resolved, upstreams, report);
+  return resolved;
+}
+
+function resolveUpstream(source: UpstreamSource): UpstreamConfig {
+  const { name, parsed } = source;
+  checkName(source);
+  checkPairs(source);
+  const passwordText = parsed.password ?? readPassword(source);
+  const keyText = readPem(source, 'key', 'PRIVATE KEY');
+  return {
+    name,
+    alias: parsed.alias ?? aliasOfName(name) ?? '',
+    names: parsed.names ?? [],
+    urls: parsed.urls ?? [parsed.url ?? defaultUrl(name)],
+    dockerHub: name === 'docker.io',
+    username: parsed.username,
+    password: passwordText === undefined ? undefined : new Secret(passwordText),
+    ca: readPem(source, 'ca', 'CERTIFICATE'),
+    cert: readPem(source, 'cert', 'CERTIFICATE'),
+    key: keyText === undefined ? undefined : new Secret(keyText),
+    insecure: parsed.insecure ?? false,
+    tokenHosts: parsed.tokenHosts ?? [],
+  };
+}
+
+/** Where an upstream is when nobody said so. */
+export function defaultUrl(name: string): URL {
+  // A name that is none was reported; the rest goes on with a URL that is never used.
+  return URL.parse(`https://${name}`) ?? new URL('https://invalid');
+}
+
+function checkName({ name, settings, report }: UpstreamSource): void {
+  try {
+    parseRegistryName(name);
+  } catch (error) {
+    const advice = error instanceof Error ? error.message : String(error);
+    report({ where: settings.origin, what: `Cannot use "${name}" as the name of an upstream`, advice });
+    return;
+  }
+  if (settings.fields.has('alias') || aliasOfName(name) !== undefined) return;
+  const what = `Upstream "${name}" has no alias, and its name cannot be one: it has a port, or no dot`;
+  report({ where: settings.origin, what, advice: `add one with a dot, such as alias: ${makeAlias(name)}` });
+}
+
+function checkPairs({ name, settings: { fields }, report }: UpstreamSource): void {
+  const username = fields.get('username');
+  const password = fields.get('password') ?? fields.get('passwordFile');
+  if (username !== undefined && password === undefined) {
+    const what = `Upstream "${name}" has a username and no password`;
+    report({ where: username.origin, what, advice: 'give its password or passwordFile, too, or leave both away' });
+  }
+  if (username === undefined && password !== undefined) {
+    const what = `Upstream "${name}" has a password and no username`;
+    report({ where: password.origin, what, advice: 'give its username, too, or leave both away' });
+  }
+  const [cert, key] = [fields.get('cert'), fields.get('key')];
+  if ((cert === undefined) === (key === undefined)) return;
+  const what = `Upstream "${name}" has ${cert === undefined ? 'a key and no cert' : 'a cert and no key'}`;
+  report({ where: (cert ?? key)?.origin ?? '', what, advice: 'give both, or leave both away' });
+}
+
+function readPassword(source: UpstreamSource): string | undefined {
+  const content = readNamedFile(source, 'passwordFile')?.replace(/\r?\n$/, '');
+  if (content !== '') return content;
+  const where = source.settings.fields.get('passwordFile')?.origin ?? '';
+  const what = `Cannot use passwordFile "${source.parsed.passwordFile}" of upstream "${source.name}": it is empty`;
+  source.report({ where, what, advice: 'write the password into it' });
+  return undefined;
+}
+
+function readPem(source: UpstreamSource, key: 'ca' | 'cert' | 'key', holds: string): string | undefined {
+  const content = readNamedFile(source, key);
+  if (content === undefined || new RegExp(`-----BEGIN [A-Z ]*${holds}-----`).test(content)) return content;
+  const where = source.settings.fields.get(key)?.origin ?? '';
+  const what = `Cannot use ${key} "${source.parsed[key]}" of upstream "${source.name}": it is not PEM`;
+  source.report({ where, what, advice: `expected a line -----BEGIN ${holds}-----` });
+  return undefined;
+}
+
+function readNamedFile(source: UpstreamSource, key: 'ca' | 'cert' | 'key' | 'passwordFile'): string | undefined {
+  const path = source.parsed[key];
+  if (path === undefined) return undefined;
+  try {
+    return source.readFile(path);
+  } catch (error) {
+    const where = source.settings.fields.get(key)?.origin ?? '';
+    const what = `Cannot read ${key} "${path}" of upstream "${source.name}": ${describeFileError(error)}`;
+    source.report({ where, what, advice: 'correct the path, or the rights' });
+    return undefined;
+  }
+}
+
+/** Why a file cannot be read, in words. */
+export function describeFileError(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const words: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file',
+    EACCES: 'permission denied',
+    EISDIR: 'it is a folder',
+  };
+  return words[code] ?? (code === '' ? String(error) : code);
+}
+
+/** Two upstreams that share a name, whether as name, alias or further name, could not be told apart. */
+function reportSharedNames(
+  resolved: readonly UpstreamConfig[],
+  upstreams: ReadonlyMap<string, UpstreamSettings>,
+  report: Report,
+): void {
+  const owners = new Map<string, string>();
+  for (const { name, alias, names } of resolved) {
+    for (const word of new Set([name, alias, ...names])) {
+      const owner = owners.get(word);
+      if (owner === undefined || word === '') owners.set(word, name);
+      else {
+        const { origin, fields } = upstreams.get(name)!;
+        const key = names.includes(word) ? 'names' : 'alias';
+        const where = fields.get(key)?.origin ?? origin;
+        const what = `The upstreams "${owner}" and "${name}" are both called "${word}"`;
+        report({ where, what, advice: 'give one of them another alias, or other names' });
+      }
+    }
+  }
+}

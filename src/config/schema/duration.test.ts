@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { maxTimerMs, parseDuration } from './duration.ts';
+
+test('parseDuration() reads every unit, and several in a row', () => {
+  const durations: [string, number][] = [
+    ['0', 0],
+    ['0s', 0],
+    ['500ms', 500],
+    ['60s', 60_000],
+    ['1.5s', 1500],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['1h30m', 5_400_000],
+    ['30d', 30 * 86_400_000],
+  ];
+  for (const [text, durationMs] of durations) assert.equal(parseDuration(text), durationMs, text);
+});
+
+test('parseDuration() refuses a number without a unit, and what is no duration', () => {
+  for (const text of ['', '60', '5 m', '-5s', '5x', 's', '1h 30m', '5M']) {
+    assert.throws(() => parseDuration(text), /expected a duration, such as/, text);
+  }
+});
+
+test('parseDuration() refuses more than a limit', () => {
+  assert.equal(parseDuration('24d', maxTimerMs), 24 * 86_400_000);
+  assert.throws(() => parseDuration('25d', maxTimerMs), /at most 24d/);
+});

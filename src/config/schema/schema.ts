@@ -1,0 +1,159 @@
+import { z } from 'zod';
+import { logFormats, logLevels } from '../config.ts';
+import { maxTimerMs, parseDuration } from './duration.ts';
+import { parseAlias, parseDomain, parseRegistryName } from './host-name.ts';
+import { about, boolean, choice, listOf, parsedBy, text } from './key.ts';
+import { parseListenAddress } from './listen-address.ts';
+import { parseRegistryUrl } from './registry-url.ts';
+import { parseSize } from './size.ts';
+
+const hosts = listOf(parsedBy(parseRegistryName));
+
+/** One entry of `upstreams`. What it leaves out comes from what is built in for its name, or follows from the name. */
+export const upstreamSchema = z.strictObject({
+  url: parsedBy(parseRegistryUrl).optional().register(about, {
+    type: 'url',
+    description:
+      'Where the registry is: `https://` and its name, unless given. `http://` is possible, and unprotected.',
+  }),
+  urls: listOf(parsedBy(parseRegistryUrl)).min(1, { error: 'expected at least one URL' }).optional().register(about, {
+    type: 'list of URLs',
+    description: 'Several places of the registry, tried in this order; instead of `url`.',
+  }),
+  alias: parsedBy(parseAlias)
+    .optional()
+    .register(about, {
+      type: 'host',
+      description:
+        'Its name in paths and virtual hosts: the name itself, unless that has a port or no dot. An alias has a dot, ' +
+        'so that it shadows no name on Docker Hub.',
+    }),
+  names: hosts.optional().register(about, {
+    type: 'list of hosts',
+    description: 'Further names that clients use for it (in `ns=`).',
+  }),
+  username: text.optional().register(about, {
+    type: 'text',
+    description: 'Who pulls from it; nobody (anonymous), unless given. Needs `password` or `passwordFile`.',
+  }),
+  password: text.optional().register(about, {
+    type: 'text',
+    secret: true,
+    description: 'The password, or an access token that stands for it. Better kept in a file of its own.',
+  }),
+  passwordFile: text.optional().register(about, {
+    type: 'path',
+    description: 'A file that holds the password; a line break at its end does not count. Instead of `password`.',
+  }),
+  ca: text.optional().register(about, {
+    type: 'path',
+    description: 'A PEM file with the certificates that the registry’s is checked against.',
+  }),
+  cert: text.optional().register(about, {
+    type: 'path',
+    description: 'A PEM file with the certificate that Entrepot shows to the registry. Needs `key`.',
+  }),
+  key: text.optional().register(about, { type: 'path', description: 'A PEM file with the key of `cert`.' }),
+  insecure: boolean.optional().register(about, {
+    type: 'boolean',
+    description: 'Take any certificate of the registry unseen. Whoever is on the way can then read the credentials.',
+  }),
+  tokenHosts: hosts.optional().register(about, {
+    type: 'list of hosts',
+    description: 'Hosts outside the registry’s own domain that may hand out its tokens, and see its credentials.',
+  }),
+});
+
+const registryDoor = z.strictObject({
+  listen: parsedBy(parseListenAddress).prefault('127.0.0.1:5000').register(about, {
+    type: 'address',
+    description:
+      'Where clients reach it. `:5000` is every address of the machine, a bare port is loopback, port 0 is any free port.',
+  }),
+  default: text.prefault('docker.io').register(about, {
+    type: 'host',
+    description:
+      'The upstream that answers when a request names none, as the Docker daemon’s do. `none` for no such upstream.',
+  }),
+});
+
+/** The configuration file. */
+export const configSchema = z.strictObject({
+  data: text.prefault('./data').register(about, {
+    type: 'path',
+    description: 'The folder of everything that is kept. It is made when it is missing.',
+  }),
+  domain: parsedBy(parseDomain).optional().register(about, {
+    type: 'host',
+    description: 'Gives every upstream a host of its own, `<alias>.<domain>`: point `*.<domain>` here in your DNS.',
+  }),
+  doors: z
+    .strictObject({
+      registry: registryDoor
+        .prefault({})
+        .register(about, { type: 'group', description: 'The door that speaks the registry protocol, `/v2/`.' }),
+    })
+    .prefault({})
+    .register(about, { type: 'group', description: 'Where clients come in.' }),
+  cache: z
+    .strictObject({
+      maxBytes: parsedBy(parseSize).prefault('50GB').register(about, {
+        type: 'size',
+        description: 'How much space the cached content may take.',
+      }),
+      tagTtl: parsedBy((given) => parseDuration(given))
+        .prefault('60s')
+        .register(about, {
+          type: 'duration',
+          description: 'For how long the upstream is not asked again what a tag stands for. `0` asks every time.',
+        }),
+    })
+    .prefault({})
+    .register(about, { type: 'group', description: 'What is kept, and for how long.' }),
+  builtinUpstreams: boolean.prefault(true).register(about, {
+    type: 'boolean',
+    description:
+      'Whether the registries that are built in are served. With `false` only those are that `upstreams` names.',
+  }),
+  upstreams: z
+    .record(z.string(), upstreamSchema)
+    .prefault({})
+    .register(about, {
+      type: 'group',
+      description:
+        'The registries that are pulled from, by the name that they have in the names of images. An entry changes one ' +
+        'that is built in, or adds one; `null` removes it.',
+    }),
+  log: z
+    .strictObject({
+      level: choice(logLevels)
+        .prefault('info')
+        .register(about, {
+          type: 'choice',
+          description: `The least that is logged: ${logLevels.join(', ')}.`,
+        }),
+      format: choice(logFormats).prefault('auto').register(about, {
+        type: 'choice',
+        description: '`json`, `pretty`, or `auto`: pretty when standard output is a terminal.',
+      }),
+    })
+    .prefault({})
+    .register(about, { type: 'group', description: 'What is said while running, on standard output.' }),
+  shutdown: z
+    .strictObject({
+      grace: parsedBy((given) => parseDuration(given, maxTimerMs))
+        .prefault('30s')
+        .register(about, {
+          type: 'duration',
+          description: 'For how long answers that are under way may go on after SIGTERM.',
+        }),
+    })
+    .prefault({})
+    .register(about, { type: 'group', description: 'The end of the process.' }),
+});
+
+/** What the configuration file says, once read. */
+export type ParsedConfig = z.output<typeof configSchema>;
+
+/** One entry of `upstreams`, once read. */
+export type ParsedUpstream = z.output<typeof upstreamSchema>;

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loadTestConfig } from '../../../test/support/config-sources.ts';
+import { configKeys, nameOfPath, variableOfPath } from '../schema/keys.ts';
+
+test('every key has a variable of its own, which sets it', () => {
+  const values: Readonly<Record<string, string>> = {
+    ENTREPOT_DATA: '/d',
+    ENTREPOT_DOMAIN: 'd.example',
+    ENTREPOT_DOORS_REGISTRY_LISTEN: ':80',
+    ENTREPOT_DOORS_REGISTRY_DEFAULT: 'none',
+    ENTREPOT_CACHE_MAX_BYTES: '3MB',
+    ENTREPOT_CACHE_TAG_TTL: '3m',
+    ENTREPOT_BUILTIN_UPSTREAMS: 'false',
+    ENTREPOT_LOG_LEVEL: 'fatal',
+    ENTREPOT_LOG_FORMAT: 'json',
+    ENTREPOT_SHUTDOWN_GRACE: '3s',
+  };
+  assert.deepEqual(configKeys.map(({ path }) => variableOfPath(path)).sort(), Object.keys(values).sort());
+  const { config, origins } = loadTestConfig({ env: values });
+  assert.deepEqual(config, {
+    data: '/d',
+    domain: 'd.example',
+    doors: { registry: { listen: { host: '', port: 80 }, default: undefined } },
+    cache: { maxBytes: 3e6, tagTtlMs: 180_000 },
+    upstreams: [],
+    log: { level: 'fatal', format: 'json' },
+    shutdown: { graceMs: 3000 },
+  });
+  for (const { path } of configKeys) assert.equal(origins.get(nameOfPath(path)), variableOfPath(path));
+});
+
+test('an upstream that is configured anywhere has variables for each of its keys', () => {
+  const yaml = 'upstreams: { "registry.corp:5443": { alias: registry.corp } }';
+  const env = {
+    ENTREPOT_UPSTREAMS: '{"other.example": {"insecure": true}}',
+    ENTREPOT_UPSTREAMS_REGISTRY_CORP_5443_URLS: 'https://a, https://b',
+    ENTREPOT_UPSTREAMS_REGISTRY_CORP_5443_TOKEN_HOSTS: 'auth.example',
+    ENTREPOT_UPSTREAMS_OTHER_EXAMPLE_INSECURE: 'false',
+    ENTREPOT_UPSTREAMS_GHCR_IO_USERNAME: '12345',
+    ENTREPOT_UPSTREAMS_GHCR_IO_PASSWORD: 'true',
+    ENTREPOT_UPSTREAMS_NEW_EXAMPLE_INSECURE: 'true',
+  };
+  const flags = { set: ['upstreams.new.example.url=http://n'] };
+  const { upstreams } = loadTestConfig({ yaml, env, flags: { set: [] }, ...{ flags } }).config;
+  const of = (name: string) => upstreams.find((upstream) => upstream.name === name);
+  assert.deepEqual(of('registry.corp:5443')?.urls.map(String), ['https://a/', 'https://b/']);
+  assert.deepEqual(of('registry.corp:5443')?.tokenHosts, ['auth.example']);
+  assert.equal(of('other.example')?.insecure, false);
+  assert.equal(of('ghcr.io')?.username, '12345');
+  assert.equal(of('ghcr.io')?.password?.reveal(), 'true');
+});
+
+test('ENTREPOT_UPSTREAMS adds to the upstreams of the file, in YAML or JSON', () => {
+  const yaml = 'upstreams: { docker.io: { username: u, password: p }, a.example: {} }';
+  for (const text of [
+    'docker.io: { insecure: true }\na.example:',
+    '{"docker.io": {"insecure": true}, "a.example": null}',
+  ]) {
+    const { config, origins } = loadTestConfig({ yaml, env: { ENTREPOT_UPSTREAMS: text } });
+    const hub = config.upstreams.find(({ name }) => name === 'docker.io');
+    assert.deepEqual([hub?.insecure, hub?.username], [true, 'u']);
+    assert.equal(origins.get('upstreams.docker.io.insecure'), 'ENTREPOT_UPSTREAMS');
+    assert.ok(!config.upstreams.some(({ name }) => name === 'a.example'));
+  }
+});
+
+test('what Kubernetes sets for a Service called entrepot is passed over', () => {
+  const env = {
+    ENTREPOT_SERVICE_HOST: '10.0.0.1',
+    ENTREPOT_SERVICE_PORT: '5000',
+    ENTREPOT_SERVICE_PORT_REGISTRY: '5000',
+    ENTREPOT_PORT: 'tcp://10.0.0.1:5000',
+    ENTREPOT_PORT_5000_TCP: 'tcp://10.0.0.1:5000',
+    ENTREPOT_PORT_5000_TCP_ADDR: '10.0.0.1',
+    ENTREPOT_METRICS_SERVICE_HOST: '10.0.0.2',
+    ENTREPOT_METRICS_PORT: 'tcp://10.0.0.2:80',
+  };
+  assert.deepEqual(loadTestConfig({ env }).config, loadTestConfig({}).config);
+  assert.throws(() => loadTestConfig({ env: { ENTREPOT_PORT: '5000' } }), /ENTREPOT_PORT: Unknown variable/);
+});

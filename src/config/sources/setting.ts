@@ -1,0 +1,37 @@
+import { nearest } from '../../util/nearest.ts';
+import type { ConfigKey, KeyPath } from '../schema/keys.ts';
+import { configKeys, nameOfPath } from '../schema/keys.ts';
+
+/** One value that some source gives to one key, unchecked. */
+export interface Setting {
+  readonly path: KeyPath;
+  /** As the file would say it. `null` removes the upstream of the path, `{}` says that there is one. */
+  readonly value: unknown;
+  /** Where it was given: `entrepot.yaml:4`, `ENTREPOT_DATA`, `--data`. */
+  readonly origin: string;
+  /** Set when it makes sense only for an upstream that something else configures. */
+  readonly needsUpstream?: true;
+}
+
+/** Reads what a variable or a flag gives to a key: they have only text, where the file has types. */
+export function readText(key: ConfigKey, given: string): unknown {
+  switch (key.about.type) {
+    case 'boolean':
+      return given === 'true' ? true : given === 'false' ? false : given;
+    case 'list of hosts':
+    case 'list of URLs':
+      return given.split(',').map((entry) => entry.trim());
+    default:
+      return given;
+  }
+}
+
+/** What to say to whoever wrote a key that is none: the nearest of its siblings, or one of that name elsewhere. */
+export function suggestKey(name: string, above: KeyPath, siblings: readonly string[]): string {
+  const sibling = nearest(name, siblings);
+  if (sibling !== undefined) return `did you mean "${nameOfPath([...above, sibling])}"?`;
+  const elsewhere = new Map(configKeys.map((key) => [key.path.at(-1) ?? '', nameOfPath(key.path)]));
+  const other = elsewhere.get(nearest(name, elsewhere.keys()) ?? '');
+  if (other !== undefined) return `did you mean "${other}"?`;
+  return `expected one of ${siblings.join(', ')}`;
+}

@@ -1,0 +1,117 @@
+import { type Digest, parseDigest } from './digest.ts';
+import { RegistryError } from './errors.ts';
+import { parseReference, type Reference, type Repository } from './reference.ts';
+import type { Page } from './registry.ts';
+
+/**
+ * A request to a registry, parsed once. The name is as it stands in the path: whether its first component is an alias
+ * of an upstream is for the routing to say.
+ */
+export type RegistryRequest =
+  /** GET /v2/ (end-1) */
+  | { readonly kind: 'ping'; readonly name: string | undefined }
+  /** GET and HEAD /v2/<name>/blobs/<digest> (end-2) */
+  | { readonly kind: 'blob'; readonly name: string; readonly digest: Digest }
+  /** GET and HEAD /v2/<name>/manifests/<reference> (end-3) */
+  | { readonly kind: 'manifest'; readonly name: string; readonly reference: Reference }
+  /** GET /v2/<name>/tags/list (end-8) */
+  | { readonly kind: 'tags'; readonly name: string; readonly page: Page }
+  /** GET /v2/<name>/referrers/<digest> (end-12) */
+  | {
+      readonly kind: 'referrers';
+      readonly name: string;
+      readonly digest: Digest;
+      readonly artifactType: string | undefined;
+      readonly query: string;
+    }
+  /** GET /v2/_catalog; the name is that of an alias, where one stands before it */
+  | { readonly kind: 'catalog'; readonly name: string | undefined; readonly page: Page };
+
+const readMethods = new Set(['GET', 'HEAD']);
+// The name is taken greedily: a repository may itself be called "manifests", so the last such word counts.
+const contentPath = /^(.+)\/(manifests|blobs|referrers)\/([^/]+)$/;
+const tagsPath = /^(.+)\/tags\/list$/;
+const uploadPath = /\/blobs\/uploads(?:\/|$)/;
+const pingPath = /^([^/]+)\/?$/;
+
+/**
+ * Parses the method, what follows `/v2/` in the path, and the query.
+ * @throws RegistryError NOT_FOUND when the path is none of a registry's, UNSUPPORTED for what is not reading,
+ *   DIGEST_INVALID, TAG_INVALID or PAGINATION_NUMBER_INVALID for a malformed part
+ */
+export function parseRequest(method: string, rest: string, query: string): RegistryRequest {
+  const path = decode(rest);
+  if (!readMethods.has(method) || uploadPath.test(path)) {
+    throw new RegistryError('UNSUPPORTED', `Cannot ${method} here: this cache can only be read`);
+  }
+  const content = contentPath.exec(path);
+  if (content) return parseContent(content[1]!, content[2]!, content[3]!, query);
+  const tags = tagsPath.exec(path);
+  if (tags) return { kind: 'tags', name: tags[1]!, page: parsePage(query) };
+  if (path === '') return { kind: 'ping', name: undefined };
+  if (path === '_catalog') return { kind: 'catalog', name: undefined, page: parsePage(query) };
+  if (path.endsWith('/_catalog')) {
+    return { kind: 'catalog', name: path.slice(0, -'/_catalog'.length), page: parsePage(query) };
+  }
+  const ping = pingPath.exec(path);
+  if (ping) return { kind: 'ping', name: ping[1]! };
+  throw new RegistryError('NOT_FOUND', `Cannot find "/v2/${path.slice(0, 300)}": it is none of a registry's paths`);
+}
+
+function parseContent(name: string, what: string, last: string, query: string): RegistryRequest {
+  if (what === 'manifests') return { kind: 'manifest', name, reference: parseReference(last) };
+  if (what === 'blobs') return { kind: 'blob', name, digest: parseDigest(last) };
+  const artifactType = new URLSearchParams(query).get('artifactType') ?? undefined;
+  return { kind: 'referrers', name, digest: parseDigest(last), artifactType, query };
+}
+
+function decode(path: string): string {
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch (cause) {
+    throw new RegistryError('NOT_FOUND', 'Cannot read the path: it is not percent-encoded UTF-8', { cause });
+  }
+}
+
+function parsePage(query: string): Page {
+  if (query === '') return {};
+  const parameters = new URLSearchParams(query);
+  const count = parameters.get('n');
+  const last = parameters.get('last') ?? undefined;
+  if (count === null) return { last };
+  // Six digits are beyond every registry's page, and far from where numbers lose precision.
+  if (!/^\d{1,6}$/.test(count)) {
+    throw new RegistryError('PAGINATION_NUMBER_INVALID', `Cannot read n="${count.slice(0, 40)}": expected a count`);
+  }
+  return { count: Number(count), last };
+}
+
+/** The path of a manifest, from the registry's root. */
+export function manifestPath(repository: Repository, reference: Reference): string {
+  return `/v2/${repository}/manifests/${reference}`;
+}
+
+/** The path of a blob, from the registry's root. */
+export function blobPath(repository: Repository, digest: Digest): string {
+  return `/v2/${repository}/blobs/${digest}`;
+}
+
+/** The path and query of a page of tags, from the registry's root. */
+export function tagsPathOf(repository: Repository, page: Page): string {
+  return `/v2/${repository}/tags/list${pageQuery(page)}`;
+}
+
+/** The path of a digest's referrers, from the registry's root; `query` begins with "?" or is empty. */
+export function referrersPath(repository: Repository, digest: Digest, query: string): string {
+  return `/v2/${repository}/referrers/${digest}${query}`;
+}
+
+/** A page as a query, with its question mark; empty for the first page of the registry's own size. */
+export function pageQuery(page: Page): string {
+  const parameters = new URLSearchParams();
+  if (page.count !== undefined) parameters.set('n', String(page.count));
+  if (page.last !== undefined) parameters.set('last', page.last);
+  const text = parameters.toString();
+  return text === '' ? '' : `?${text}`;
+}

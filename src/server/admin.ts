@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { RegistryError } from '../oci/errors.ts';
+import type { Metrics } from '../util/metrics.ts';
+
+/** Answers the paths that are no registry's. @throws RegistryError NOT_FOUND */
+export type Admin = (request: IncomingMessage, response: ServerResponse, path: string) => Promise<void>;
+
+/** What the administrative paths show. */
+export interface AdminOptions {
+  readonly metrics: Metrics;
+  /** Rejects, saying why, while this process should get no requests. */
+  readonly ready: () => Promise<void>;
+  readonly version: string;
+}
+
+/** Makes `/`, `/healthz` (the process answers), `/readyz` (it can serve) and `/metrics`. */
+export function createAdmin({ metrics, ready, version }: AdminOptions): Admin {
+  return async (request, response, path) => {
+    const send = (status: number, type: string, body: string) => sendText(request, response, status, type, body);
+    switch (path) {
+      case '/':
+        return send(200, plain, `Entrepot ${version}: a cache for container registries\n`);
+      case '/healthz':
+        return send(200, plain, 'ok\n');
+      case '/readyz':
+        try {
+          await ready();
+          return send(200, plain, 'ready\n');
+        } catch (error) {
+          return send(503, plain, `not ready: ${(error as Error).message}\n`);
+        }
+      case '/metrics':
+        return send(200, metrics.contentType, await metrics.render());
+      default:
+        throw new RegistryError(
+          'NOT_FOUND',
+          `Cannot find "${path.slice(0, 300)}": it is no path of a registry or of this server`,
+        );
+    }
+  };
+}
+
+const plain = 'text/plain; charset=utf-8';
+
+function sendText(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+): void {
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (!isRead) throw new RegistryError('UNSUPPORTED', `Cannot ${request.method} here: it can only be read`);
+  response.removeHeader('docker-distribution-api-version');
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'cache-status': 'Entrepot; detail=local',
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}

@@ -1,0 +1,149 @@
+import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { RegistryError } from '../oci/errors.ts';
+import type { Log } from '../util/log.ts';
+import type { Metrics } from '../util/metrics.ts';
+import type { Admin } from './admin.ts';
+import { newRecord, type RequestRecord } from './record.ts';
+import { clientGone, type RegistryHandler, sendError, setRegistryHeaders, splitPath } from './registry-handler.ts';
+
+/** What a door is made of. */
+export interface DoorOptions {
+  readonly registry: RegistryHandler;
+  readonly admin: Admin;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** A door that is open. */
+export interface OpenDoor {
+  readonly host: string;
+  readonly port: number;
+  /** Takes no more connections, lets answers end for so long, then breaks them off. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** A client that neither reads nor writes for so long has gone without saying so. */
+const clientIdleMs = 5 * 60_000;
+/** Longer than the keep-alive of the balancers in front of us (60 s), lest one sends into a connection that we end. */
+const keepAliveMs = 75_000;
+const maxUrlLength = 8 * 1024; // far above any name, digest and query of the spec
+
+/** One line in the log for each request that was answered or given up. */
+function logRequest(
+  log: Log,
+  request: IncomingMessage,
+  record: RequestRecord,
+  status: number,
+  bytes: number,
+  ms: number,
+): void {
+  const { route, registry, repository, reference, cache, error } = record;
+  const facts = {
+    method: request.method,
+    route,
+    registry,
+    repository,
+    reference,
+    status,
+    bytes,
+    ms,
+    cache,
+    client: request.socket.remoteAddress,
+    ...(error === undefined ? {} : { error: (error as Error).message }),
+  };
+  if (status >= 500 && status !== 502 && status !== 503) log.error({ ...facts, cause: error }, 'request');
+  else if (route === 'admin') log.debug(facts, 'request');
+  else log.info(facts, 'request');
+}
+
+/** Makes what answers the requests of a door. */
+export function createListener(options: DoorOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  const { log, metrics } = options;
+  return (request, response) => {
+    const beganAtMs = performance.now();
+    const writtenBefore = request.socket.bytesWritten;
+    const record = newRecord();
+    response.once('close', () => {
+      const ms = Math.round((performance.now() - beganAtMs) * 10) / 10;
+      const { cache, route } = record;
+      const registry = record.registry ?? '';
+      // 499 is nginx's number for a client that left before its answer was whole; people search their logs for it.
+      const status = response.writableFinished ? response.statusCode : 499;
+      const bytes = bodyBytes(request, response, writtenBefore);
+      metrics.requests.inc({ method: request.method!, route, registry, status, cache });
+      metrics.requestSeconds.observe({ route, cache }, ms / 1000);
+      if (bytes > 0) metrics.servedBytes.inc({ registry, cache }, bytes);
+      logRequest(log, request, record, status, bytes, ms);
+    });
+    answer(options, request, response, record).catch((error: unknown) => {
+      record.error = error;
+      if (error === clientGone) return;
+      sendError(request, response, asRegistryError(error));
+    });
+  };
+}
+
+async function answer(
+  { registry, admin }: DoorOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  record: RequestRecord,
+): Promise<void> {
+  const url = request.url!;
+  setRegistryHeaders(response);
+  if (url.length > maxUrlLength) throw new RegistryError('NAME_INVALID', 'Cannot read the URL: it is too long');
+  request.resume(); // a body has no meaning here; unread, it would keep the connection
+  const mark = url.indexOf('?');
+  const path = mark < 0 ? url : url.slice(0, mark);
+  const registryPath = splitPath(path);
+  if (registryPath)
+    return registry.handle(request, response, registryPath, mark < 0 ? '' : url.slice(mark + 1), record);
+  record.route = 'admin';
+  await admin(request, response, path);
+}
+
+// The socket counts heads, too; what is left of a connection that was used before is not ours.
+function bodyBytes(request: IncomingMessage, response: ServerResponse, writtenBefore: number): number {
+  if (request.method === 'HEAD') return 0;
+  const length = response.getHeader('content-length');
+  if (response.writableFinished && length !== undefined) return Number(length);
+  return Math.max(0, request.socket.bytesWritten - writtenBefore);
+}
+
+function asRegistryError(error: unknown): RegistryError {
+  if (error instanceof RegistryError) return error;
+  return new RegistryError('INTERNAL', 'Something failed here; the log says what', { cause: error });
+}
+
+/**
+ * Opens a door.
+ * @throws the system's error when the address cannot be listened on (EADDRINUSE, EACCES, EADDRNOTAVAIL)
+ */
+export async function openDoor(
+  address: { readonly host: string; readonly port: number },
+  listener: ReturnType<typeof createListener>,
+): Promise<OpenDoor> {
+  const server = http.createServer({ keepAliveTimeout: keepAliveMs, highWaterMark: 1024 * 1024 }, listener);
+  server.timeout = clientIdleMs;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(address.port, address.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { address: host, port } = server.address() as AddressInfo;
+  return { host, port, close: (graceMs) => closeServer(server, graceMs) };
+}
+
+function closeServer(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const limit = setTimeout(() => server.closeAllConnections(), graceMs);
+    server.close(() => {
+      clearTimeout(limit);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

@@ -1,0 +1,149 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { RegistryError, renderErrorBody } from '../oci/errors.ts';
+import type { Page, RepositoryList } from '../oci/registry.ts';
+import { parseRequest, type RegistryRequest } from '../oci/request.ts';
+import type { Log } from '../util/log.ts';
+import { renderCacheStatus } from './cache-status.ts';
+import { nextLink, type PullContext, sendBlob, sendJson, sendManifest, sendReferrers, sendTags } from './pull.ts';
+import type { RequestRecord } from './record.ts';
+import { type Route, type Router, repositoryOf } from './routing.ts';
+
+/** The repositories of all registries in one list, each by the name that this door serves it under. */
+export type Catalog = (page: Page) => Promise<RepositoryList>;
+
+/** What registry requests are answered with. */
+export interface RegistryHandlerOptions {
+  readonly router: Router;
+  readonly catalog: Catalog;
+  readonly log: Log;
+}
+
+/** A path split where the registry's part begins. */
+export interface RegistryPath {
+  /** The component before `/v2/`, if there is one. */
+  readonly prefix: string | undefined;
+  /** What follows `/v2/`. */
+  readonly rest: string;
+}
+
+/** Splits `/v2/…` and `/<alias>/v2/…`; undefined for every other path. */
+export function splitPath(path: string): RegistryPath | undefined {
+  if (path.startsWith('/v2/')) return { prefix: undefined, rest: path.slice('/v2/'.length) };
+  if (path === '/v2') return { prefix: undefined, rest: '' };
+  const match = /^\/([^/]+)\/v2(?:\/(.*))?$/s.exec(path);
+  return match ? { prefix: match[1]!.toLowerCase(), rest: match[2] ?? '' } : undefined;
+}
+
+/** What every answer of a registry carries. */
+export function setRegistryHeaders(response: ServerResponse): void {
+  response.setHeader('docker-distribution-api-version', 'registry/2.0');
+  response.setHeader('x-content-type-options', 'nosniff');
+}
+
+/** Answers requests to registries: parses, routes, and hands on to what answers the kind of request. */
+export class RegistryHandler {
+  readonly #options: RegistryHandlerOptions;
+
+  constructor(options: RegistryHandlerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Answers one request.
+   * @throws RegistryError, and whatever else keeps it from being answered: the caller renders it
+   */
+  async handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { prefix, rest }: RegistryPath,
+    query: string,
+    record: RequestRecord,
+  ): Promise<void> {
+    const asked = parseRequest(request.method!, rest, query);
+    record.route = asked.kind;
+    const namespace = query.includes('ns=') ? new URLSearchParams(query).get('ns') || undefined : undefined;
+    const route = this.#route(asked, { host: request.headers.host, prefix, namespace });
+    if (route.namespace !== undefined) response.setHeader('oci-namespace', route.namespace);
+    record.registry = route.to.name;
+    if (asked.kind === 'ping') return sendJson({ request, response, record }, {}, undefined, undefined);
+    if (asked.kind === 'catalog') return this.#sendCatalog({ request, response, record }, asked.page, route, prefix);
+    const repository = repositoryOf(route);
+    record.repository = repository;
+    const { registry } = route.to;
+    await send({ request, response, registry, repository, record, signal: signalOf(response) }, asked, record);
+  }
+
+  #route(asked: RegistryRequest, hints: Parameters<Router['route']>[1]): Route {
+    const { router, log } = this.#options;
+    try {
+      return router.route(asked.name, hints);
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'NAME_UNKNOWN') {
+        log.warn({ ...hints, name: asked.name, configured: router.names }, 'registry unknown');
+      }
+      throw error;
+    }
+  }
+
+  async #sendCatalog(
+    context: Pick<PullContext, 'request' | 'response' | 'record'>,
+    page: Page,
+    route: Route,
+    prefix: string | undefined,
+  ): Promise<void> {
+    // Asked without naming a registry, the list is of all: each name is one that can be pulled from here.
+    const named = prefix !== undefined || route.namespace !== undefined || route.to !== this.#options.router.fallback;
+    const list = named
+      ? await route.to.registry.listRepositories(page, signalOf(context.response))
+      : await this.#options.catalog(page);
+    sendJson(context, { repositories: list.repositories }, undefined, nextLink(context.request, list.next));
+  }
+}
+
+async function send(context: PullContext, asked: RegistryRequest, record: RequestRecord): Promise<void> {
+  switch (asked.kind) {
+    case 'manifest':
+      record.reference = asked.reference;
+      return sendManifest(context, asked);
+    case 'blob':
+      record.reference = asked.digest;
+      return sendBlob(context, asked);
+    case 'tags':
+      return sendTags(context, asked);
+    case 'referrers':
+      record.reference = asked.digest;
+      return sendReferrers(context, asked);
+  }
+}
+
+/** Why work for a client stops when it has gone. */
+export const clientGone = new Error('The client has gone');
+
+function signalOf(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort(clientGone);
+  });
+  return controller.signal;
+}
+
+/** Sends an error as the spec's JSON; when the head of another answer has gone out, the connection is broken instead. */
+export function sendError(request: IncomingMessage, response: ServerResponse, error: RegistryError): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const body = Buffer.from(renderErrorBody(error));
+  response.writeHead(mirrorStatus(error), {
+    ...error.headers,
+    'content-type': 'application/json',
+    'content-length': body.length,
+    'cache-status': renderCacheStatus(undefined, error.code),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+// containerd asks a mirror that says 429 five times more at once; with 503 it goes on to the next host.
+function mirrorStatus(error: RegistryError): number {
+  return error.status === 429 ? 503 : error.status;
+}

@@ -1,0 +1,114 @@
+import { RegistryError } from '../oci/errors.ts';
+import { parseRepository, type Repository } from '../oci/reference.ts';
+import type { Registry } from '../oci/registry.ts';
+
+/** A registry that requests can be routed to, and the names it goes by. */
+export interface RoutedRegistry {
+  /** The name in the configuration: `docker.io`, `registry.corp:5443`. */
+  readonly name: string;
+  /** The name in paths and virtual hosts; it has a dot, and no port. */
+  readonly alias: string;
+  /** More names that clients know it by, in `ns=`. */
+  readonly names: readonly string[];
+  /** Whether `library/` belongs before names of one component, as on Docker Hub alone. */
+  readonly dockerHub: boolean;
+  readonly registry: Registry;
+}
+
+/** What a request says about where it wants to go, besides the name in its path. */
+export interface RoutingHints {
+  /** The `Host` header. */
+  readonly host: string | undefined;
+  /** What stood before `/v2/` in the path: `/ghcr.io/v2/…`. */
+  readonly prefix: string | undefined;
+  /** The `ns` parameter of containerd and others. */
+  readonly namespace: string | undefined;
+}
+
+/** Where a request goes. */
+export interface Route {
+  readonly to: RoutedRegistry;
+  /** What is left of the name in the path, as it stands there; undefined when nothing is. */
+  readonly name: string | undefined;
+  /** The `ns` that decided, to be confirmed as `OCI-Namespace`. */
+  readonly namespace: string | undefined;
+}
+
+/** Finds the registry for a request, by virtual host, alias, `ns` and the door's default, in this order. */
+export class Router {
+  readonly #byAlias = new Map<string, RoutedRegistry>();
+  readonly #byName = new Map<string, RoutedRegistry>();
+  readonly #domainSuffix: string | undefined;
+  readonly #fallback: RoutedRegistry | undefined;
+
+  /**
+   * @param domain virtual hosts are `<alias>.<domain>`; undefined for none
+   * @param defaultName the registry of requests that name none
+   */
+  constructor(registries: readonly RoutedRegistry[], domain: string | undefined, defaultName: string | undefined) {
+    for (const registry of registries) {
+      this.#byAlias.set(registry.alias, registry);
+      for (const name of [registry.name, registry.alias, ...registry.names]) this.#byName.set(name, registry);
+    }
+    this.#domainSuffix = domain === undefined ? undefined : `.${domain.toLowerCase()}`;
+    this.#fallback = defaultName === undefined ? undefined : this.#byName.get(defaultName);
+  }
+
+  /** The names of all registries, for the log. */
+  get names(): string[] {
+    return [...this.#byAlias.values()].map(({ name }) => name);
+  }
+
+  /** The registry that a request goes to when it names none. */
+  get fallback(): RoutedRegistry | undefined {
+    return this.#fallback;
+  }
+
+  /**
+   * Routes a request with this name in its path.
+   * @throws RegistryError NAME_UNKNOWN when it names a registry that is not configured, or none and there is no default
+   */
+  route(name: string | undefined, { host, prefix, namespace }: RoutingHints): Route {
+    const virtual = this.#virtualHost(host);
+    if (virtual) return { to: virtual, name, namespace: undefined };
+    if (prefix !== undefined) {
+      return { to: this.#byAlias.get(prefix) ?? unknown(prefix), name, namespace: undefined };
+    }
+    const slash = name?.indexOf('/') ?? -1;
+    const first = slash < 0 ? name : name!.slice(0, slash);
+    const aliased = first === undefined ? undefined : this.#byAlias.get(first);
+    if (aliased) return { to: aliased, name: slash < 0 ? undefined : name!.slice(slash + 1), namespace: undefined };
+    if (namespace !== undefined) return { to: this.#named(namespace), name, namespace };
+    const to = this.#fallback ?? unknown(first ?? '');
+    // No name on Docker Hub has a dot in front, so this one is of a registry that we do not know.
+    if (to.dockerHub && slash > 0 && first!.includes('.')) unknown(first!);
+    return { to, name, namespace: undefined };
+  }
+
+  #virtualHost(host: string | undefined): RoutedRegistry | undefined {
+    if (this.#domainSuffix === undefined || host === undefined) return undefined;
+    const hostname = host.replace(/:\d+$/, '').toLowerCase();
+    if (!hostname.endsWith(this.#domainSuffix)) return undefined;
+    const alias = hostname.slice(0, -this.#domainSuffix.length);
+    return this.#byAlias.get(alias) ?? unknown(alias);
+  }
+
+  #named(namespace: string): RoutedRegistry {
+    const name = namespace.toLowerCase();
+    return this.#byName.get(name) ?? this.#byName.get(name.replace(/:443$/, '')) ?? unknown(name);
+  }
+}
+
+/**
+ * The repository that a name means on its registry.
+ * @throws RegistryError NAME_INVALID
+ */
+export function repositoryOf({ to, name }: Route): Repository {
+  const repository = parseRepository(name ?? '');
+  return to.dockerHub && !repository.includes('/') ? (`library/${repository}` as Repository) : repository;
+}
+
+// Which registries there are is nobody's business who does not know them; the log says it to whoever runs this.
+function unknown(name: string): never {
+  throw new RegistryError('NAME_UNKNOWN', `Cannot find registry "${name.slice(0, 200)}": it is not configured here`);
+}

@@ -1,0 +1,34 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { openFile } from './open-file.ts';
+import { isSystemError } from './system-error.ts';
+
+/**
+ * Makes a folder, and those above it that are missing, so that they outlive a crash: a folder's name is in the one
+ * above, which is synced. When it was there already that is done unless it `isKnown` to be durable, as another process
+ * may have made it a moment ago.
+ */
+export async function makeFolder(folder: string, isKnown: boolean): Promise<void> {
+  const topMade = await mkdir(folder, { recursive: true });
+  if (topMade === undefined && isKnown) return;
+  const highest = dirname(topMade ?? folder);
+  let parent = dirname(folder);
+  await syncFolder(parent);
+  while (parent !== highest) {
+    parent = dirname(parent);
+    await syncFolder(parent);
+  }
+}
+
+/** Waits until the names in a folder are on the disk, where the file system knows how to. */
+export async function syncFolder(folder: string): Promise<void> {
+  const file = await openFile(folder, 'r');
+  try {
+    await file.sync();
+  } catch (error) {
+    // Some network file systems have no sync of folders; a rename there is as durable as they make it.
+    if (!isSystemError(error, 'EINVAL') && !isSystemError(error, 'ENOTSUP')) throw error;
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,313 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { blobStoreContract } from '../../test/contract/blob-store-contract.ts';
+import { type Digest, digestOf, hexOf } from '../oci/digest.ts';
+import type { BlobStore } from './blob-store.ts';
+import { syncFolder } from './folder.ts';
+import { openFileStore } from './fs.ts';
+
+blobStoreContract('openFileStore()', async (t) => openFileStore(await temporaryFolder(t)));
+
+const hourMs = 60 * 60 * 1000;
+const bytes = new TextEncoder().encode('the bytes of a layer');
+const digest = digestOf(bytes);
+
+describe('the layout of a file store', () => {
+  test('a blob is a file by its digest, and the spool is empty after the commit', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    const long = digestOf(bytes, 'sha512');
+    await storeBlob(store, digest);
+    await storeBlob(store, long);
+    for (const [algorithm, hex] of [
+      ['sha256', hexOf(digest)],
+      ['sha512', hexOf(long)],
+    ] as const) {
+      const path = join(folder, 'blobs-v1', algorithm, hex.slice(0, 2), hex);
+      assert.deepEqual(new Uint8Array(await readFile(path)), bytes);
+    }
+    assert.deepEqual(await spoolNames(folder), []);
+    assert.deepEqual((await readdir(folder)).sort(), ['blobs-v1', 'spool-v1']);
+  });
+
+  test('a growing blob is a file of its own that only its owner reads', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    const writer = await store.create(digest);
+    const other = await store.create(digest);
+    const names = await spoolNames(folder);
+    assert.equal(names.length, 2);
+    for (const name of names) {
+      assert.match(name, new RegExp(`^${hexOf(digest)}\\.[0-9a-f]{16}\\.part$`));
+      assert.equal((await stat(join(folder, 'spool-v1', name))).mode & 0o777, 0o600);
+    }
+    await writer.close();
+    await other.close();
+    assert.deepEqual(await spoolNames(folder), []);
+  });
+
+  test('files that are no blobs are not listed, and stay', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    await storeBlob(store, digest);
+    const shard = dirname(blobFile(folder, digest));
+    const elsewhere = join(folder, 'blobs-v1', 'sha256', 'zz');
+    const strays = [
+      join(folder, 'blobs-v1', 'README'),
+      join(folder, 'blobs-v1', 'sha256', 'lost'),
+      join(shard, 'notes.txt'),
+      join(shard, `${hexOf(digest)}.bak`),
+      join(elsewhere, hexOf(digest)),
+    ];
+    await mkdir(elsewhere);
+    await mkdir(join(shard, hexOf(digest).slice(0, 2).padEnd(64, '0')));
+    for (const stray of strays) await writeFile(stray, 'stray');
+    const listed = [];
+    for await (const entry of store.list()) listed.push(entry);
+    assert.deepEqual(listed, [{ digest, sizeBytes: bytes.length }]);
+    for (const stray of strays) assert.equal(await readFile(stray, 'utf8'), 'stray');
+  });
+
+  test('it goes on after its folder was emptied', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    await storeBlob(store, digest);
+    await rm(join(folder, 'blobs-v1'), { recursive: true });
+    await rm(join(folder, 'spool-v1'), { recursive: true });
+    assert.equal(await store.size(digest), undefined);
+    await storeBlob(store, digest);
+    assert.equal(await store.size(digest), bytes.length);
+  });
+
+  test('a blob that was cut short on the disk is replaced when it is written again', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    await storeBlob(store, digest);
+    await truncate(blobFile(folder, digest), 3);
+    await storeBlob(store, digest);
+    assert.equal(await store.size(digest), bytes.length);
+  });
+});
+
+describe('a file store after a crash, and beside another process', () => {
+  test('a blob whose writer died before the commit is not stored, and its spool is kept', async (t) => {
+    const folder = await temporaryFolder(t);
+    const dying = await (await openFileStore(folder)).create(digest);
+    await dying.write(bytes, 0);
+    const store = await openFileStore(folder);
+    assert.equal(await store.size(digest), undefined);
+    assert.equal(await store.open(digest), undefined);
+    assert.equal((await spoolNames(folder)).length, 1);
+    await dying.close();
+  });
+
+  test('spools that nobody wrote to for a day are removed on opening, and nothing else is', async (t) => {
+    const folder = await temporaryFolder(t);
+    await openFileStore(folder);
+    const nowMs = 1_750_000_000_000;
+    const old = `${hexOf(digest)}.0123456789abcdef.part`;
+    const oldLong = `${hexOf(digestOf(bytes, 'sha512'))}.0123456789abcdef.part`;
+    const young = `${hexOf(digest)}.fedcba9876543210.part`;
+    const others = ['notes.part', `${hexOf(digest)}.part`, `${old}.bak`, `x${old}`];
+    for (const name of [old, oldLong, young, ...others]) {
+      const path = join(folder, 'spool-v1', name);
+      await writeFile(path, 'left over');
+      const at = new Date(nowMs - (name === young ? 23 : 25) * hourMs);
+      await utimes(path, at, at);
+    }
+    await openFileStore(folder, { clock: { now: () => nowMs } });
+    assert.deepEqual(await spoolNames(folder), [young, ...others].sort());
+  });
+
+  test('what one store commits the other reads, lists and removes', async (t) => {
+    const folder = await temporaryFolder(t);
+    const [here, there] = [await openFileStore(folder), await openFileStore(folder)];
+    await storeBlob(here, digest);
+    assert.equal(await there.size(digest), bytes.length);
+    assert.equal(await there.remove(digest), true);
+    assert.equal(await here.size(digest), undefined);
+  });
+
+  test('both may write and commit one blob at the same time', async (t) => {
+    const folder = await temporaryFolder(t);
+    const stores = await Promise.all([openFileStore(folder), openFileStore(folder)]);
+    await Promise.all(stores.map((store) => storeBlob(store, digest)));
+    assert.deepEqual(new Uint8Array(await readFile(blobFile(folder, digest))), bytes);
+    assert.deepEqual(await spoolNames(folder), []);
+  });
+});
+
+describe('a failing file store', () => {
+  const noMount = canMount() ? false : 'mounting a small file system needs the right CAP_SYS_ADMIN';
+  test('a full disk is ENOSPC, and what was written stays readable', { skip: noMount }, async (t) => {
+    const store = await openFileStore(mountTinyFileSystem(t));
+    const much = Buffer.alloc(1024 * 1024, 'much');
+    const writer = await store.create(digestOf(much));
+    await assert.rejects(writer.write(much, 0), { code: 'ENOSPC', message: /^Cannot write ".*\.part": no space left/ });
+    const readBack = Buffer.alloc(much.length);
+    const count = await writer.read(readBack, 0);
+    assert(count > 0 && count < much.length, `${count} bytes were written before the disk was full`);
+    assert(readBack.subarray(0, count).equals(much.subarray(0, count)));
+    await writer.close();
+    await storeBlob(store, digest); // the space is free again
+    assert.equal(await store.size(digest), bytes.length);
+  });
+
+  test('a folder that may not be entered is EACCES, never "not stored"', async (t) => {
+    const folder = await temporaryFolder(t);
+    await chmod(folder, 0o755); // whoever the test becomes reaches the store in it
+    const store = await openFileStore(folder);
+    await storeBlob(store, digest);
+    await chmod(dirname(blobFile(folder, digest)), 0o000);
+    await asOrdinaryUser(async () => {
+      await assert.rejects(store.size(digest), { code: 'EACCES' });
+      await assert.rejects(store.open(digest), { code: 'EACCES' });
+      await assert.rejects(store.remove(digest), { code: 'EACCES' });
+      await assert.rejects(store.list()[Symbol.asyncIterator]().next(), { code: 'EACCES' });
+    });
+    await chmod(dirname(blobFile(folder, digest)), 0o700);
+  });
+
+  test('a file in the place of a folder is ENOTDIR, never "not stored"', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    await writeFile(dirname(blobFile(folder, digest)), 'in the way');
+    await assert.rejects(store.size(digest), { code: 'ENOTDIR' });
+    await assert.rejects(store.open(digest), { code: 'ENOTDIR' });
+    await assert.rejects(store.remove(digest), { code: 'ENOTDIR' });
+  });
+
+  test('a folder in the place of a blob is EISDIR, and no blob', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    await mkdir(blobFile(folder, digest), { recursive: true });
+    await assert.rejects(store.size(digest), { code: 'EISDIR' });
+    await assert.rejects(store.open(digest), { code: 'EISDIR' });
+    await assert.rejects(storeBlob(store, digest), { code: 'EISDIR' });
+    assert.deepEqual(await spoolNames(folder), []);
+  });
+
+  test('a commit that fails leaves the blob readable, and nothing after it is closed', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    await writeFile(dirname(blobFile(folder, digest)), 'in the way');
+    const writer = await store.create(digest);
+    await writer.write(bytes, 0);
+    await assert.rejects(writer.commit(), { code: 'EEXIST' });
+    const buffer = new Uint8Array(bytes.length);
+    assert.equal(await writer.read(buffer, 0), bytes.length);
+    assert.deepEqual(buffer, bytes);
+    await writer.close();
+    assert.deepEqual(await spoolNames(folder), []);
+  });
+
+  test('a store that cannot be opened says where, and keeps the code', async (t) => {
+    const file = join(await temporaryFolder(t), 'file');
+    await writeFile(file, '');
+    await assert.rejects(openFileStore(file), {
+      code: 'ENOTDIR',
+      message: `Cannot open the store "${file}": not a directory (ENOTDIR)`,
+    });
+  });
+
+  test('what was closed gives no bytes, though its descriptor may be of another file', async (t) => {
+    const store = await openFileStore(await temporaryFolder(t));
+    await storeBlob(store, digest);
+    const blob = await store.open(digest);
+    assert(blob);
+    await blob.close();
+    const next = await store.open(digest); // takes the number of the descriptor that is free
+    await assert.rejects(blob.read(new Uint8Array(4), 0), { message: /^Cannot read .* it was closed before$/ });
+    await assert.rejects(blob.close(), { message: /^Cannot close .* it was closed before$/ });
+    await next?.close();
+  });
+});
+
+const notLinux = process.platform === 'linux' ? false : 'only Linux shows open files in /proc';
+
+test('no file stays open after everything was closed', { skip: notLinux }, async (t) => {
+  const folder = await temporaryFolder(t);
+  const store = await openFileStore(folder);
+  await storeBlob(store, digest);
+  await (await store.create(digest)).close();
+  await (await store.open(digest))?.close();
+  for await (const _ of store.list()) break; // a list that is left early
+  assert.deepEqual(openFilesBelow(folder), []);
+  const blob = await store.open(digest);
+  assert.deepEqual(openFilesBelow(folder), [blobFile(folder, digest)]);
+  await blob?.close();
+});
+
+test('a file system that cannot sync folders is no failure', { skip: notLinux }, async () => {
+  await syncFolder('/proc'); // where it is EINVAL
+  await assert.rejects(syncFolder('/proc/missing'), { code: 'ENOENT' });
+});
+
+async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'entrepot-store-'));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+async function storeBlob(store: BlobStore, name: Digest): Promise<void> {
+  const writer = await store.create(name);
+  try {
+    await writer.write(bytes, 0);
+    await writer.commit();
+  } finally {
+    await writer.close();
+  }
+}
+
+function blobFile(folder: string, name: Digest): string {
+  return join(folder, 'blobs-v1', 'sha256', hexOf(name).slice(0, 2), hexOf(name));
+}
+
+async function spoolNames(folder: string): Promise<string[]> {
+  return (await readdir(join(folder, 'spool-v1'))).sort();
+}
+
+function openFilesBelow(folder: string): string[] {
+  const targets = readdirSync('/proc/self/fd').map((name) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`);
+    } catch {
+      return ''; // the descriptor that the list was read by
+    }
+  });
+  return targets.filter((target) => target.startsWith(folder));
+}
+
+// Root may enter every folder, so a test that is run by root becomes somebody else for a moment.
+async function asOrdinaryUser(action: () => Promise<void>): Promise<void> {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65534);
+  try {
+    await action();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
+// The right to mount, not the user, decides: root in a container has often lost it.
+function canMount(): boolean {
+  if (process.platform !== 'linux') return false;
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  const sysAdminBit = 21n;
+  return (BigInt(`0x${effective}`) >> sysAdminBit) % 2n === 1n;
+}
+
+function mountTinyFileSystem(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'entrepot-tiny-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
+  t.after(() => {
+    execFileSync('umount', ['-l', folder]);
+    rmdirSync(folder);
+  });
+  return folder;
+}

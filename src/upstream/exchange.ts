@@ -1,0 +1,183 @@
+import { RegistryError } from '../oci/errors.ts';
+import type { Clock } from '../util/clock.ts';
+import { readBounded } from './answers.ts';
+import { Authenticator } from './auth/authenticator.ts';
+import { type Credentials, TokenCache } from './auth/tokens.ts';
+import type { TlsIdentity } from './transport/connect.ts';
+import type { Answer } from './transport/connection.ts';
+import type { Transport } from './transport/transport.ts';
+
+/** A request to a registry: a path from its root, and what is needed to be allowed it. */
+export interface ExchangeRequest {
+  readonly method: 'GET' | 'HEAD';
+  /** Path and query, beginning with `/v2/`. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The token scope (`repository:<name>:pull`). */
+  readonly scope: string;
+}
+
+/** How one registry is spoken with. */
+export interface ExchangeOptions {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly userAgent: string;
+  readonly credentials: Credentials | undefined;
+  readonly tokenHosts: readonly string[];
+  readonly identity: TlsIdentity;
+}
+
+const maxRedirects = 10; // as containerd and Go's HTTP client
+const maxTokenBytes = 256 * 1024; // tokens of large companies' users list hundreds of groups
+const maxRemembered = 64; // servers met by redirects: registries have a few, under changing names
+
+/**
+ * Speaks with one server of a registry: authenticates, follows redirects. Credentials and tokens go to the registry's
+ * own server only; where it redirects to is met as a stranger, whatever its name. Redirects are never remembered: they
+ * are signed, and end soon.
+ */
+export class RegistryExchange {
+  readonly #base: URL;
+  readonly #options: ExchangeOptions;
+  readonly #tokens: TokenCache;
+  readonly #own: Authenticator;
+  readonly #others = new Map<string, Authenticator>();
+  /** For servers other than the registry's: the same trust, but not our certificate. */
+  readonly #strangerIdentity: TlsIdentity;
+
+  constructor(base: URL, options: ExchangeOptions) {
+    this.#base = base;
+    this.#options = options;
+    const { ca, insecure, cert } = options.identity;
+    this.#strangerIdentity = cert === undefined ? options.identity : { ca, insecure };
+    this.#tokens = new TokenCache((url, headers, signal) => this.#fetchToken(url, headers, signal), options.clock);
+    this.#own = new Authenticator({
+      server: base,
+      credentials: options.credentials,
+      tokenHosts: options.tokenHosts,
+      tokens: this.#tokens,
+      ping: (signal) => this.#ping(signal),
+    });
+  }
+
+  /**
+   * Sends a request and resolves with the first answer that is no redirect and no challenge that we can answer.
+   * @throws TransportError, RegistryError UNAVAILABLE or DENIED
+   */
+  async send(request: ExchangeRequest, signal: AbortSignal): Promise<Answer> {
+    let url = new URL(joinPath(this.#base, request.path));
+    for (let redirects = 0; redirects <= maxRedirects; redirects++) {
+      const answer = await this.#sendTo(url, redirects > 0, request, signal);
+      const location = redirectOf(answer);
+      if (location === undefined) return answer;
+      answer.body.close();
+      url = resolveRedirect(location, url);
+    }
+    throw new RegistryError('UNAVAILABLE', `Cannot follow ${this.#base.host}: more than ${maxRedirects} redirects`);
+  }
+
+  async #sendTo(url: URL, redirected: boolean, request: ExchangeRequest, signal: AbortSignal): Promise<Answer> {
+    const authenticator = redirected ? this.#authenticatorOf(url) : this.#own;
+    // A redirect's target has its permission in its URL; only when it says otherwise is it authenticated to.
+    const first = redirected ? undefined : await authenticator.authorize(request.scope, signal);
+    const answer = await this.#sendOnce(url, request, first?.value, signal);
+    if (answer.head.status !== 401) return answer;
+    const second = await authenticator.reauthorize(answer.head, request.scope, first, signal);
+    if (!second) return answer;
+    answer.body.close();
+    return this.#sendOnce(url, request, second.value, signal);
+  }
+
+  #authenticatorOf(url: URL): Authenticator {
+    if (url.origin === this.#base.origin) return this.#own;
+    const known = this.#others.get(url.origin);
+    if (known) return known;
+    const stranger = new Authenticator({
+      server: new URL(url.origin),
+      credentials: undefined,
+      tokenHosts: this.#options.tokenHosts,
+      tokens: this.#tokens,
+    });
+    if (this.#others.size >= maxRemembered) this.#others.clear();
+    this.#others.set(url.origin, stranger);
+    return stranger;
+  }
+
+  #sendOnce(
+    url: URL,
+    request: ExchangeRequest,
+    authorization: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const headers = {
+      'user-agent': this.#options.userAgent,
+      // An encoded body has another digest than the blob.
+      'accept-encoding': 'identity',
+      ...request.headers,
+      ...(authorization === undefined ? {} : { authorization }),
+    };
+    return this.#options.transport.request(
+      { method: request.method, url, headers, identity: this.#identityFor(url) },
+      signal,
+    );
+  }
+
+  #identityFor(url: URL): TlsIdentity {
+    return url.origin === this.#base.origin ? this.#options.identity : this.#strangerIdentity;
+  }
+
+  async #ping(signal: AbortSignal): Promise<Answer['head']> {
+    const url = new URL(joinPath(this.#base, '/v2/'));
+    const answer = await this.#sendOnce(
+      url,
+      { method: 'GET', path: '/v2/', headers: {}, scope: '' },
+      undefined,
+      signal,
+    );
+    answer.body.close();
+    return answer.head;
+  }
+
+  async #fetchToken(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Uint8Array> {
+    const all = {
+      'user-agent': this.#options.userAgent,
+      'accept-encoding': 'identity',
+      accept: 'application/json',
+      ...headers,
+    };
+    const answer = await this.#options.transport.request(
+      { method: 'GET', url, headers: all, identity: this.#identityFor(url) },
+      signal,
+    );
+    const { status } = answer.head;
+    if (status === 200) return readBounded(answer, maxTokenBytes);
+    answer.body.close();
+    if (status === 429 || status >= 500) {
+      throw new RegistryError('UNAVAILABLE', `Cannot get a token: ${url.host} answered ${status}`);
+    }
+    throw new RegistryError('DENIED', `Cannot get a token: ${url.host} answered ${status}; are the credentials right?`);
+  }
+}
+
+function joinPath(base: URL, path: string): string {
+  return `${base.origin}${base.pathname.replace(/\/+$/, '')}${path}`;
+}
+
+function redirectOf({ head }: Answer): string | undefined {
+  const isRedirect = head.status >= 301 && head.status <= 308 && head.status !== 304 && head.status !== 305;
+  return isRedirect ? head.headers.get('location') : undefined;
+}
+
+function resolveRedirect(location: string, from: URL): URL {
+  const url = URL.parse(location, from.href);
+  if (url && (url.protocol === 'https:' || (url.protocol === 'http:' && from.protocol === 'http:'))) {
+    url.username = '';
+    url.password = '';
+    url.hash = '';
+    return url;
+  }
+  throw new RegistryError(
+    'UNAVAILABLE',
+    `Cannot follow the redirect of ${from.host}: it leads to no HTTP URL, or from HTTPS to HTTP`,
+  );
+}

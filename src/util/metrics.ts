@@ -1,0 +1,117 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Everything that is measured; made once, and handed to whoever measures. */
+export interface Metrics {
+  readonly requests: Counter<'method' | 'route' | 'registry' | 'status' | 'cache'>;
+  readonly requestSeconds: Histogram<'route' | 'cache'>;
+  readonly servedBytes: Counter<'registry' | 'cache'>;
+  readonly fetchedBytes: Counter<'upstream'>;
+  readonly upstreamRequests: Counter<'upstream' | 'operation' | 'method' | 'result'>;
+  readonly upstreamSeconds: Histogram<'upstream' | 'operation'>;
+  readonly rateLimitRemaining: Gauge<'upstream'>;
+  /** All of it in the text format of Prometheus, and its content type. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** What is read only when somebody asks. */
+export interface MetricSources {
+  downloadsInFlight(): number;
+  store(): Promise<{ readonly contents: number; readonly sizeBytes: number }>;
+}
+
+// From a hit in memory to the 25 s after which a request is given up.
+const requestBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 30, 120];
+const upstreamBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25];
+
+/** Makes the metrics in a registry of their own, so that two caches in one process do not share them. */
+export function createMetrics(sources: MetricSources): Metrics {
+  const register = new Registry();
+  const registers = [register];
+  collectDefaultMetrics({ register });
+  new Gauge({
+    name: 'entrepot_downloads_in_flight',
+    help: 'Blobs that are being downloaded from upstream',
+    registers,
+    collect() {
+      this.set(sources.downloadsInFlight());
+    },
+  });
+  const contents = new Gauge({
+    name: 'entrepot_store_contents',
+    help: 'Blobs and manifests that are stored',
+    registers,
+  });
+  new Gauge({
+    name: 'entrepot_store_bytes',
+    help: 'Size of what is stored',
+    registers,
+    async collect() {
+      const totals = await sources.store();
+      this.set(totals.sizeBytes);
+      contents.set(totals.contents);
+    },
+  });
+  return {
+    contentType: register.contentType,
+    render: () => register.metrics(),
+    ...requestMetrics(registers),
+    ...upstreamMetrics(registers),
+  };
+}
+
+function requestMetrics(registers: Registry[]): Pick<Metrics, 'requests' | 'requestSeconds' | 'servedBytes'> {
+  return {
+    requests: new Counter({
+      name: 'entrepot_requests_total',
+      help: 'Requests that were answered; cache: hit, miss, collapsed, revalidated, stale or none',
+      labelNames: ['method', 'route', 'registry', 'status', 'cache'],
+      registers,
+    }),
+    requestSeconds: new Histogram({
+      name: 'entrepot_request_duration_seconds',
+      help: 'From the request to the end of its answer',
+      labelNames: ['route', 'cache'],
+      buckets: requestBuckets,
+      registers,
+    }),
+    servedBytes: new Counter({
+      name: 'entrepot_served_bytes_total',
+      help: 'Bytes of bodies that were sent to clients',
+      labelNames: ['registry', 'cache'],
+      registers,
+    }),
+  };
+}
+
+type UpstreamMetrics = Pick<Metrics, 'fetchedBytes' | 'upstreamRequests' | 'upstreamSeconds' | 'rateLimitRemaining'>;
+
+function upstreamMetrics(registers: Registry[]): UpstreamMetrics {
+  return {
+    fetchedBytes: new Counter({
+      name: 'entrepot_upstream_fetched_bytes_total',
+      help: 'Bytes of blobs that were fetched from upstream',
+      labelNames: ['upstream'],
+      registers,
+    }),
+    upstreamRequests: new Counter({
+      name: 'entrepot_upstream_requests_total',
+      help: 'Requests to upstream; result: the status, or the code of the error',
+      labelNames: ['upstream', 'operation', 'method', 'result'],
+      registers,
+    }),
+    upstreamSeconds: new Histogram({
+      name: 'entrepot_upstream_answer_seconds',
+      help: 'Until the head of an upstream answer was there, retries, tokens and redirects included',
+      labelNames: ['upstream', 'operation'],
+      buckets: upstreamBuckets,
+      registers,
+    }),
+    rateLimitRemaining: new Gauge({
+      name: 'entrepot_upstream_ratelimit_remaining',
+      help: 'What upstream said last is left of its pull rate limit',
+      labelNames: ['upstream'],
+      registers,
+    }),
+  };
+}

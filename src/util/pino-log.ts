@@ -1,0 +1,42 @@
+import pino from 'pino';
+import pretty from 'pino-pretty';
+import type { Log } from './log.ts';
+
+/** How a log is written. */
+export interface PinoLogOptions {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  /** `auto` is `pretty` on a terminal. */
+  readonly format: 'json' | 'pretty' | 'auto';
+}
+
+/** A log, and how to have all of it written before the process ends. */
+export interface OpenLog {
+  readonly log: Log;
+  flush(): void;
+}
+
+/** Lines are written together once there is this much, or after a second: one system call for many requests. */
+const bufferBytes = 8 * 1024;
+const flushEveryMs = 1_000;
+
+// The number that pino writes otherwise means nothing to those who read logs.
+const levelName = (level: string): { level: string } => ({ level });
+
+/** Opens the log on standard output. */
+export function openPinoLog({ level, format }: PinoLogOptions): OpenLog {
+  if (format === 'pretty' || (format === 'auto' && process.stdout.isTTY)) {
+    const stream = pretty({ colorize: process.stdout.isTTY, sync: true, ignore: 'pid,hostname' });
+    return { log: pino({ level }, stream), flush: () => {} };
+  }
+  const destination = pino.destination({ fd: 1, sync: false, minLength: bufferBytes, periodicFlush: flushEveryMs });
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: levelName } };
+  return {
+    log: pino(options, destination),
+    // Standard output may be gone already; then there is nobody to read what is left.
+    flush: () => {
+      try {
+        destination.flushSync();
+      } catch {}
+    },
+  };
+}
