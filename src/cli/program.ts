@@ -1,9 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
+import { packageVersion } from '../util/version.ts';
 import { addConfigCommands } from './config.ts';
 import { addServeCommand } from './serve.ts';
 import type { Terminal } from './terminal.ts';
-import { packageVersion } from './version.ts';
 
 /** How the program ends: the same for every command. */
 export const exitCodes = { done: 0, failed: 1, usage: 2 } as const;

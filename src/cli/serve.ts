@@ -3,10 +3,10 @@ import type { Command } from 'commander';
 import type { Config, ListenAddress } from '../config/config.ts';
 import { isLoopback } from '../config/schema/listen-address.ts';
 import { formatSize } from '../config/schema/size.ts';
+import { packageVersion } from '../util/version.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from './config-flags.ts';
 import { askedToStop } from './stop-signals.ts';
 import type { Terminal } from './terminal.ts';
-import { packageVersion } from './version.ts';
 
 // What stopping may take beyond the grace of the configuration, before something must be stuck.
 const stopMarginMs = 10_000;
@@ -43,7 +43,7 @@ export function startLines(config: Config, listening: ListenAddress, version: st
     `It serves ${names.length === 0 ? 'what is stored: no upstream is configured' : names.join(', ')}`,
     `It keeps what it pulls in ${resolve(config.data)}, up to ${formatSize(config.cache.maxBytes)}`,
   ];
-  if (config.domain !== undefined) lines.push(`Each has a host of its own: <name>.${config.domain}`);
+  if (config.domain !== undefined) lines.push(`Each upstream has a host of its own: <alias>.${config.domain}`);
   if (isLoopback(host)) {
     const how = `--listen 0.0.0.0:${port}, or ENTREPOT_DOORS_REGISTRY_LISTEN`;
     lines.push(`Only this machine can reach it. To open it to others: ${how}`);

@@ -8,6 +8,8 @@ export interface MergedSettings {
   readonly values: ReadonlyMap<string, Setting>;
   /** The upstreams that are configured, by name. */
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
+  /** The upstreams that were taken away, by name, and where that was said. */
+  readonly removed: ReadonlyMap<string, string>;
 }
 
 /** What is given for one upstream. */
@@ -19,8 +21,9 @@ export interface UpstreamSettings {
 }
 
 interface Entry {
-  origin: string;
+  readonly origin: string;
   isConfigured: boolean;
+  removedBy?: string;
   readonly fields: Map<string, LayeredSetting>;
 }
 
@@ -44,32 +47,35 @@ export function mergeSettings(layers: readonly (readonly Setting[])[], report: R
   for (const setting of layers.flat()) {
     if (setting.path[0] !== 'upstreams') values.set(nameOfPath(setting.path), setting);
   }
-  const entries = new Map<string, Entry>();
   const hasBuiltins = values.get('builtinUpstreams')?.value !== false;
+  const entries = new Map<string, Entry>();
   for (const [layer, settings] of layers.entries()) {
     for (const setting of settings) {
       const [group, name = ''] = setting.path;
       if (group !== 'upstreams') continue;
-      const entry = entries.get(name);
-      if (layer === builtinLayer) placeSetting(entries, name, { ...setting, layer }, hasBuiltins, report);
-      else if (setting.value === null) removeUpstream(entry, setting, report);
-      else if (setting.needsUpstream && !entry?.isConfigured) reportNoUpstream(name, setting, report);
-      else placeSetting(entries, name, { ...setting, layer }, true, report);
+      if (setting.value === null) removeUpstream(entries.get(name), setting, report);
+      else placeSetting(entries, name, { ...setting, layer }, hasBuiltins, report);
     }
   }
-  return { values, upstreams: new Map([...entries].filter(([, entry]) => entry.isConfigured)) };
+  const configured = [...entries].filter(([, entry]) => entry.isConfigured);
+  const others = [...entries].filter(([, entry]) => !entry.isConfigured);
+  for (const [name, entry] of others) reportUseless(name, entry, report);
+  const removed = others.flatMap(([name, entry]) =>
+    entry.removedBy === undefined ? [] : [[name, entry.removedBy] as const],
+  );
+  return { values, upstreams: new Map(configured), removed: new Map(removed) };
 }
 
 function placeSetting(
   entries: Map<string, Entry>,
   name: string,
   setting: LayeredSetting,
-  isConfigured: boolean,
+  hasBuiltins: boolean,
   report: Report,
 ): void {
-  const entry = entries.get(name) ?? { origin: setting.origin, isConfigured, fields: new Map() };
+  const entry = entries.get(name) ?? { origin: setting.origin, isConfigured: false, fields: new Map() };
   entries.set(name, entry);
-  entry.isConfigured ||= isConfigured;
+  entry.isConfigured ||= setting.layer === builtinLayer ? hasBuiltins : !setting.needsUpstream;
   const key = setting.path[2];
   if (key === undefined) return;
   const other = entry.fields.get(alternatives[key] ?? '');
@@ -88,12 +94,16 @@ function removeUpstream(entry: Entry | undefined, setting: Setting, report: Repo
     return;
   }
   entry.isConfigured = false;
+  entry.removedBy = setting.origin;
   for (const [key, { layer }] of entry.fields) if (layer !== builtinLayer) entry.fields.delete(key);
 }
 
-function reportNoUpstream(name: string, setting: Setting, report: Report): void {
+/** What is given for an upstream by a source that cannot add it, while no other does. */
+function reportUseless(name: string, { fields }: Entry, report: Report): void {
   const what = `It is for the upstream "${name}", which is not configured`;
-  report({ where: setting.origin, what, advice: 'configure the upstream, or leave the variable away' });
+  for (const { origin, needsUpstream } of fields.values()) {
+    if (needsUpstream) report({ where: origin, what, advice: 'configure the upstream, or leave the variable away' });
+  }
 }
 
 /** The setting that a path belongs to: its own, or the nearest above. */

@@ -59,10 +59,7 @@ test('what render() prints can be used as a configuration file, and comes to the
     'domain: d.example\nupstreams: { "c:50": { alias: c.d, urls: ["http://x"] }, quay.io: }\nlog: { level: debug }';
   for (const builtinUpstreams of ['true', 'false']) {
     const first = loadTestConfig({ yaml, env: { ENTREPOT_BUILTIN_UPSTREAMS: builtinUpstreams } });
-    const again = loadTestConfig({ yaml: first.render().concat('\n  # removed above\n') });
-    const expected = first.config.upstreams.filter(({ name }) => name !== 'quay.io');
-    const found = again.config.upstreams.filter(({ name }) => name !== 'quay.io');
-    assert.deepEqual({ ...again.config, upstreams: found }, { ...first.config, upstreams: expected });
+    assert.deepEqual(loadTestConfig({ yaml: first.render() }).config, first.config);
   }
 });
 

@@ -1,4 +1,5 @@
 import { Document, isSeq } from 'yaml';
+import { builtinUpstreams } from './builtin-upstreams.ts';
 import type { Config, UpstreamConfig } from './config.ts';
 import type { MergedSettings } from './merge-settings.ts';
 import { putValue } from './parse-settings.ts';
@@ -18,7 +19,8 @@ const defaultOrigin = 'default';
 /** Every value that counts, in the order of the schema; keys that have none are left out. */
 export function effectiveValues(merged: MergedSettings, config: Config): EffectiveValue[] {
   return Object.keys(configSchema.shape).flatMap((group) => {
-    if (group === 'upstreams') return config.upstreams.flatMap((upstream) => upstreamValues(merged, upstream));
+    if (group === 'upstreams')
+      return [...config.upstreams.flatMap((upstream) => upstreamValues(merged, upstream)), ...removals(merged)];
     return configKeys
       .filter(({ path }) => path[0] === group)
       .flatMap((key) => {
@@ -40,6 +42,12 @@ function upstreamValues(merged: MergedSettings, { name, alias, urls }: UpstreamC
     const field = nameOfPath(key.path);
     return effectiveValue(key, ['upstreams', name, field], fields.get(field), implied[field]);
   });
+}
+
+/** What was taken away of what is built in: without it, the output would say something else when it is read again. */
+function removals({ removed }: MergedSettings): EffectiveValue[] {
+  const builtin = [...removed].filter(([name]) => Object.hasOwn(builtinUpstreams, name));
+  return builtin.map(([name, origin]) => ({ path: ['upstreams', name], value: null, origin }));
 }
 
 function effectiveValue(key: ConfigKey, path: KeyPath, given: Setting | undefined, implied: unknown): EffectiveValue[] {

@@ -257,9 +257,9 @@ export class Download {
         return download.#sizeBytes;
       },
       get visibleBytes() {
-        const { readableBytes } = download.#spool;
-        if (download.#verified) return readableBytes;
-        return Math.min(readableBytes, (download.#sizeBytes ?? readableBytes) - 1);
+        const { receivedBytes } = download.#spool;
+        if (download.#verified) return receivedBytes;
+        return Math.min(receivedBytes, (download.#sizeBytes ?? receivedBytes) - 1);
       },
       get failure() {
         return download.#verified ? undefined : download.#failure;

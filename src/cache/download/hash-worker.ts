@@ -14,6 +14,6 @@ parentPort!.on('message', (question: HashQuestion) => {
   } else {
     const hash = hashes.get(id);
     hashes.delete(id);
-    if (question.kind === 'end') parentPort!.postMessage({ id, hex: hash!.digest('hex') });
+    parentPort!.postMessage(question.kind === 'end' ? { id, hex: hash!.digest('hex') } : { id });
   }
 });

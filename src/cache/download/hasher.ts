@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 
-/** What the main thread tells a hashing thread; `update` and `end` are answered in order, with the same id. */
+/** What the main thread tells a hashing thread; all but `begin` are answered in order, with the same id. */
 export type HashQuestion =
   | { readonly kind: 'begin'; readonly id: number; readonly algorithm: DigestAlgorithm }
   | { readonly kind: 'update'; readonly id: number; readonly bytes: Uint8Array }
@@ -81,8 +81,9 @@ class HashThread {
         }
       },
       drop: () => {
-        this.#waiting.delete(id);
-        this.#tell({ kind: 'drop', id });
+        // What was given before is still being read; each update resolves when it is not.
+        const forget = () => this.#waiting.delete(id);
+        this.#ask({ kind: 'drop', id }).then(forget, forget);
       },
     };
   }

@@ -9,43 +9,39 @@ export interface SpoolReader {
   fail(error: Error): void;
 }
 
-/** Bytes that could not be written to disk, kept until every reader has them. */
-interface MemoryPiece {
+/** A chunk that is in memory still: on its way to the disk and the hash, or kept because the disk failed. */
+interface Piece {
   readonly start: number;
   readonly end: number;
   readonly chunk: Chunk;
+  /** Whether it will never be on disk, and so goes only when every reader has passed it. */
+  kept: boolean;
 }
 
-interface Write {
-  readonly end: number;
-  settled: boolean;
-}
-
-/** How much may be on its way to the disk, or be kept because the disk failed, before the download waits. */
-const maxPendingBytes = 1024 * 1024;
+/** How much may be in memory before the download waits. */
+const maxInMemoryBytes = 1024 * 1024;
 
 /**
  * The bytes of a download, from the first on, for any number of readers.
  *
- * Chunks are written to a growing file, several at a time; as writes end in any order, `readableBytes` moves over what
- * is contiguous only. When a write fails, the spool goes on in memory: what was written is still read from the file,
- * what comes after is kept until all readers have passed it, and the download waits for them. Nothing can be stored
- * then, but nobody who was reading has to stop.
+ * A chunk can be read from memory as soon as it has come; meanwhile it is written to a growing file and hashed, both at
+ * once, and when both are done it is read from the file. When a write fails, the spool goes on in memory: what was
+ * written is still read from the file, what comes after is kept until all readers have passed it, and the download
+ * waits for them. Nothing can be stored then, but nobody who was reading has to stop.
  */
 export class Spool {
-  /** How many bytes have come. */
+  /** How many bytes have come, and can be read. */
   receivedBytes = 0;
-  /** How many of them, from the first on, can be read. */
-  readableBytes = 0;
   /** Why the disk is not used any more; undefined while it is. */
   diskFailure: Error | undefined;
   readonly readers = new Set<SpoolReader>();
   readonly #create: () => Promise<BlobWriter>;
-  #writer: BlobWriter | undefined;
-  readonly #writes: Write[] = [];
   readonly #onDiskFailure: (error: Error) => void;
-  #pieces: MemoryPiece[] = [];
-  #pendingBytes = 0;
+  #writer: BlobWriter | undefined;
+  /** In the order of their bytes; those that were written in between are missing. */
+  #pieces: Piece[] = [];
+  #inMemoryBytes = 0;
+  #writesUnderWay = 0;
   #waiters: (() => void)[] = [];
 
   constructor(create: () => Promise<BlobWriter>, onDiskFailure: (error: Error) => void) {
@@ -62,52 +58,20 @@ export class Spool {
     }
   }
 
-  /**
-   * Stores what has come, as it is right and whole. Called at most once, when `settled`.
-   * @throws what the disk failed with
-   */
-  async commit(): Promise<void> {
-    if (this.diskFailure || !this.#writer) throw this.diskFailure ?? new Error('The spool was never opened');
-    await this.#writer.commit();
-  }
-
-  /** Ends the file; what was not committed is removed. Called when nobody reads, and after every write has settled. */
-  async close(): Promise<void> {
-    const writer = this.#writer;
-    this.#writer = undefined;
-    for (const { chunk } of this.#pieces.splice(0)) chunk.release();
-    await writer?.close();
-  }
-
-  /** Adds a chunk; it is released when it is on disk, or every reader has it, and `hashed` has settled. */
+  /** Adds a chunk; it is released when `hashed` has settled, and it is on disk or every reader has it. */
   append(chunk: Chunk, hashed: Promise<unknown>): void {
-    hashed.catch(() => {}); // the hash itself says so at its end
     const start = this.receivedBytes;
-    const end = start + chunk.bytes.length;
-    const write: Write = { end, settled: false };
-    this.receivedBytes = end;
-    this.#writes.push(write);
-    this.#pendingBytes += chunk.bytes.length;
-    const writer = this.#writer;
-    const written =
-      writer && !this.diskFailure ? writer.write(chunk.bytes, start) : Promise.reject(this.diskFailure as Error);
-    written.then(
-      async () => {
-        this.#settle(write);
-        await hashed.catch(() => {});
-        this.#free(chunk);
-      },
-      (error: Error) => {
-        if (!this.diskFailure) this.#failDisk(error);
-        this.#keep({ start, end, chunk: afterHash(chunk, hashed) });
-        this.#settle(write);
-      },
-    );
+    const piece: Piece = { start, end: start + chunk.bytes.length, chunk, kept: false };
+    this.receivedBytes = piece.end;
+    this.#inMemoryBytes += chunk.bytes.length;
+    this.#pieces.push(piece);
+    void this.#store(piece, hashed);
+    this.notify();
   }
 
   /** Whether the next chunk has to wait. */
   get isFull(): boolean {
-    return this.#pendingBytes >= maxPendingBytes;
+    return this.#inMemoryBytes >= maxInMemoryBytes;
   }
 
   /** Resolves when the next chunk may be appended. */
@@ -117,12 +81,12 @@ export class Spool {
 
   /** Resolves when no write is under way any more. */
   async settled(): Promise<void> {
-    while (this.#writes.length > 0) await this.changed();
+    while (this.#writesUnderWay > 0) await this.changed();
   }
 
-  /** Reads what is there at a position, as much as the buffer takes; at least one byte of what is readable. */
+  /** Reads what is there at a position, as much as the buffer takes; at least one byte of what has come. */
   async read(into: Uint8Array, position: number): Promise<number> {
-    const limit = Math.min(into.length, this.readableBytes - position);
+    const limit = Math.min(into.length, this.receivedBytes - position);
     const piece = this.#pieces.find(({ end }) => end > position);
     if (piece && piece.start <= position) {
       const bytes = piece.chunk.bytes.subarray(position - piece.start, position - piece.start + limit);
@@ -147,19 +111,52 @@ export class Spool {
 
   /** Frees what the readers that are left do not need; called when one has moved or left. */
   trim(): void {
-    if (this.#pieces.length === 0) return;
+    if (!this.diskFailure) return;
     let neededFrom = Number.POSITIVE_INFINITY;
     for (const { position } of this.readers) neededFrom = Math.min(neededFrom, position);
-    const kept = this.#pieces.filter(({ end }) => end > neededFrom);
-    const freed = this.#pieces.filter(({ end }) => end <= neededFrom);
-    this.#pieces = kept;
-    for (const { chunk } of freed) this.#free(chunk);
+    for (const piece of this.#pieces.filter(({ kept, end }) => kept && end <= neededFrom)) this.#free(piece);
   }
 
-  /** The readers that all others wait for: they have not yet taken the oldest bytes that are in memory. */
+  /** The readers that all others wait for: they have not yet taken the oldest bytes that are kept. */
   laggards(): SpoolReader[] {
-    const oldest = this.#pieces[0];
+    const oldest = this.#pieces.find(({ kept }) => kept);
     return oldest ? [...this.readers].filter(({ position }) => position < oldest.end) : [];
+  }
+
+  /**
+   * Stores what has come, as it is right and whole. Called at most once, when `settled`.
+   * @throws what the disk failed with
+   */
+  async commit(): Promise<void> {
+    if (this.diskFailure || !this.#writer) throw this.diskFailure ?? new Error('The spool was never opened');
+    await this.#writer.commit();
+  }
+
+  /** Ends the file; what was not committed is removed. Called when nobody reads, and after every write has settled. */
+  async close(): Promise<void> {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    for (const piece of [...this.#pieces]) this.#free(piece);
+    await writer?.close();
+  }
+
+  async #store(piece: Piece, hashed: Promise<unknown>): Promise<void> {
+    const { bytes } = piece.chunk;
+    this.#writesUnderWay++;
+    try {
+      if (!this.#writer || this.diskFailure) throw this.diskFailure;
+      // The hash reads the bytes where they lie; if it fails, it says so itself at its end.
+      await Promise.all([this.#writer.write(bytes, piece.start), hashed.catch(() => {})]);
+      this.#free(piece);
+    } catch (error) {
+      if (!this.diskFailure) this.#failDisk(error as Error);
+      await hashed.catch(() => {});
+      piece.kept = true;
+      this.trim();
+    } finally {
+      this.#writesUnderWay--;
+      this.notify();
+    }
   }
 
   #failDisk(error: Error): void {
@@ -167,26 +164,12 @@ export class Spool {
     this.#onDiskFailure(error);
   }
 
-  #keep(piece: MemoryPiece): void {
-    const after = this.#pieces.findIndex(({ start }) => start > piece.start);
-    this.#pieces.splice(after < 0 ? this.#pieces.length : after, 0, piece);
-    this.trim();
-  }
-
-  #settle(write: Write): void {
-    write.settled = true;
-    while (this.#writes[0]?.settled) this.readableBytes = this.#writes.shift()!.end;
+  #free(piece: Piece): void {
+    const index = this.#pieces.indexOf(piece);
+    if (index < 0) return;
+    this.#pieces.splice(index, 1);
+    this.#inMemoryBytes -= piece.chunk.bytes.length;
+    piece.chunk.release();
     this.notify();
   }
-
-  #free(chunk: Chunk): void {
-    this.#pendingBytes -= chunk.bytes.length;
-    chunk.release();
-    this.notify();
-  }
-}
-
-// The hash reads the bytes where they lie, so they may not be given back before it has.
-function afterHash(chunk: Chunk, hashed: Promise<unknown>): Chunk {
-  return { bytes: chunk.bytes, release: () => void hashed.catch(() => {}).finally(() => chunk.release()) };
 }

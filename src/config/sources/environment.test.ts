@@ -42,7 +42,7 @@ test('an upstream that is configured anywhere has variables for each of its keys
     ENTREPOT_UPSTREAMS_NEW_EXAMPLE_INSECURE: 'true',
   };
   const flags = { set: ['upstreams.new.example.url=http://n'] };
-  const { upstreams } = loadTestConfig({ yaml, env, flags: { set: [] }, ...{ flags } }).config;
+  const { upstreams } = loadTestConfig({ yaml, env, flags }).config;
   const of = (name: string) => upstreams.find((upstream) => upstream.name === name);
   assert.deepEqual(of('registry.corp:5443')?.urls.map(String), ['https://a/', 'https://b/']);
   assert.deepEqual(of('registry.corp:5443')?.tokenHosts, ['auth.example']);

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
+import { test } from 'node:test';
+import { loadTestConfig } from '../../test/support/config-sources.ts';
+import { startLines } from './serve.ts';
+
+test('startLines() tells where it listens, what it serves, where it keeps it, and how to open it', () => {
+  const { config } = loadTestConfig({ yaml: 'builtinUpstreams: false\nupstreams: { docker.io: {}, ghcr.io: {} }' });
+  assert.deepEqual(startLines(config, { host: '127.0.0.1', port: 5000 }, '1.2.3'), [
+    'Entrepot 1.2.3 listens on http://127.0.0.1:5000',
+    'It serves docker.io (default), ghcr.io',
+    `It keeps what it pulls in ${resolve('data')}, up to 50 GB`,
+    'Only this machine can reach it. To open it to others: --listen 0.0.0.0:5000, or ENTREPOT_DOORS_REGISTRY_LISTEN',
+  ]);
+});
+
+test('startLines() says nothing of opening what is open, and names the domain', () => {
+  const { config } = loadTestConfig({
+    yaml: 'builtinUpstreams: false\ndomain: r.example.com\ndata: /var/lib/entrepot',
+  });
+  for (const host of ['', '::', '0.0.0.0']) {
+    assert.deepEqual(startLines(config, { host, port: 80 }, '1.2.3'), [
+      'Entrepot 1.2.3 listens on every address of this machine, port 80',
+      'It serves what is stored: no upstream is configured',
+      'It keeps what it pulls in /var/lib/entrepot, up to 50 GB',
+      'Each upstream has a host of its own: <alias>.r.example.com',
+    ]);
+  }
+});
+
+test('startLines() writes an IPv6 address as URLs do', () => {
+  const { config } = loadTestConfig({});
+  const lines = startLines(config, { host: '::1', port: 5000 }, '1.2.3').join('\n');
+  assert.match(lines, /listens on http:\/\/\[::1\]:5000\n/);
+  assert.match(lines, /Only this machine can reach it/);
+});

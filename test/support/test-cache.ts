@@ -1,0 +1,94 @@
+import { type App, type AppOptions, startApp } from '../../src/app.ts';
+import type { Config, UpstreamConfig } from '../../src/config/config.ts';
+import type { Log } from '../../src/util/log.ts';
+
+/** One event of the log. */
+export interface LoggedEvent {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly event: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+/** What a test cache is started with: what is left out is as in the configuration's defaults. */
+export interface TestCacheOptions extends AppOptions {
+  /** The folder of its data, which it finds there when it is started again. */
+  readonly data: string;
+  /** Upstreams, the first being the default; a URL stands for an upstream of the name `origin.test`. */
+  readonly upstreams: readonly (
+    | string
+    | (Partial<UpstreamConfig> & { readonly name: string; readonly urls: readonly URL[] })
+  )[];
+  readonly domain?: string;
+  /** The default upstream's name; null for none. */
+  readonly default?: string | null;
+  readonly tagTtlMs?: number;
+  readonly graceMs?: number;
+}
+
+/** The whole of Entrepot, in this process, on a free port of loopback. */
+export interface TestCache {
+  readonly url: string;
+  readonly port: number;
+  /** Every event of its log so far. */
+  readonly events: readonly LoggedEvent[];
+  /** Resolves with the first event of this name, come or to come. */
+  event(name: string): Promise<LoggedEvent>;
+  stop(): Promise<void>;
+}
+
+/** Starts a cache. No proxy of the environment is used, so that what leaves it is what the test sees. */
+export async function startTestCache(options: TestCacheOptions): Promise<TestCache> {
+  const events: LoggedEvent[] = [];
+  const waiters: { name: string; resolve(event: LoggedEvent): void }[] = [];
+  const write = (level: LoggedEvent['level']) => (facts: LoggedEvent['facts'], event: string) => {
+    const logged = { level, event, facts };
+    events.push(logged);
+    for (const waiter of waiters) if (waiter.name === event) waiter.resolve(logged);
+  };
+  const log: Log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  const app: App = await startApp(configOf(options), { env: {}, log, ...options });
+  const { port } = app.addresses.registry;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    events,
+    event: (name) =>
+      new Promise((resolve) => {
+        const known = events.find(({ event }) => event === name);
+        if (known) resolve(known);
+        else waiters.push({ name, resolve });
+      }),
+    stop: app.stop,
+  };
+}
+
+function configOf(options: TestCacheOptions): Config {
+  const upstreams = options.upstreams.map(upstreamOf);
+  const name = options.default === null ? undefined : (options.default ?? upstreams[0]?.name);
+  return {
+    data: options.data,
+    domain: options.domain,
+    doors: { registry: { listen: { host: '127.0.0.1', port: 0 }, default: name } },
+    cache: { maxBytes: 1e12, tagTtlMs: options.tagTtlMs ?? 60_000 },
+    upstreams,
+    log: { level: 'info', format: 'json' },
+    shutdown: { graceMs: options.graceMs ?? 1_000 },
+  };
+}
+
+function upstreamOf(upstream: TestCacheOptions['upstreams'][number]): UpstreamConfig {
+  const given = typeof upstream === 'string' ? { name: 'origin.test', urls: [new URL(upstream)] } : upstream;
+  return {
+    alias: given.name,
+    names: [],
+    dockerHub: false,
+    username: undefined,
+    password: undefined,
+    ca: undefined,
+    cert: undefined,
+    key: undefined,
+    insecure: false,
+    tokenHosts: [],
+    ...given,
+  };
+}
