@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { BlobClientResult } from './blob-client.ts';
+
+const run = promisify(execFile);
+
+/** Fetches a blob over so many connections at once, from a process of its own. */
+export async function fetchBlob(url: string, connections: number): Promise<BlobClientResult> {
+  const script = new URL('./blob-client.ts', import.meta.url).pathname;
+  const { stdout } = await run(process.execPath, [script, url, String(connections)]);
+  return JSON.parse(stdout) as BlobClientResult;
+}
+
+// Without the header, docker-registry does not give an OCI manifest.
+const accept = 'application/vnd.oci.image.manifest.v1+json';
+
+/** Fetches something once, so that it is there. @throws Error when the answer is not 200 */
+export async function fetchOnce(url: string): Promise<void> {
+  const answer = await fetch(url, { headers: { accept } });
+  for await (const _ of answer.body!);
+  if (answer.status !== 200) throw new Error(`${url} answered ${answer.status}`);
+}
+
+/**
+ * How many answers a second come over 32 connections, by wrk.
+ * @throws Error when any answer was not 200
+ */
+export async function requestsPerSecond(url: string, seconds: number): Promise<number> {
+  const { stdout } = await run('wrk', ['-t1', '-c32', `-d${seconds}s`, '-H', `Accept: ${accept}`, url]);
+  if (/Non-2xx/.test(stdout)) throw new Error(`wrk: not every answer of ${url} was right:\n${stdout}`);
+  const rate = /Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1];
+  if (rate === undefined) throw new Error(`wrk said nothing of ${url}:\n${stdout}`);
+  return Number(rate);
+}
+
+/** The value in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)]!;
+}
