@@ -259,12 +259,13 @@ const cases: Readonly<Record<string, Case>> = {
     },
     says: [/^DOCKERHUB_USERNAME: It says something else than REGISTRY_PROXY_USERNAME, of the same upstream/],
   },
-  'credentials for an upstream that is not there': {
+  'a variable for an upstream that is not there': {
     yaml: 'upstreams: { quay.io: null }',
-    env: { QUAY_USERNAME: 'u', QUAY_PASSWORD: 'swordfish' },
+    env: { QUAY_USERNAME: 'u', QUAY_PASSWORD: 'swordfish', ENTREPOT_UPSTREAMS_QUAY_IO_INSECURE: 'true' },
     says: [
       /^QUAY_USERNAME: It is for the upstream "quay.io", which is not configured/,
       /^QUAY_PASSWORD: It is for the upstream "quay.io", which is not configured/,
+      /^ENTREPOT_UPSTREAMS_QUAY_IO_INSECURE: It is for the upstream "quay.io", which is not configured/,
     ],
   },
   'an upstream that is removed without being there': {

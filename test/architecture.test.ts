@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { basename, posix } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+// The rules of docs/architecture.md about who may import whom. A failure prints the files: importer → imported.
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+const interfaces = ['src/store/blob-store.ts', 'src/index/metadata-index.ts'];
+
+/** What each part of src/ may import beside its own files: folders, or single files. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  oci: [],
+  util: [],
+  config: ['src/oci/', 'src/util/'],
+  upstream: ['src/oci/', 'src/util/'],
+  store: ['src/oci/', 'src/util/'],
+  index: ['src/oci/', 'src/util/'],
+  setup: ['src/oci/', 'src/util/'],
+  cache: ['src/oci/', 'src/util/', ...interfaces],
+  hosted: ['src/oci/', 'src/util/', ...interfaces],
+  server: ['src/oci/', 'src/util/', 'src/cache/', 'src/hosted/'],
+  proxy: ['src/util/'],
+  // The composition root: everything but src/cli/.
+  'app.ts': ['oci', 'util', 'config', 'upstream', 'store', 'index', 'cache', 'hosted', 'server', 'proxy', 'setup'].map(
+    (folder) => `src/${folder}/`,
+  ),
+  cli: ['src/app.ts', 'src/config/', 'src/setup/', 'src/cache/', 'src/oci/', 'src/util/'],
+};
+
+/** The one folder that may import each third-party package. */
+const owners: Readonly<Record<string, string>> = {
+  commander: 'src/cli/',
+  yaml: 'src/config/',
+  zod: 'src/config/',
+  pino: 'src/util/',
+  'pino-pretty': 'src/util/',
+  'prom-client': 'src/util/',
+  tldts: 'src/upstream/',
+};
+
+/** One import: of a file of ours by its path from the root, or of a package by its name. */
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+const importPatterns = [
+  /^(?:import|export)\b[^'";]*?\bfrom\s*['"]([^'"]+)['"]/gm, // import x from, export x from, over several lines
+  /^import\s*['"]([^'"]+)['"]/gm,
+  /\bimport\(\s*['"]([^'"]+)['"]/g,
+];
+
+function importsOf(from: string, text: string): Import[] {
+  return importPatterns.flatMap((pattern) =>
+    [...text.matchAll(pattern)].flatMap(([, specifier = '']) => {
+      if (specifier.startsWith('node:')) return [];
+      return [
+        { from, to: specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier) : packageOf(specifier) },
+      ];
+    }),
+  );
+}
+
+function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
+function isFile(path: string): boolean {
+  return path.endsWith('.ts');
+}
+
+function isTest(path: string): boolean {
+  return path.endsWith('.test.ts');
+}
+
+/** The imports within the project that the rules do not allow. */
+function forbiddenImports(imports: readonly Import[]): string[] {
+  return imports
+    .filter(({ from, to }) => from.startsWith('src/') && isFile(to) && !mayImport(from, to))
+    .map(({ from, to }) => `${from} → ${to}`);
+}
+
+function mayImport(from: string, to: string): boolean {
+  const part = from.split('/')[1] ?? '';
+  const rule = allowed[part];
+  if (rule === undefined) return false; // a part without a rule may import nothing, until it has one
+  if (isTest(from) && to.startsWith('test/')) return true;
+  return [`src/${part}/`, ...rule].some((prefix) => to === prefix || (prefix.endsWith('/') && to.startsWith(prefix)));
+}
+
+/** The imports of packages by others than their owners; tests may use any. */
+function strayPackages(imports: readonly Import[]): string[] {
+  return imports
+    .filter(({ from, to }) => from.startsWith('src/') && !isTest(from) && !isFile(to))
+    .filter(({ from, to }) => !from.startsWith(owners[to] ?? 'nobody'))
+    .map(({ from, to }) => `${from} → ${to} (of ${owners[to] ?? 'nobody: name its owner in this test'})`);
+}
+
+/** Every way round from a file to itself, each told once. */
+function circles(imports: readonly Import[]): string[] {
+  const next = Map.groupBy(imports, ({ from }) => from);
+  const done = new Set<string>();
+  const found: string[] = [];
+  const visit = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) found.push([...way.slice(way.indexOf(file)), file].join(' → '));
+    if (way.includes(file) || done.has(file)) return;
+    for (const { to } of next.get(file) ?? []) visit(to, [...way, file]);
+    done.add(file);
+  };
+  for (const file of next.keys()) visit(file, []);
+  return found;
+}
+
+const files = globSync(['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts'], { cwd: root }).sort();
+// But for this one, in which imports are quoted.
+const readFiles = files.filter((file) => file !== 'test/architecture.test.ts');
+const imports = readFiles.flatMap((file) => importsOf(file, readFileSync(`${root}${file}`, 'utf8')));
+
+test('every import is found, in whatever form it is written', () => {
+  const text = [
+    "import a from './a.ts';",
+    "import {\n  type B,\n  b,\n} from '../util/b.ts';",
+    "import type { C } from './deep/c.ts';",
+    "export * from './d.ts';",
+    "export { e } from './e.ts'",
+    "import './f.ts';",
+    "  const { g } = await import('./g.ts');",
+    'import h from "@scope/h/inner";',
+    "import { readFile } from 'node:fs';",
+    " * import none from './none.ts';",
+  ].join('\n');
+  const expected = ['a', 'deep/c', 'd', 'e', 'f', 'g'].map((name) => `src/cli/${name}.ts`);
+  assert.deepEqual(
+    importsOf('src/cli/x.ts', text)
+      .map(({ to }) => to)
+      .sort(),
+    [...expected, 'src/util/b.ts', '@scope/h'].sort(),
+  );
+  const project = imports.filter(({ to }) => isFile(to));
+  assert.ok(project.length > files.length, 'the imports of the project are found');
+  for (const { from, to } of project) assert.ok(files.includes(to), `${from} → ${to}: there is such a file`);
+});
+
+test('a part imports only the parts that it may know', () => {
+  assert.deepEqual(forbiddenImports(imports), []);
+});
+
+test('an import that a part may not have is told', () => {
+  const wrong: [string, string][] = [
+    ['src/oci/a.ts', 'src/util/b.ts'],
+    ['src/cache/a.ts', 'src/store/fs.ts'],
+    ['src/cache/a.test.ts', 'src/index/sqlite.ts'],
+    ['src/store/a.ts', 'src/index/metadata-index.ts'],
+    ['src/upstream/a.ts', 'src/store/blob-store.ts'],
+    ['src/server/a.ts', 'src/upstream/b.ts'],
+    ['src/config/a.ts', 'src/cli/b.ts'],
+    ['src/app.ts', 'src/cli/b.ts'],
+    ['src/cli/a.ts', 'src/server/b.ts'],
+    ['src/oci/a.ts', 'test/support/b.ts'],
+    ['src/new/a.ts', 'src/oci/b.ts'],
+  ];
+  const right: [string, string][] = [
+    ['src/cache/deep/a.ts', 'src/store/blob-store.ts'],
+    ['src/cache/a.test.ts', 'test/support/b.ts'],
+    ['src/cache/a.ts', 'src/cache/deep/b.ts'],
+    ['src/server/a.ts', 'src/cache/b.ts'],
+    ['src/app.ts', 'src/store/fs.ts'],
+    ['src/cli/a.ts', 'src/app.ts'],
+    ['test/integration/a.test.ts', 'src/cli/b.ts'],
+  ];
+  const told = forbiddenImports([...wrong, ...right].map(([from, to]) => ({ from, to })));
+  assert.deepEqual(
+    told,
+    wrong.map(([from, to]) => `${from} → ${to}`),
+  );
+});
+
+test('a package is imported from one folder only, and is a dependency', () => {
+  assert.deepEqual(strayPackages(imports), []);
+  assert.deepEqual(strayPackages([{ from: 'src/cache/a.ts', to: 'zod' }]), ['src/cache/a.ts → zod (of src/config/)']);
+  assert.equal(strayPackages([{ from: 'src/cache/a.ts', to: 'left-pad' }]).length, 1);
+  const { dependencies } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+  assert.deepEqual(Object.keys(dependencies).sort(), Object.keys(owners).sort());
+});
+
+test('no import leads back to where it came from', () => {
+  assert.deepEqual(circles(imports), []);
+  const edges = ['a b', 'b c', 'c a', 'c d', 'd d'].map((edge) => edge.split(' '));
+  assert.deepEqual(circles(edges.map(([from = '', to = '']) => ({ from, to }))), ['a → b → c → a', 'd → d']);
+});
+
+test('no file is a barrel', () => {
+  assert.deepEqual(
+    files.filter((file) => basename(file) === 'index.ts'),
+    [],
+  );
+});
