@@ -1,7 +1,7 @@
 import { resolveRange } from '../oci/range.ts';
 import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../oci/registry.ts';
 import type { StoredBlob } from '../store/blob-store.ts';
-import { type BufferPool, readBufferBytes } from './buffers.ts';
+import type { BufferPool } from './buffers.ts';
 
 /**
  * A stored blob, or a part of it, as content; closing it closes the blob.
@@ -48,7 +48,7 @@ class StoredContent implements BlobContent {
     const buffer = this.#buffers.take();
     this.#reading = true;
     try {
-      const wanted = Math.min(readBufferBytes, this.end - this.#position);
+      const wanted = Math.min(buffer.length, this.end - this.#position);
       const count = await this.#blob.read(buffer.subarray(0, wanted), this.#position);
       if (count < wanted)
         throw new Error(`The stored blob ends at byte ${this.#position + count} of ${this.sizeBytes}`);

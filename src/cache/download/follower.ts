@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts';
 import { resolveRange } from '../../oci/range.ts';
 import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../../oci/registry.ts';
-import { type BufferPool, readBufferBytes } from '../buffers.ts';
+import type { BufferPool } from '../buffers.ts';
 import type { Spool, SpoolReader } from './spool.ts';
 
 /** What a follower sees of the download that it follows. */
@@ -114,7 +114,7 @@ export class Follower implements BlobContent, SpoolReader {
 
   async #read(buffer: Buffer, available: number): Promise<number> {
     try {
-      const into = buffer.subarray(0, Math.min(available, readBufferBytes));
+      const into = buffer.subarray(0, Math.min(available, buffer.length));
       const count = await this.#followed.spool.read(into, this.#position);
       if (count > 0) return count;
       throw new RegistryError('INTERNAL', 'Cannot read on: the spool file is shorter than what was written to it');
