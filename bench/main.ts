@@ -25,7 +25,7 @@ for (const tool of ['docker-registry', 'nginx', 'wrk']) {
   try {
     execFileSync('which', [tool]);
   } catch {
-    console.error(`Cannot measure without ${tool}: scripts/install-e2e.sh installs it on Debian`);
+    console.error(`Cannot measure without ${tool}: on Debian, apt-get install docker-registry nginx wrk iproute2`);
     process.exit(1);
   }
 }
