@@ -11,6 +11,7 @@ import { PullThrough } from './cache/pull-through.ts';
 import type { CacheTools } from './cache/tools.ts';
 import { UseRecorder } from './cache/uses.ts';
 import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
+import type { MetadataIndex } from './index/metadata-index.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
 import { createAdmin } from './server/admin.ts';
 import { createListener, openDoor } from './server/door.ts';
@@ -111,6 +112,7 @@ async function openCache(
     now: () => clock.now(),
   });
   stack.push(() => index.close());
+  await warnOfSize(index, config.cache.maxBytes, log);
   const uses = new UseRecorder(index, clock, (error) => log.error({ reason: error.message }, 'uses cannot be stored'));
   stack.push(() => uses.flush());
   const hasher = new Hasher();
@@ -123,6 +125,11 @@ async function openCache(
   const local = new LocalContent({ store, index, memory, buffers, clock, log });
   const freshness = { tagTtlMs: config.cache.tagTtlMs };
   return { store, index, memory, local, downloads, buffers, uses, freshness, clock, log };
+}
+
+async function warnOfSize(index: MetadataIndex, maxBytes: number, log: Log): Promise<void> {
+  const { sizeBytes } = await index.totals();
+  if (sizeBytes > maxBytes) log.warn({ sizeBytes, maxBytes }, 'more is kept than cache.maxBytes, nothing is removed');
 }
 
 interface UpstreamTools {

@@ -9,7 +9,7 @@ test('startLines() tells where it listens, what it serves, where it keeps it, an
   assert.deepEqual(startLines(config, { host: '127.0.0.1', port: 5000 }, '1.2.3'), [
     'Entrepot 1.2.3 listens on http://127.0.0.1:5000',
     'It serves docker.io (default), ghcr.io',
-    `It keeps what it pulls in ${resolve('data')}, up to 50 GB`,
+    `It keeps what it pulls in ${resolve('data')}`,
     'Only this machine can reach it. To open it to others: --listen 0.0.0.0:5000, or ENTREPOT_DOORS_REGISTRY_LISTEN',
   ]);
 });
@@ -22,7 +22,7 @@ test('startLines() says nothing of opening what is open, and names the domain', 
     assert.deepEqual(startLines(config, { host, port: 80 }, '1.2.3'), [
       'Entrepot 1.2.3 listens on every address of this machine, port 80',
       'It serves what is stored: no upstream is configured',
-      'It keeps what it pulls in /var/lib/entrepot, up to 50 GB',
+      'It keeps what it pulls in /var/lib/entrepot',
       'Each upstream has a host of its own: <alias>.r.example.com',
     ]);
   }

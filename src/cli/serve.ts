@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config, ListenAddress } from '../config/config.ts';
 import { isLoopback } from '../config/schema/listen-address.ts';
-import { formatSize } from '../config/schema/size.ts';
 import { packageVersion } from '../util/version.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from './config-flags.ts';
 import { askedToStop } from './stop-signals.ts';
@@ -41,7 +40,7 @@ export function startLines(config: Config, listening: ListenAddress, version: st
   const lines = [
     `Entrepot ${version} listens on ${isEveryAddress ? `every address of this machine, port ${port}` : url}`,
     `It serves ${names.length === 0 ? 'what is stored: no upstream is configured' : names.join(', ')}`,
-    `It keeps what it pulls in ${resolve(config.data)}, up to ${formatSize(config.cache.maxBytes)}`,
+    `It keeps what it pulls in ${resolve(config.data)}`,
   ];
   if (config.domain !== undefined) lines.push(`Each upstream has a host of its own: <alias>.${config.domain}`);
   if (isLoopback(host)) {

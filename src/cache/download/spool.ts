@@ -18,8 +18,8 @@ interface Piece {
   kept: boolean;
 }
 
-/** How much may be in memory before the download waits. */
-const maxInMemoryBytes = 1024 * 1024;
+/** How much may be in memory before the download waits: less than the blocks of one body, which would wait for each other. */
+const maxInMemoryBytes = 3 * 1024 * 1024;
 
 /**
  * The bytes of a download, from the first on, for any number of readers.

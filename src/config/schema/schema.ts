@@ -99,7 +99,8 @@ export const configSchema = z.strictObject({
     .strictObject({
       maxBytes: parsedBy(parseSize).prefault('50GB').register(about, {
         type: 'size',
-        description: 'How much space the cached content may take.',
+        description:
+          'How much space the cached content may take. Nothing is removed yet: at start, the log warns when there is more.',
       }),
       tagTtl: parsedBy((given) => parseDuration(given))
         .prefault('60s')

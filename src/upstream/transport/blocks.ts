@@ -7,25 +7,23 @@ export interface Block {
   users: number;
 }
 
-/**
- * How much one read from a socket can take at most. Large enough that system calls do not count, small enough that the
- * bytes are still in the processor's cache when they are hashed and written.
- */
-export const blockBytes = 256 * 1024;
+/** What is gathered before it is handed on: the larger, the fewer times threads have to wake each other. */
+export const largeBlockBytes = 1024 * 1024;
+/** When many bodies come at once, each gets less, so that the memory of many downloads stays bounded. */
+export const smallBlockBytes = 128 * 1024;
+
+const maxLargeCount = 16; // four for each of four downloads; so all large blocks together are 16 MiB
+const keepSmallCount = 64;
 
 /** Blocks that are used again, by any number of answers. */
 export class BlockPool {
-  readonly #free: Block[] = [];
-  readonly #keepCount: number;
+  readonly #large: Block[] = [];
+  readonly #small: Block[] = [];
+  #largeCount = 0;
 
-  /** @param keepCount how many unused blocks are kept; more are left to the garbage collector */
-  constructor(keepCount = 32) {
-    this.#keepCount = keepCount;
-  }
-
-  /** A block with one user. */
+  /** A block, large or small, with one user. */
   take(): Block {
-    const block = this.#free.pop() ?? { buffer: Buffer.from(new SharedArrayBuffer(blockBytes)), users: 0 };
+    const block = this.#large.pop() ?? this.#make();
     block.users = 1;
     return block;
   }
@@ -33,7 +31,18 @@ export class BlockPool {
   /** Ends one use of a block; true when it was the last. */
   release(block: Block): boolean {
     if (--block.users > 0) return false;
-    if (this.#free.length < this.#keepCount) this.#free.push(block);
+    if (block.buffer.length === largeBlockBytes) this.#large.push(block);
+    else if (this.#small.length < keepSmallCount) this.#small.push(block);
     return true;
   }
+
+  #make(): Block {
+    if (this.#largeCount >= maxLargeCount) return this.#small.pop() ?? newBlock(smallBlockBytes);
+    this.#largeCount++;
+    return newBlock(largeBlockBytes);
+  }
+}
+
+function newBlock(sizeBytes: number): Block {
+  return { buffer: Buffer.from(new SharedArrayBuffer(sizeBytes)), users: 0 };
 }

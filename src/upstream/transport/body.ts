@@ -1,5 +1,5 @@
 import type { Chunk } from '../../oci/registry.ts';
-import { type Block, type BlockPool, blockBytes } from './blocks.ts';
+import type { Block, BlockPool } from './blocks.ts';
 import { TransportError } from './errors.ts';
 import type { Framing } from './framing.ts';
 
@@ -14,7 +14,7 @@ export interface BodySource {
 }
 
 /** How many blocks one body may fill that nobody has released yet: enough for reading, hashing and writing at once. */
-const maxBlocksPerBody = 6;
+const maxBlocksPerBody = 4;
 /** A block with less room than this is not read into any further, as the reads would become small. */
 const minRoomBytes = 32 * 1024;
 
@@ -26,8 +26,9 @@ interface Region {
 
 /**
  * The body of an answer. The connection reads into `room()` and says how much by `received()`; the reader takes chunks
- * by `next()`. What comes while the reader is busy is gathered into larger chunks. When all its blocks are in use, the
- * connection pauses: memory per body is bounded, whatever the two sides' speeds.
+ * by `next()`. What comes in one turn of the event loop, or while the reader is busy, is gathered into one chunk, as
+ * far as the block goes. When all its blocks are in use, the connection pauses: memory per body is bounded, whatever
+ * the two sides' speeds.
  */
 export class Body {
   readonly lengthBytes: number | undefined;
@@ -42,6 +43,7 @@ export class Body {
   #ended = false;
   #closed = false;
   #error: Error | undefined;
+  #flush: NodeJS.Immediate | undefined;
   #waiting: { resolve(chunk: Chunk | undefined): void; reject(error: Error): void } | undefined;
 
   constructor(framing: Framing, pool: BlockPool, source: BodySource) {
@@ -80,8 +82,10 @@ export class Body {
     this.#append(block, this.#fill, end);
     this.#fill = end;
     if (this.#framing.done) return this.#finish();
-    if (blockBytes - this.#fill < minRoomBytes) this.#turnOver();
-    this.#deliver();
+    if (block.buffer.length - this.#fill < minRoomBytes) {
+      this.#turnOver();
+      this.#deliver();
+    } else if (this.#waiting) this.#flush ??= setImmediate(() => this.#deliver());
   }
 
   /** The connection ended. */
@@ -112,6 +116,7 @@ export class Body {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearImmediate(this.#flush);
     for (const region of this.#ready.splice(0)) this.#release(region.block);
     this.#dropBlock();
     if (!this.#ended) this.#source.abandon();
@@ -131,6 +136,8 @@ export class Body {
   }
 
   #deliver(): void {
+    clearImmediate(this.#flush);
+    this.#flush = undefined;
     const waiting = this.#waiting;
     if (!waiting) return;
     const region = this.#ready.shift();
