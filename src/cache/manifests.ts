@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference, type Reference, type Repository, type Tag } from '../oci/reference.ts';
 import type { CacheOutcome, Manifest, ManifestDescriptor, Registry } from '../oci/registry.ts';
-import { singleFlight } from '../util/single-flight.ts';
+import { singleFlight, unlessAborted } from '../util/single-flight.ts';
 import { decide, judge } from './freshness.ts';
 import type { CacheTools } from './tools.ts';
 
@@ -15,6 +15,9 @@ const troubleMs = 10_000;
 
 /** What is here is not withheld for longer than this while upstream is asked whether it still holds. */
 const revalidationMs = 5_000;
+
+/** For work that goes on when nobody waits for it; the upstream client has a limit of its own. */
+const untilAnswered = new AbortController().signal;
 
 /** The manifests and tags of one upstream. */
 export class ManifestCache {
@@ -90,10 +93,13 @@ export class ManifestCache {
     }
   }
 
+  /** Asks, and gives up waiting after a while; what upstream says later is noted all the same. */
   async #askSoon(key: RepositoryKey, tag: Tag, signal: AbortSignal): Promise<ManifestDescriptor> {
     const limit = AbortSignal.timeout(revalidationMs);
+    const answer = this.#ask(key, tag, untilAnswered);
+    answer.catch(() => {}); // nobody may be waiting any more
     try {
-      return await this.#ask(key, tag, AbortSignal.any([signal, limit]));
+      return await unlessAborted(answer, AbortSignal.any([signal, limit]));
     } catch (error) {
       if (signal.aborted || !limit.aborted) throw error;
       throw new RegistryError('UNAVAILABLE', `Upstream ${this.#registry} did not answer within ${revalidationMs} ms`);

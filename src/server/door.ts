@@ -5,7 +5,7 @@ import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { Admin } from './admin.ts';
 import { newRecord, type RequestRecord } from './record.ts';
-import { clientGone, type RegistryHandler, sendError, setRegistryHeaders, splitPath } from './registry-handler.ts';
+import { type RegistryHandler, sendError, setRegistryHeaders, splitPath } from './registry-handler.ts';
 
 /** What a door is made of. */
 export interface DoorOptions {
@@ -78,7 +78,7 @@ export function createListener(options: DoorOptions): (request: IncomingMessage,
     });
     answer(options, request, response, record).catch((error: unknown) => {
       record.error = error;
-      if (error === clientGone) return;
+      if (response.destroyed) return; // the client has gone
       sendError(request, response, asRegistryError(error));
     });
   };

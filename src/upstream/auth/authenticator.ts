@@ -1,3 +1,4 @@
+import { singleFlight } from '../../util/single-flight.ts';
 import type { ResponseHead } from '../transport/head.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import { checkRealm } from './realm.ts';
@@ -31,7 +32,7 @@ export class Authenticator {
   readonly #options: AuthenticatorOptions;
   /** What the server wanted last; undefined until it was asked, null when it wants nothing. */
   #challenge: Challenge | null | undefined;
-  #asking: Promise<void> | undefined;
+  readonly #asking = singleFlight<void>();
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -63,16 +64,11 @@ export class Authenticator {
 
   // All who come before the first answer wait for it; a failure is theirs, and the next to come asks again.
   #ask(ping: (signal: AbortSignal) => Promise<ResponseHead>, signal: AbortSignal): Promise<void> {
-    this.#asking ??= (async () => {
-      try {
-        const head = await ping(signal);
-        if (head.status === 401) this.#challenge = chooseChallenge(head) ?? null;
-        else if (head.status < 500 && head.status !== 429) this.#challenge = null;
-      } finally {
-        this.#asking = undefined;
-      }
-    })();
-    return this.#asking;
+    return this.#asking.run('', signal, async (shared) => {
+      const head = await ping(shared);
+      if (head.status === 401) this.#challenge = chooseChallenge(head) ?? null;
+      else if (head.status < 500 && head.status !== 429) this.#challenge = null;
+    });
   }
 
   async #answer(challenge: Challenge, scope: string, signal: AbortSignal): Promise<Authorization | undefined> {
