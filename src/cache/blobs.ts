@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { isTemporary, RegistryError } from '../oci/errors.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { BlobContent, BlobStat, CacheOutcome, Registry, RequestedRange } from '../oci/registry.ts';
+import { singleFlight } from '../util/single-flight.ts';
 import type { Download, DownloadObserver } from './download/download.ts';
 import type { RunningDownload } from './download/downloads.ts';
 import type { CacheTools } from './tools.ts';
@@ -21,6 +22,7 @@ export class BlobCache {
   readonly #registry: string;
   readonly #upstream: Registry;
   readonly #tools: CacheTools;
+  readonly #confirmations = singleFlight<CacheOutcome>();
 
   constructor(registry: string, upstream: Registry, tools: CacheTools) {
     this.#registry = registry;
@@ -41,7 +43,7 @@ export class BlobCache {
     }
     try {
       const stat = await this.#upstream.statBlob(repository, digest, signal);
-      if (sizeBytes !== undefined) await this.#link(key, digest);
+      if (sizeBytes !== undefined) await this.#refill(key, digest, sizeBytes);
       return { ...stat, outcome: sizeBytes === undefined ? passedOn : revalidated };
     } catch (error) {
       if (sizeBytes === undefined || !isTemporary(error)) throw error;
@@ -76,15 +78,26 @@ export class BlobCache {
     if (await index.getLink(key, digest)) return local.open(digest, range, hit);
     const running = downloads.get(digest);
     if (running?.origin === originOf(key)) return undefined;
-    if (!running && (await local.size(digest)) === undefined) return undefined;
-    return local.open(digest, range, await this.#confirm(key, digest, signal));
+    const sizeBytes = await local.size(digest);
+    if (!running && sizeBytes === undefined) return undefined;
+    const outcome = await this.#confirmations.run(`${key.repository}@${digest}`, signal, (shared) =>
+      this.#confirm(key, digest, sizeBytes, shared),
+    );
+    return local.open(digest, range, outcome);
   }
 
   /** Asks upstream whether the repository has a blob whose bytes are here, or on their way. */
-  async #confirm(key: RepositoryKey, digest: Digest, signal: AbortSignal): Promise<CacheOutcome> {
+  async #confirm(
+    key: RepositoryKey,
+    digest: Digest,
+    sizeBytes: number | undefined,
+    signal: AbortSignal,
+  ): Promise<CacheOutcome> {
+    // Another request may have been told since this one looked for the link.
+    if (await this.#tools.index.getLink(key, digest)) return hit;
     try {
       await this.#upstream.statBlob(key.repository, digest, signal);
-      await this.#link(key, digest);
+      await this.#refill(key, digest, sizeBytes);
       return revalidated;
     } catch (error) {
       // What one repository gives to everybody is no secret in another: unless upstream says no, it is served.
@@ -141,6 +154,13 @@ export class BlobCache {
         }
       },
     };
+  }
+
+  /** Writes what upstream confirmed to the index, with the blob itself: when the index was lost, it is not there either. */
+  async #refill(key: RepositoryKey, digest: Digest, sizeBytes: number | undefined): Promise<void> {
+    const { index, clock } = this.#tools;
+    if (sizeBytes !== undefined) await index.putContent(digest, sizeBytes, clock.now());
+    await this.#link(key, digest);
   }
 
   async #link(key: RepositoryKey, digest: Digest): Promise<void> {

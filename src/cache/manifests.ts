@@ -38,7 +38,7 @@ export class ManifestCache {
   async resolve(repository: Repository, reference: Reference, signal: AbortSignal): Promise<ManifestDescriptor> {
     const key = this.#key(repository);
     if (!isDigestReference(reference)) return this.#resolveTag(key, reference, signal);
-    const local = await this.#local(key, reference, { kind: 'hit' });
+    const local = await this.#local(key, reference);
     if (local) return local;
     const descriptor = await this.#upstream.resolveManifest(repository, reference, signal);
     return {
@@ -49,11 +49,14 @@ export class ManifestCache {
 
   async get(repository: Repository, reference: Reference, signal: AbortSignal): Promise<Manifest> {
     const key = this.#key(repository);
-    if (isDigestReference(reference)) return this.#getDigest(key, reference, { kind: 'hit' }, signal);
+    if (isDigestReference(reference)) {
+      return (await this.#local(key, reference)) ?? this.#fetch(key, reference, signal);
+    }
     const entry = await this.#tools.index.getTag(key, reference);
     if (entry === undefined) return this.#fetch(key, reference, signal);
-    const { digest, outcome } = await this.#check(key, reference, entry, signal);
-    return this.#getDigest(key, digest, outcome, signal);
+    const { digest, mediaType, outcome } = await this.#check(key, reference, entry, signal);
+    // That upstream named it under a tag of this repository is as good as a link.
+    return (await this.#read(digest, mediaType, outcome)) ?? this.#fetch(key, digest, signal);
   }
 
   async #resolveTag(key: RepositoryKey, tag: Tag, signal: AbortSignal): Promise<ManifestDescriptor> {
@@ -118,18 +121,16 @@ export class ManifestCache {
     });
   }
 
-  /** A manifest by digest: from here with the given outcome, or else from upstream. */
-  async #getDigest(key: RepositoryKey, digest: Digest, outcome: CacheOutcome, signal: AbortSignal): Promise<Manifest> {
-    return (await this.#local(key, digest, outcome)) ?? this.#fetch(key, digest, signal);
+  async #local(key: RepositoryKey, digest: Digest): Promise<Manifest | undefined> {
+    const link = await this.#tools.index.getLink(key, digest);
+    return link?.mediaType === undefined ? undefined : this.#read(digest, link.mediaType, { kind: 'hit' });
   }
 
-  async #local(key: RepositoryKey, digest: Digest, outcome: CacheOutcome): Promise<Manifest | undefined> {
-    const link = await this.#tools.index.getLink(key, digest);
-    if (link?.mediaType === undefined) return undefined;
+  async #read(digest: Digest, mediaType: string, outcome: CacheOutcome): Promise<Manifest | undefined> {
     const bytes = await this.#tools.local.readWhole(digest);
     if (bytes === undefined) return undefined;
     this.#tools.uses.record(digest);
-    return { digest, mediaType: link.mediaType, sizeBytes: bytes.length, bytes, outcome };
+    return { digest, mediaType, sizeBytes: bytes.length, bytes, outcome };
   }
 
   async #fetch(key: RepositoryKey, reference: Reference, signal: AbortSignal): Promise<Manifest> {

@@ -2,11 +2,11 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { mediaTypes } from '../oci/media-types.ts';
 import { parseRange } from '../oci/range.ts';
 import type { Repository } from '../oci/reference.ts';
-import type { BlobContent, CacheOutcome, Page, Registry } from '../oci/registry.ts';
+import type { BlobContent, CacheOutcome, ManifestDescriptor, Page, Registry } from '../oci/registry.ts';
 import { pageQuery, type RegistryRequest } from '../oci/request.ts';
 import { labelOf, renderCacheStatus, renderWarning } from './cache-status.ts';
 import type { RequestRecord } from './record.ts';
-import { sendContent } from './send-content.ts';
+import { endWith, sendContent } from './send-content.ts';
 
 /** A request that was routed to a registry. */
 export interface PullContext {
@@ -27,15 +27,16 @@ const immutable = 'max-age=31536000, immutable';
 /** Answers a request for a manifest (end-3). */
 export async function sendManifest(context: PullContext, { reference }: Of<'manifest'>): Promise<void> {
   const { request, response, registry, repository, signal } = context;
-  const isHead = request.method === 'HEAD';
-  const manifest = isHead
-    ? await registry.resolveManifest(repository, reference, signal)
-    : await registry.getManifest(repository, reference, signal);
+  const manifest: ManifestDescriptor & { readonly bytes?: Uint8Array } =
+    request.method === 'HEAD'
+      ? await registry.resolveManifest(repository, reference, signal)
+      : await registry.getManifest(repository, reference, signal);
   const { digest, mediaType, sizeBytes, outcome } = manifest;
   const headers = { 'content-type': mediaType, 'content-length': sizeBytes, ...contentHeaders(digest) };
   if (isUnchanged(request, digest)) return sendUnchanged(context, contentHeaders(digest), outcome);
   begin(context, 200, headers, outcome);
-  response.end('bytes' in manifest && !isHead ? manifest.bytes : undefined);
+  if (request.method !== 'HEAD' && manifest.bytes) endWith(response, manifest.bytes);
+  else response.end();
 }
 
 /** Answers a request for a blob (end-2). */

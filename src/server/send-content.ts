@@ -39,6 +39,18 @@ async function sendChunks(response: ServerResponse, content: BlobContent): Promi
   if (!response.writableEnded) response.end();
 }
 
+/** Up to here, copying a body costs less than handing the system two pieces. */
+const maxCopiedBytes = 16 * 1024;
+
+/**
+ * Ends a response with these bytes. node:http writes the head as a string and a buffer after it as two pieces; a small
+ * body goes as a string of one character a byte, and so with the head in one piece: half the time of a small answer.
+ */
+export function endWith(response: ServerResponse, bytes: Uint8Array, done?: () => void): void {
+  if (bytes.length > maxCopiedBytes) response.end(bytes, done);
+  else response.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'), 'latin1', done);
+}
+
 /** Resolves when the bytes are with the system, or never will be. */
 function write(response: ServerResponse, chunk: Chunk, last: boolean): Promise<void> {
   return new Promise((resolve) => {
@@ -47,8 +59,9 @@ function write(response: ServerResponse, chunk: Chunk, last: boolean): Promise<v
       chunk.release();
       resolve();
     };
+    if (response.destroyed) return done(); // nobody is told any more
     response.once('close', done);
-    if (last) response.end(chunk.bytes, done);
+    if (last) endWith(response, chunk.bytes, done);
     else response.write(chunk.bytes, done);
   });
 }
