@@ -6,6 +6,7 @@ import { ContentMemory } from './cache/content-memory.ts';
 import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/download.ts';
 import { Downloads } from './cache/download/downloads.ts';
 import { Hasher } from './cache/download/hasher.ts';
+import { rememberLinks } from './cache/link-memory.ts';
 import { LocalContent } from './cache/local-content.ts';
 import { PullThrough } from './cache/pull-through.ts';
 import type { CacheTools } from './cache/tools.ts';
@@ -107,10 +108,12 @@ async function openCache(
 ): Promise<CacheTools> {
   await mkdir(config.data, { recursive: true });
   const store = await openFileStore(config.data, { clock });
-  const index = openSqliteIndex(join(config.data, 'index-v1.sqlite'), {
-    onBroken: (path, error) => log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
-    now: () => clock.now(),
-  });
+  const index = rememberLinks(
+    openSqliteIndex(join(config.data, 'index-v1.sqlite'), {
+      onBroken: (path, error) => log.error({ path, reason: String(error) }, 'index damaged, moved aside, begun anew'),
+      now: () => clock.now(),
+    }),
+  );
   stack.push(() => index.close());
   await warnOfSize(index, config.cache.maxBytes, log);
   const uses = new UseRecorder(index, clock, (error) => log.error({ reason: error.message }, 'uses cannot be stored'));
