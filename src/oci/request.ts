@@ -31,7 +31,8 @@ const readMethods = new Set(['GET', 'HEAD']);
 // The name is taken greedily: a repository may itself be called "manifests", so the last such word counts.
 const contentPath = /^(.+)\/(manifests|blobs|referrers)\/([^/]+)$/;
 const tagsPath = /^(.+)\/tags\/list$/;
-const uploadPath = /\/blobs\/uploads(?:\/|$)/;
+const uploadPath = /\/blobs\/uploads(?:\/[^/]*)?$/;
+const catalogPath = /^(?:(.+)\/)?_catalog$/;
 const pingPath = /^([^/]+)\/?$/;
 
 /**
@@ -49,10 +50,8 @@ export function parseRequest(method: string, rest: string, query: string): Regis
   const tags = tagsPath.exec(path);
   if (tags) return { kind: 'tags', name: tags[1]!, page: parsePage(query) };
   if (path === '') return { kind: 'ping', name: undefined };
-  if (path === '_catalog') return { kind: 'catalog', name: undefined, page: parsePage(query) };
-  if (path.endsWith('/_catalog')) {
-    return { kind: 'catalog', name: path.slice(0, -'/_catalog'.length), page: parsePage(query) };
-  }
+  const catalog = catalogPath.exec(path);
+  if (catalog) return { kind: 'catalog', name: catalog[1], page: parsePage(query) };
   const ping = pingPath.exec(path);
   if (ping) return { kind: 'ping', name: ping[1]! };
   throw new RegistryError('NOT_FOUND', `Cannot find "/v2/${path.slice(0, 300)}": it is none of a registry's paths`);

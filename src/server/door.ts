@@ -1,9 +1,10 @@
-import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RegistryError } from '../oci/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { Admin } from './admin.ts';
+import { Connections } from './connections.ts';
 import { newRecord, type RequestRecord } from './record.ts';
 import { type RegistryHandler, sendError, setRegistryHeaders, splitPath } from './registry-handler.ts';
 
@@ -29,30 +30,23 @@ const clientIdleMs = 5 * 60_000;
 const keepAliveMs = 75_000;
 const maxUrlLength = 8 * 1024; // far above any name, digest and query of the spec
 
+/** What is known of a request when it is over. */
+interface Ending {
+  readonly status: number;
+  readonly bytes: number;
+  readonly ms: number;
+  readonly client: string | undefined;
+}
+
 /** One line in the log for each request that was answered or given up. */
-function logRequest(
-  log: Log,
-  request: IncomingMessage,
-  record: RequestRecord,
-  status: number,
-  bytes: number,
-  ms: number,
-): void {
+function logRequest(log: Log, method: string, record: RequestRecord, { status, bytes, ms, client }: Ending): void {
   const { route, registry, repository, reference, cache, error } = record;
   const facts = {
-    method: request.method,
-    route,
-    registry,
-    repository,
-    reference,
-    status,
-    bytes,
-    ms,
-    cache,
-    client: request.socket.remoteAddress,
+    ...{ method, route, registry, repository, reference, status, bytes, ms, cache, client },
     ...(error === undefined ? {} : { error: (error as Error).message }),
   };
-  if (status >= 500 && status !== 502 && status !== 503) log.error({ ...facts, cause: error }, 'request');
+  // Under this key, and no other, pino writes an error with its stack and causes.
+  if (status >= 500 && status !== 502 && status !== 503) log.error({ ...facts, err: error }, 'request');
   else if (route === 'admin') log.debug(facts, 'request');
   else log.info(facts, 'request');
 }
@@ -63,25 +57,41 @@ export function createListener(options: DoorOptions): (request: IncomingMessage,
   return (request, response) => {
     const beganAtMs = performance.now();
     const writtenBefore = request.socket.bytesWritten;
+    const client = request.socket.remoteAddress; // a socket that is closed does not know it any more
+    const method = request.method!;
     const record = newRecord();
     response.once('close', () => {
       const ms = Math.round((performance.now() - beganAtMs) * 10) / 10;
       const { cache, route } = record;
       const registry = record.registry ?? '';
-      // 499 is nginx's number for a client that left before its answer was whole; people search their logs for it.
-      const status = response.writableFinished ? response.statusCode : 499;
+      const status = statusOf(response, record);
       const bytes = bodyBytes(request, response, writtenBefore);
-      metrics.requests.inc({ method: request.method!, route, registry, status, cache });
+      metrics.requests.inc({ method, route, registry, status, cache });
       metrics.requestSeconds.observe({ route, cache }, ms / 1000);
       if (bytes > 0) metrics.servedBytes.inc({ registry, cache }, bytes);
-      logRequest(log, request, record, status, bytes, ms);
+      logRequest(log, method, record, { status, bytes, ms, client });
     });
-    answer(options, request, response, record).catch((error: unknown) => {
-      record.error = error;
-      if (response.destroyed) return; // the client has gone
-      sendError(request, response, asRegistryError(error));
-    });
+    answer(options, request, response, record).catch((error: unknown) => answerError(request, response, record, error));
   };
+}
+
+/** The status that was sent; of an answer that was broken off, what tells why. */
+function statusOf(response: ServerResponse, { error }: RequestRecord): number {
+  if (response.writableFinished) return response.statusCode;
+  // 499 is nginx's number for a client that left before its answer was whole; people search their logs for it.
+  return error === undefined ? 499 : asRegistryError(error).status;
+}
+
+function answerError(request: IncomingMessage, response: ServerResponse, record: RequestRecord, error: unknown): void {
+  record.error = error;
+  if (response.destroyed) return; // the client has gone
+  try {
+    sendError(request, response, asRegistryError(error));
+  } catch (unsendable) {
+    // An upstream's own header field may come with an error, and not every byte that we read may be written.
+    record.error = unsendable;
+    sendError(request, response, asRegistryError(unsendable));
+  }
 }
 
 async function answer(
@@ -105,7 +115,7 @@ async function answer(
 
 // The socket counts heads, too; what is left of a connection that was used before is not ours.
 function bodyBytes(request: IncomingMessage, response: ServerResponse, writtenBefore: number): number {
-  if (request.method === 'HEAD') return 0;
+  if (request.method === 'HEAD' || response.statusCode === 304) return 0;
   const length = response.getHeader('content-length');
   if (response.writableFinished && length !== undefined) return Number(length);
   return Math.max(0, request.socket.bytesWritten - writtenBefore);
@@ -126,6 +136,7 @@ export async function openDoor(
 ): Promise<OpenDoor> {
   const server = http.createServer({ keepAliveTimeout: keepAliveMs, highWaterMark: 1024 * 1024 }, listener);
   server.timeout = clientIdleMs;
+  const connections = new Connections(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(address.port, address.host, () => {
@@ -134,16 +145,5 @@ export async function openDoor(
     });
   });
   const { address: host, port } = server.address() as AddressInfo;
-  return { host, port, close: (graceMs) => closeServer(server, graceMs) };
-}
-
-function closeServer(server: Server, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const limit = setTimeout(() => server.closeAllConnections(), graceMs);
-    server.close(() => {
-      clearTimeout(limit);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
+  return { host, port, close: (graceMs) => connections.close(graceMs) };
 }

@@ -113,7 +113,8 @@ export function sendJson(
 
 /** The `Link` to the next page of the list that was asked for; undefined when there is none. */
 export function nextLink(request: IncomingMessage, next: Page | undefined): string | undefined {
-  return next && link(request, pageQuery(next));
+  // After an empty page (n=0) the next would be the same again, without end.
+  return next?.last === undefined ? undefined : link(request, pageQuery(next));
 }
 
 // The path is the client's own, whatever virtual host, alias or prefix it came by; `ns` must come again.

@@ -62,11 +62,16 @@ export class RegistryHandler {
     const asked = parseRequest(request.method!, rest, query);
     record.route = asked.kind;
     const namespace = query.includes('ns=') ? new URLSearchParams(query).get('ns') || undefined : undefined;
-    const route = this.#route(asked, { host: request.headers.host, prefix, namespace });
+    const hints = { host: request.headers.host, prefix, namespace };
+    const isOfRegistry = asked.name !== undefined || this.#options.router.isNamed(hints);
+    const context = { request, response, record };
+    // What is asked of the door as a whole needs no registry, and so no default.
+    if (!isOfRegistry && asked.kind === 'ping') return sendPing(context);
+    if (!isOfRegistry && asked.kind === 'catalog') return sendCatalog(context, asked.page, this.#options.catalog);
+    const route = this.#route(asked, hints);
     if (route.namespace !== undefined) response.setHeader('oci-namespace', route.namespace);
     record.registry = route.to.name;
-    if (asked.kind === 'ping') return sendJson({ request, response, record }, {}, undefined, undefined);
-    if (asked.kind === 'catalog') return this.#sendCatalog({ request, response, record }, asked.page, route, prefix);
+    if (asked.kind === 'ping' || asked.kind === 'catalog') return answerOwn(context, asked, route);
     const repository = repositoryOf(route);
     record.repository = repository;
     const { registry } = route.to;
@@ -84,20 +89,30 @@ export class RegistryHandler {
       throw error;
     }
   }
+}
 
-  async #sendCatalog(
-    context: Pick<PullContext, 'request' | 'response' | 'record'>,
-    page: Page,
-    route: Route,
-    prefix: string | undefined,
-  ): Promise<void> {
-    // Asked without naming a registry, the list is of all: each name is one that can be pulled from here.
-    const named = prefix !== undefined || route.namespace !== undefined || route.to !== this.#options.router.fallback;
-    const list = named
-      ? await route.to.registry.listRepositories(page, signalOf(context.response))
-      : await this.#options.catalog(page);
-    sendJson(context, { repositories: list.repositories }, undefined, nextLink(context.request, list.next));
+type OwnContext = Pick<PullContext, 'request' | 'response' | 'record'>;
+
+/** Answers what is asked of one registry, and of no repository. */
+function answerOwn(
+  context: OwnContext,
+  asked: Extract<RegistryRequest, { kind: 'ping' | 'catalog' }>,
+  { to, name }: Route,
+): Promise<void> | void {
+  if (name !== undefined) {
+    throw new RegistryError('NOT_FOUND', `Cannot find "${name.slice(0, 300)}": it is none of a registry's paths`);
   }
+  if (asked.kind === 'ping') return sendPing(context);
+  return sendCatalog(context, asked.page, (page) => to.registry.listRepositories(page, signalOf(context.response)));
+}
+
+function sendPing(context: OwnContext): void {
+  sendJson(context, {}, undefined, undefined);
+}
+
+async function sendCatalog(context: OwnContext, page: Page, list: Catalog): Promise<void> {
+  const { repositories, next } = await list(page);
+  sendJson(context, { repositories }, undefined, nextLink(context.request, next));
 }
 
 async function send(context: PullContext, asked: RegistryRequest, record: RequestRecord): Promise<void> {
@@ -117,7 +132,7 @@ async function send(context: PullContext, asked: RegistryRequest, record: Reques
 }
 
 /** Why work for a client stops when it has gone. */
-export const clientGone = new Error('The client has gone');
+const clientGone = new Error('The client has gone');
 
 function signalOf(response: ServerResponse): AbortSignal {
   const controller = new AbortController();

@@ -59,9 +59,9 @@ export class Router {
     return [...this.#byAlias.values()].map(({ name }) => name);
   }
 
-  /** The registry that a request goes to when it names none. */
-  get fallback(): RoutedRegistry | undefined {
-    return this.#fallback;
+  /** Whether a request names a registry by something else than the name in its path. */
+  isNamed({ host, prefix, namespace }: RoutingHints): boolean {
+    return prefix !== undefined || namespace !== undefined || this.#aliasOfHost(host) !== undefined;
   }
 
   /**
@@ -86,14 +86,18 @@ export class Router {
   }
 
   #virtualHost(host: string | undefined): RoutedRegistry | undefined {
+    const alias = this.#aliasOfHost(host);
+    return alias === undefined ? undefined : (this.#byAlias.get(alias) ?? unknown(alias));
+  }
+
+  #aliasOfHost(host: string | undefined): string | undefined {
     if (this.#domainSuffix === undefined || host === undefined) return undefined;
-    const hostname = host.replace(/:\d+$/, '').toLowerCase();
-    if (!hostname.endsWith(this.#domainSuffix)) return undefined;
-    const alias = hostname.slice(0, -this.#domainSuffix.length);
-    return this.#byAlias.get(alias) ?? unknown(alias);
+    const hostname = host.replace(/\.?(?::\d+)?$/, '').toLowerCase(); // a final dot makes a name absolute, and no other
+    return hostname.endsWith(this.#domainSuffix) ? hostname.slice(0, -this.#domainSuffix.length) : undefined;
   }
 
   #named(namespace: string): RoutedRegistry {
+    if (/[^\x21-\x7e]/.test(namespace)) unknown(namespace); // some such letters have an ASCII one as their lower case
     const name = namespace.toLowerCase();
     return this.#byName.get(name) ?? this.#byName.get(name.replace(/:443$/, '')) ?? unknown(name);
   }

@@ -27,6 +27,23 @@ export async function readBounded(answer: Answer, maxBytes: number): Promise<Buf
   return Buffer.concat(parts, total);
 }
 
+/** Ends an answer that is not wanted. What is small is read to its end, so that its connection can serve again. */
+export async function discard({ body }: Answer): Promise<void> {
+  let left = maxErrorBytes;
+  try {
+    while ((body.lengthBytes ?? 0) <= maxErrorBytes && left >= 0) {
+      const chunk = await body.next();
+      if (!chunk) return;
+      left -= chunk.bytes.length;
+      chunk.release();
+    }
+  } catch {
+    // The connection is gone, which is no more than was wanted.
+  } finally {
+    body.close();
+  }
+}
+
 /**
  * The error that an answer other than the wanted one stands for. It ends the body.
  * @param unknown the code for 404, by what was asked for

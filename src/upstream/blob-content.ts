@@ -52,6 +52,12 @@ function partial(answer: Answer, content: AnswerContent, range: RequestedRange |
       `Cannot use the partial answer: wanted bytes from ${wanted.start}, got ${first}-${last}`,
     );
   }
+  if (content.lengthBytes !== undefined && content.lengthBytes !== last + 1 - first) {
+    throw new RegistryError(
+      'UNAVAILABLE',
+      `Cannot use the partial answer: bytes ${first}-${last} are not ${content.lengthBytes}`,
+    );
+  }
   const { next, close } = content;
   return { sizeBytes: size, start: first, end: last + 1, next, close };
 }

@@ -17,6 +17,7 @@ import type {
 } from '../oci/registry.ts';
 import { blobPath, manifestPath, pageQuery, referrersPath, tagsPathOf } from '../oci/request.ts';
 import type { Clock } from '../util/clock.ts';
+import { encodingOf } from './answer-content.ts';
 import { errorOfAnswer, readBounded } from './answers.ts';
 import type { Credentials } from './auth/tokens.ts';
 import { blobContentOf } from './blob-content.ts';
@@ -109,7 +110,8 @@ export class UpstreamRegistry implements Registry {
   async statBlob(repository: Repository, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
     const answer = await this.#ask({ ...blobRequest(repository, digest), method: 'HEAD', ok: [200] }, signal);
     answer.body.close();
-    const length = answer.head.headers.get('content-length') ?? '';
+    // The length of an encoded body says nothing of the blob's.
+    const length = encodingOf(answer.head) ? '' : (answer.head.headers.get('content-length') ?? '');
     if (/^\d{1,15}$/.test(length)) return { sizeBytes: Number(length) };
     throw new RegistryError('UNAVAILABLE', `Cannot tell the size of ${digest}: upstream ${this.#name} does not say it`);
   }
@@ -123,7 +125,7 @@ export class UpstreamRegistry implements Registry {
     const request = blobRequest(repository, digest);
     const seen = (bytes: number) => this.#observer?.fetched(this.#name, bytes);
     const answer = await this.#ask({ ...request, range: renderRange(range) }, signal);
-    if (answer.head.status === 200 || !answer.head.headers.has('content-encoding')) {
+    if (answer.head.status === 200 || encodingOf(answer.head) === undefined) {
       return blobContentOf(answer, range, seen);
     }
     // A part of an encoded body cannot be decoded: the whole is read, up to where the part begins.

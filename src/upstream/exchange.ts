@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
 import type { Clock } from '../util/clock.ts';
-import { readBounded } from './answers.ts';
+import { discard, readBounded } from './answers.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { type Credentials, TokenCache } from './auth/tokens.ts';
 import type { TlsIdentity } from './transport/connect.ts';
@@ -70,7 +70,7 @@ export class RegistryExchange {
       const answer = await this.#sendTo(url, redirects > 0, request, signal);
       const location = redirectOf(answer);
       if (location === undefined) return answer;
-      answer.body.close();
+      await discard(answer);
       url = resolveRedirect(location, url);
     }
     throw new RegistryError('UNAVAILABLE', `Cannot follow ${this.#base.host}: more than ${maxRedirects} redirects`);
@@ -82,10 +82,15 @@ export class RegistryExchange {
     const first = redirected ? undefined : await authenticator.authorize(request.scope, signal);
     const answer = await this.#sendOnce(url, request, first?.value, signal);
     if (answer.head.status !== 401) return answer;
-    const second = await authenticator.reauthorize(answer.head, request.scope, first, signal);
-    if (!second) return answer;
-    answer.body.close();
-    return this.#sendOnce(url, request, second.value, signal);
+    try {
+      const second = await authenticator.reauthorize(answer.head, request.scope, first, signal);
+      if (!second) return answer;
+      await discard(answer);
+      return await this.#sendOnce(url, request, second.value, signal);
+    } catch (error) {
+      answer.body.close();
+      throw error;
+    }
   }
 
   #authenticatorOf(url: URL): Authenticator {
@@ -134,7 +139,7 @@ export class RegistryExchange {
       undefined,
       signal,
     );
-    answer.body.close();
+    await discard(answer);
     return answer.head;
   }
 

@@ -2,15 +2,20 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Page } from '../oci/registry.ts';
 import type { Headers } from './transport/head.ts';
 
+// Neither goes beyond the next bracket, so that a header which is nothing but brackets is read in one pass.
+const linkValue = /<([^<>]*)>([^<]*)/g;
+const nextRelation = /;\s*rel="?next(?:["\s;,]|$)/i;
+
 /**
  * The query of the next page, from a `Link` header with `rel="next"` (RFC 8288); undefined on the last page. Only the
  * query is taken: paths and hosts in it are the registry's own affair, and often wrong behind its balancers.
  */
 export function nextQuery(headers: Headers): string | undefined {
-  const link = headers.get('link') ?? '';
-  const match = /<([^>]*)>[^<]*;\s*rel="?next"?/i.exec(link);
-  const mark = match?.[1]?.indexOf('?') ?? -1;
-  return match && mark >= 0 ? match[1]!.slice(mark + 1) : undefined;
+  for (const [, target, parameters] of (headers.get('link') ?? '').matchAll(linkValue)) {
+    const mark = target!.indexOf('?');
+    if (nextRelation.test(parameters!)) return mark < 0 ? undefined : target!.slice(mark + 1);
+  }
+  return undefined;
 }
 
 /** The same as a page; a registry that uses other parameters than the spec's has no next page that we could name. */

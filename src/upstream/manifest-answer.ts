@@ -3,6 +3,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { bareMediaType, mediaTypes } from '../oci/media-types.ts';
 import { isDigestReference, type Reference } from '../oci/reference.ts';
 import type { Manifest, ManifestDescriptor } from '../oci/registry.ts';
+import { encodingOf } from './answer-content.ts';
 import type { ResponseHead } from './transport/head.ts';
 
 /** Types that say nothing: then the manifest itself is looked at (old Red Hat manifests come as text/plain). */
@@ -10,9 +11,11 @@ const vagueTypes = new Set(['', 'text/plain', 'application/json', 'application/o
 
 /**
  * What the head of an answer says of a manifest; undefined when it leaves out the digest, the size or the type, as some
- * registries do for tags.
+ * registries do for tags, or when its size is that of an encoded body.
  */
-export function descriptorOfHead({ headers }: ResponseHead, reference: Reference): ManifestDescriptor | undefined {
+export function descriptorOfHead(head: ResponseHead, reference: Reference): ManifestDescriptor | undefined {
+  const { headers } = head;
+  if (encodingOf(head)) return undefined;
   const digest = headers.get('docker-content-digest') ?? (isDigestReference(reference) ? reference : '');
   const length = headers.get('content-length') ?? '';
   const mediaType = bareMediaType(headers.get('content-type') ?? '');

@@ -37,19 +37,22 @@ export function createMetrics(sources: MetricSources): Metrics {
       this.set(sources.downloadsInFlight());
     },
   });
-  const contents = new Gauge({
+  // Each asks for itself: the values of one are read before another's asynchronous `collect` has ended.
+  const ask = () => sources.store().catch(() => ({ contents: Number.NaN, sizeBytes: Number.NaN }));
+  new Gauge({
     name: 'entrepot_store_contents',
-    help: 'Blobs and manifests that are stored',
+    help: 'Blobs and manifests that are stored; not a number while the index fails',
     registers,
+    async collect() {
+      this.set((await ask()).contents);
+    },
   });
   new Gauge({
     name: 'entrepot_store_bytes',
-    help: 'Size of what is stored',
+    help: 'Size of what is stored; not a number while the index fails',
     registers,
     async collect() {
-      const totals = await sources.store();
-      this.set(totals.sizeBytes);
-      contents.set(totals.contents);
+      this.set((await ask()).sizeBytes);
     },
   });
   return {

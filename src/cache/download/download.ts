@@ -68,6 +68,9 @@ export class Download {
   readonly started: Promise<void>;
   /** Resolves when all is over and the blob is stored, or is not. It never rejects. */
   readonly finished: Promise<void>;
+  /** Resolves when the last reader has left, too, and nothing of it is open any more. It never rejects. */
+  readonly closed: Promise<void>;
+  readonly #markClosed: () => void;
   readonly #source: DownloadSource;
   readonly #tools: DownloadTools;
   readonly #observer: DownloadObserver;
@@ -87,6 +90,9 @@ export class Download {
       () => tools.store.create(digest),
       (error) => this.#diskFailed(error),
     );
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#markClosed = resolve;
     const opening = this.#open();
     this.started = opening.then(() => {});
     this.started.catch(() => {}); // those who wait for it get it
@@ -219,8 +225,11 @@ export class Download {
   async #room(signal: AbortSignal): Promise<void> {
     while (this.#spool.isFull) {
       signal.throwIfAborted();
+      if (!this.#spool.diskFailure) {
+        await unlessAborted(this.#spool.changed(), signal); // which may be that the disk fails
+        continue;
+      }
       const room = this.#spool.room();
-      if (!this.#spool.diskFailure) return unlessAborted(room, signal);
       const limit = new AbortController();
       try {
         const waited = this.#tools.clock.sleep(this.#tools.policy.laggardMs, limit.signal).then(() => 'late' as const);
@@ -293,5 +302,6 @@ export class Download {
     } catch (error) {
       this.#observer.failed(error as Error);
     }
+    this.#markClosed();
   }
 }

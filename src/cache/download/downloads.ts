@@ -12,7 +12,8 @@ export interface RunningDownload {
 export class Downloads {
   readonly #tools: DownloadTools;
   readonly #running = new Map<Digest, RunningDownload>();
-  readonly #all = new Set<Download>();
+  readonly #unfinished = new Set<Download>();
+  readonly #open = new Set<Download>();
   #closed = false;
 
   constructor(tools: DownloadTools) {
@@ -21,7 +22,7 @@ export class Downloads {
 
   /** How many are under way. */
   get count(): number {
-    return this.#all.size;
+    return this.#unfinished.size;
   }
 
   /** The download of a digest that can be joined. */
@@ -35,20 +36,22 @@ export class Downloads {
     const download = new Download(digest, source, this.#tools, observer);
     const running = { download, origin };
     this.#running.set(digest, running);
-    this.#all.add(download);
+    this.#unfinished.add(download);
+    this.#open.add(download);
+    void download.closed.then(() => this.#open.delete(download));
     void download.finished.then(() => {
-      this.#all.delete(download);
+      this.#unfinished.delete(download);
       if (this.#running.get(digest) === running) this.#running.delete(digest);
     });
     if (this.#closed) download.abort(new Error('The cache is being stopped'));
     return download;
   }
 
-  /** Ends all downloads, and resolves when they have let go of everything. */
+  /** Ends all downloads, and resolves when they have let go of everything; whoever reads one has closed it, or will. */
   async close(): Promise<void> {
     this.#closed = true;
     const reason = new Error('The cache is being stopped');
-    for (const download of this.#all) download.abort(reason);
-    await Promise.all([...this.#all].map(({ finished }) => finished));
+    for (const download of this.#open) download.abort(reason);
+    await Promise.all([...this.#open].map(({ closed }) => closed));
   }
 }

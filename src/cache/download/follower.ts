@@ -79,13 +79,15 @@ export class Follower implements BlobContent, SpoolReader {
       return { bytes: buffer.subarray(0, count), release: () => this.#buffers.give(buffer) };
     } finally {
       this.#reading = false;
-      if (this.#closed) this.#leave();
+      if (this.#closed || this.#error) this.#leave();
     }
   }
 
   fail(error: Error): void {
     this.#error ??= error;
     this.#followed.spool.notify();
+    // A client that takes nothing never comes for the error, and must not hold what is kept for it until then.
+    if (!this.#reading) this.#leave();
   }
 
   close(): void {
@@ -101,13 +103,13 @@ export class Follower implements BlobContent, SpoolReader {
     this.#followed.spool.trim();
     for (;;) {
       if (this.#closed) throw new RegistryError('INTERNAL', 'Cannot read on: the reader was closed');
+      if (this.#error) throw this.#error;
       const followed = this.#followed;
       const end = this.#end ?? (followed.verified ? followed.spool.receivedBytes : Number.POSITIVE_INFINITY);
       if (this.#position >= end) return 0; // only a part can be complete here before all is verified
       const count = Math.min(end, followed.visibleBytes) - this.#position;
       if (count > 0) return count;
-      const failure = this.#error ?? followed.failure;
-      if (failure) throw failure;
+      if (followed.failure) throw followed.failure;
       await followed.spool.changed();
     }
   }

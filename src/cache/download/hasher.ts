@@ -67,6 +67,7 @@ class HashThread {
   begin(algorithm: DigestAlgorithm): RunningHash {
     const id = ++this.#lastId;
     this.#waiting.set(id, []);
+    this.#worker.ref(); // whoever waits for a hash must not find that the process ends instead
     this.#tell({ kind: 'begin', id, algorithm });
     return {
       update: async (bytes) => {
@@ -77,12 +78,12 @@ class HashThread {
           const { hex } = await this.#ask({ kind: 'end', id });
           return `${algorithm}:${hex}` as Digest;
         } finally {
-          this.#waiting.delete(id);
+          this.#forget(id);
         }
       },
       drop: () => {
         // What was given before is still being read; each update resolves when it is not.
-        const forget = () => this.#waiting.delete(id);
+        const forget = () => this.#forget(id);
         this.#ask({ kind: 'drop', id }).then(forget, forget);
       },
     };
@@ -90,6 +91,11 @@ class HashThread {
 
   async close(): Promise<void> {
     await this.#worker.terminate();
+  }
+
+  #forget(id: number): void {
+    this.#waiting.delete(id);
+    if (this.#waiting.size === 0) this.#worker.unref();
   }
 
   #tell(question: HashQuestion): void {

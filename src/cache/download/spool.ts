@@ -13,7 +13,7 @@ export interface SpoolReader {
 interface Piece {
   readonly start: number;
   readonly end: number;
-  readonly chunk: Chunk;
+  chunk: Chunk;
   /** Whether it will never be on disk, and so goes only when every reader has passed it. */
   kept: boolean;
 }
@@ -151,12 +151,21 @@ export class Spool {
     } catch (error) {
       if (!this.diskFailure) this.#failDisk(error as Error);
       await hashed.catch(() => {});
-      piece.kept = true;
-      this.trim();
+      this.#keep(piece);
     } finally {
       this.#writesUnderWay--;
       this.notify();
     }
+  }
+
+  /** Keeps what readers still need of a piece, in memory of its own: the transfer cannot go on without its buffers. */
+  #keep(piece: Piece): void {
+    piece.kept = true;
+    this.trim();
+    if (!this.#pieces.includes(piece)) return;
+    const { chunk } = piece;
+    piece.chunk = { bytes: Buffer.from(chunk.bytes), release() {} };
+    chunk.release();
   }
 
   #failDisk(error: Error): void {

@@ -123,7 +123,10 @@ describe('what cannot be read', () => {
       ['bearer', {}],
     ]);
     assert.deepEqual(parse('Basic realm="x" @@@, Bearer realm="y"'), [['basic', { realm: 'x' }]]);
-    assert.deepEqual(parse('Bearer service="s",realm='), [['bearer', { service: 's' }]].concat([['realm', {}]]));
+    assert.deepEqual(parse('Bearer service="s",realm='), [
+      ['bearer', { service: 's' }],
+      ['realm', {}],
+    ]);
   });
 
   test('is no challenge when there is nothing else', () => {

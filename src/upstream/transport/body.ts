@@ -106,6 +106,7 @@ export class Body {
 
   /** The next bytes; undefined after the last. */
   next(): Promise<Chunk | undefined> {
+    if (this.#closed) return Promise.reject(closed());
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#deliver();
@@ -120,7 +121,7 @@ export class Body {
     for (const region of this.#ready.splice(0)) this.#release(region.block);
     this.#dropBlock();
     if (!this.#ended) this.#source.abandon();
-    this.#waiting?.reject(new TransportError('CUT_OFF', 'The body was closed'));
+    this.#waiting?.reject(closed());
     this.#waiting = undefined;
   }
 
@@ -200,4 +201,8 @@ export class Body {
     else this.#source.finished();
     this.#deliver();
   }
+}
+
+function closed(): TransportError {
+  return new TransportError('CUT_OFF', 'The body was closed');
 }

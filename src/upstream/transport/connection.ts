@@ -105,10 +105,9 @@ export class Connection {
     });
   }
 
-  /** Ends the connection at once. */
+  /** Ends the connection at once, and with an error what is under way on it. */
   destroy(): void {
-    this.#ended = true;
-    this.#stopWatching();
+    this.#end(new TransportError('CUT_OFF', 'The connection was closed'));
     this.#socket?.destroy();
   }
 
@@ -117,9 +116,10 @@ export class Connection {
   }
 
   #received(count: number): void {
-    this.#timer?.refresh();
-    if (this.#body) this.#body.received(count);
-    else if (this.#exchange) this.#readHead(Buffer.from(this.#scratch.subarray(0, count)));
+    if (this.#body) {
+      this.#timer?.refresh();
+      this.#body.received(count);
+    } else if (this.#exchange) this.#readHead(Buffer.from(this.#scratch.subarray(0, count)));
     else this.destroy(); // bytes that nobody asked for
   }
 

@@ -14,7 +14,7 @@ export interface ResponseHead {
 /** Google's registries send up to 128 kB of header fields; four times that is no registry's. */
 export const maxHeadBytes = 512 * 1024;
 
-const statusLine = /^HTTP\/1\.([01]) (\d{3})(?: |$)/;
+const statusLine = /^HTTP\/1\.([01]) (\d{3})(?: [^\r\n]*)?$/;
 const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that RFC 9110 forbids in values
 const forbiddenInValue = /[\u0000\r\n]/;

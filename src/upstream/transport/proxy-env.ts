@@ -22,7 +22,7 @@ export function proxyFromEnvironment(env: Readonly<Record<string, string | undef
 function readProxy(env: Readonly<Record<string, string | undefined>>, name: string): URL | undefined {
   const text = env[name.toLowerCase()] || env[name];
   if (!text) return undefined;
-  const url = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`);
+  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
   if (url && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
   // The value may hold a password, so the message does not repeat it.
   throw new Error(`Cannot read ${name}: expected http://[user:password@]host:port`);

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { tmpDir } from '../../test/support/tmp.ts';
+import { openSqliteIndex } from '../index/sqlite.ts';
+import { digestOf } from '../oci/digest.ts';
+import { parseRepository } from '../oci/reference.ts';
+import type { Page } from '../oci/registry.ts';
+import { listCatalog } from './catalog.ts';
+
+const digest = digestOf(Buffer.from('x'));
+
+/** Three registries, the first being the default; the third has nothing. */
+const aliases = new Map([
+  ['', 'docker.io'],
+  ['ghcr.io', 'ghcr.io'],
+  ['quay.io', 'quay.io'],
+  ['reg.corp', 'registry.corp:5443'],
+]);
+
+const repositories = {
+  'docker.io': ['library/alpine', 'library/nginx', 'zeta/app'],
+  'ghcr.io': ['a', 'owner/app'],
+  'registry.corp:5443': ['team/app'],
+};
+
+const all = ['library/alpine', 'library/nginx', 'zeta/app', 'ghcr.io/a', 'ghcr.io/owner/app', 'reg.corp/team/app'];
+
+async function setUp(t: TestContext) {
+  const index = openSqliteIndex(join(tmpDir(t), 'index.sqlite'));
+  t.after(() => index.close());
+  for (const [registry, names] of Object.entries(repositories)) {
+    for (const name of names) await index.link({ registry, repository: parseRepository(name) }, digest, undefined, 1);
+  }
+  return (page: Page) => listCatalog(index, aliases, page);
+}
+
+test('the catalog lists the repositories of all registries, by the names that they are pulled under', async (t) => {
+  const list = await setUp(t);
+  assert.deepEqual(await list({}), { repositories: all, next: undefined });
+});
+
+test('the pages of the catalog, of every size, are all of it, and only the last has no next', async (t) => {
+  const list = await setUp(t);
+  for (let count = 1; count <= all.length + 1; count++) {
+    const found: string[] = [];
+    let page: Page | undefined = { count };
+    while (page !== undefined) {
+      const { repositories: names, next } = await list(page);
+      assert.ok(names.length <= count);
+      assert.ok(next === undefined || names.length === count, `a page of ${names.length} is not the last`);
+      found.push(...names);
+      page = next;
+    }
+    assert.deepEqual(found, all, `pages of ${count}`);
+  }
+});
+
+test('a page of the catalog begins after any name, also one that is not there', async (t) => {
+  const list = await setUp(t);
+  const after = async (last: string) => (await list({ last })).repositories;
+  assert.deepEqual(await after('library/b'), all.slice(1));
+  assert.deepEqual(await after('zzz'), all.slice(3));
+  assert.deepEqual(await after('ghcr.io/a'), all.slice(4));
+  assert.deepEqual(await after('quay.io/whatever'), all.slice(5));
+  assert.deepEqual(await after('reg.corp/team/app'), []);
+});
+
+test('a page of the catalog of no entries is empty', async (t) => {
+  const list = await setUp(t);
+  assert.deepEqual((await list({ count: 0 })).repositories, []);
+});
+
+test('the catalog without a default registry lists the others', async (t) => {
+  const index = openSqliteIndex(join(tmpDir(t), 'index.sqlite'));
+  t.after(() => index.close());
+  await index.link({ registry: 'ghcr.io', repository: parseRepository('a') }, digest, undefined, 1);
+  const named = new Map([['ghcr.io', 'ghcr.io']]);
+  assert.deepEqual((await listCatalog(index, named, {})).repositories, ['ghcr.io/a']);
+  assert.deepEqual((await listCatalog(index, new Map(), {})).repositories, []);
+});

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { tmpDir } from '../../test/support/tmp.ts';
+import type { MetadataIndex } from '../index/metadata-index.ts';
+import { openSqliteIndex } from '../index/sqlite.ts';
+import { digestOf } from '../oci/digest.ts';
+import { parseRepository } from '../oci/reference.ts';
+import { rememberLinks } from './link-memory.ts';
+
+const key = { registry: 'docker.io', repository: parseRepository('library/alpine') };
+const other = { registry: 'docker.io', repository: parseRepository('library/nginx') };
+const digest = digestOf(Buffer.from('x'));
+
+/** An index that counts how often it is asked for a link, behind one that remembers them. */
+function setUp(t: TestContext) {
+  const index = openSqliteIndex(join(tmpDir(t), 'index.sqlite'));
+  t.after(() => index.close());
+  const asked = { count: 0 };
+  const counting: Partial<MetadataIndex> = {
+    getLink(of, linked) {
+      asked.count++;
+      return index.getLink(of, linked);
+    },
+    link: index.link.bind(index),
+    unlink: index.unlink.bind(index),
+    removeContent: index.removeContent.bind(index),
+  };
+  return { index, asked, links: rememberLinks(counting as MetadataIndex) };
+}
+
+test('a link that was found is not asked for again', async (t) => {
+  const { links, asked } = setUp(t);
+  await links.link(key, digest, 'type', 1);
+  for (let i = 0; i < 3; i++) assert.deepEqual(await links.getLink(key, digest), { mediaType: 'type' });
+  assert.equal(asked.count, 1);
+});
+
+test('a link that was not found is asked for every time', async (t) => {
+  const { links, index } = setUp(t);
+  assert.equal(await links.getLink(key, digest), undefined);
+  await index.link(key, digest, undefined, 1); // as another process does
+  assert.deepEqual(await links.getLink(key, digest), { mediaType: undefined });
+});
+
+test('a link of one repository is none of another, nor of another registry', async (t) => {
+  const { links } = setUp(t);
+  await links.link(key, digest, undefined, 1);
+  await links.getLink(key, digest);
+  assert.equal(await links.getLink(other, digest), undefined);
+  assert.equal(await links.getLink({ ...key, registry: 'ghcr.io' }, digest), undefined);
+});
+
+test('a link that is written, removed, or loses its content is not remembered as it was', async (t) => {
+  const { links } = setUp(t);
+  await links.link(key, digest, undefined, 1);
+  await links.link(other, digest, undefined, 1);
+  assert.deepEqual(await links.getLink(key, digest), { mediaType: undefined });
+  await links.link(key, digest, 'type', 2);
+  assert.deepEqual(await links.getLink(key, digest), { mediaType: 'type' });
+  assert.equal(await links.unlink(key, digest), true);
+  assert.equal(await links.getLink(key, digest), undefined);
+  assert.deepEqual(await links.getLink(other, digest), { mediaType: undefined });
+  await links.removeContent(digest);
+  assert.equal(await links.getLink(other, digest), undefined);
+});

@@ -1,0 +1,49 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/**
+ * The connections of a server, and how many answers each has under way. node:http's own notion of an idle connection is
+ * no use for stopping: it takes one for idle whose answer is not yet with the system, and never looks again at one that
+ * becomes idle later.
+ */
+export class Connections {
+  readonly #server: Server;
+  readonly #underWay = new Map<Socket, number>();
+  #closing = false;
+
+  constructor(server: Server) {
+    this.#server = server;
+    server.on('connection', (socket: Socket) => {
+      this.#underWay.set(socket, 0);
+      socket.once('close', () => this.#underWay.delete(socket));
+    });
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      this.#count(request.socket, 1);
+      response.once('close', () => this.#count(request.socket, -1));
+    });
+    server.closeIdleConnections = () => this.#endIdle(); // what `close` calls first
+  }
+
+  /** Takes no more connections, ends each when it has no answer under way, and breaks off what takes longer. */
+  close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    return new Promise((resolve) => {
+      const limit = setTimeout(() => this.#server.closeAllConnections(), graceMs);
+      this.#server.close(() => {
+        clearTimeout(limit);
+        resolve();
+      });
+    });
+  }
+
+  #count(socket: Socket, change: 1 | -1): void {
+    const before = this.#underWay.get(socket);
+    if (before === undefined) return; // it is closed
+    this.#underWay.set(socket, before + change);
+    if (this.#closing) this.#endIdle();
+  }
+
+  #endIdle(): void {
+    for (const [socket, count] of this.#underWay) if (count === 0) socket.destroySoon();
+  }
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parsePrometheusText } from '../../test/support/prometheus-text.ts';
+import { createMetrics, type MetricSources } from './metrics.ts';
+
+const nothing: MetricSources = { downloadsInFlight: () => 0, store: async () => ({ contents: 0, sizeBytes: 0 }) };
+
+test('createMetrics() counts under the labels that it is told', async () => {
+  const metrics = createMetrics(nothing);
+  const labels = { method: 'GET', route: 'blob', registry: 'docker.io', status: '200', cache: 'hit' };
+  metrics.requests.inc(labels);
+  metrics.requests.inc(labels);
+  metrics.servedBytes.inc({ registry: 'docker.io', cache: 'hit' }, 1500);
+  metrics.fetchedBytes.inc({ upstream: 'docker.io' }, 700);
+  const upstream = { upstream: 'docker.io', operation: 'manifest', method: 'HEAD', result: '429' };
+  metrics.upstreamRequests.inc(upstream);
+  metrics.rateLimitRemaining.set({ upstream: 'docker.io' }, 76);
+  metrics.requestSeconds.observe({ route: 'blob', cache: 'hit' }, 0.003);
+  metrics.upstreamSeconds.observe({ upstream: 'docker.io', operation: 'manifest' }, 0.2);
+  const scrape = parsePrometheusText(await metrics.render());
+  assert.equal(scrape.value('entrepot_requests_total', labels), 2);
+  assert.equal(scrape.value('entrepot_served_bytes_total', { registry: 'docker.io', cache: 'hit' }), 1500);
+  assert.equal(scrape.value('entrepot_upstream_fetched_bytes_total', { upstream: 'docker.io' }), 700);
+  assert.equal(scrape.value('entrepot_upstream_requests_total', upstream), 1);
+  assert.equal(scrape.value('entrepot_upstream_ratelimit_remaining', { upstream: 'docker.io' }), 76);
+  const request = { route: 'blob', cache: 'hit' };
+  assert.equal(scrape.value('entrepot_request_duration_seconds_count', request), 1);
+  assert.equal(scrape.value('entrepot_request_duration_seconds_bucket', { ...request, le: '0.001' }), 0);
+  assert.equal(scrape.value('entrepot_request_duration_seconds_bucket', { ...request, le: '0.005' }), 1);
+  assert.equal(scrape.sum('entrepot_upstream_answer_seconds_sum'), 0.2);
+});
+
+test('createMetrics() writes label values so that they are read as they were, whatever is in them', async () => {
+  const metrics = createMetrics(nothing);
+  const upstream = 'a "quoted" back\\slash\nand line';
+  metrics.fetchedBytes.inc({ upstream }, 1);
+  const scrape = parsePrometheusText(await metrics.render());
+  assert.equal(scrape.value('entrepot_upstream_fetched_bytes_total', { upstream }), 1);
+});
+
+test('createMetrics() reads its sources at every scrape, and all of them at the first', async () => {
+  let downloads = 2;
+  const metrics = createMetrics({
+    downloadsInFlight: () => downloads,
+    store: async () => ({ contents: 3 * downloads, sizeBytes: 1000 * downloads }),
+  });
+  for (downloads of [2, 0, 5]) {
+    const scrape = parsePrometheusText(await metrics.render());
+    assert.equal(scrape.value('entrepot_downloads_in_flight'), downloads);
+    assert.equal(scrape.value('entrepot_store_contents'), 3 * downloads);
+    assert.equal(scrape.value('entrepot_store_bytes'), 1000 * downloads);
+  }
+});
+
+test('createMetrics() renders everything else while the size of the store cannot be told', async () => {
+  const metrics = createMetrics({ ...nothing, store: () => Promise.reject(new Error('database is locked')) });
+  metrics.fetchedBytes.inc({ upstream: 'ghcr.io' }, 5);
+  const scrape = parsePrometheusText(await metrics.render());
+  assert.equal(scrape.value('entrepot_store_bytes'), Number.NaN);
+  assert.equal(scrape.value('entrepot_upstream_fetched_bytes_total', { upstream: 'ghcr.io' }), 5);
+});
+
+test('createMetrics() says of every metric what it is, and of the process what Prometheus knows', async () => {
+  const scrape = parsePrometheusText(await createMetrics(nothing).render());
+  const types = Object.fromEntries([...scrape.types].filter(([name]) => name.startsWith('entrepot_')));
+  assert.deepEqual(types, {
+    entrepot_downloads_in_flight: 'gauge',
+    entrepot_store_contents: 'gauge',
+    entrepot_store_bytes: 'gauge',
+    entrepot_requests_total: 'counter',
+    entrepot_request_duration_seconds: 'histogram',
+    entrepot_served_bytes_total: 'counter',
+    entrepot_upstream_fetched_bytes_total: 'counter',
+    entrepot_upstream_requests_total: 'counter',
+    entrepot_upstream_answer_seconds: 'histogram',
+    entrepot_upstream_ratelimit_remaining: 'gauge',
+  });
+  for (const name of ['process_resident_memory_bytes', 'process_cpu_seconds_total']) {
+    assert.ok(scrape.names.has(name), name);
+  }
+});
+
+test('two metrics in one process count apart', async () => {
+  const [first, second] = [createMetrics(nothing), createMetrics(nothing)];
+  first.fetchedBytes.inc({ upstream: 'ghcr.io' }, 5);
+  assert.equal(parsePrometheusText(await second.render()).sum('entrepot_upstream_fetched_bytes_total'), 0);
+});

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { setDoorStage } from '../support/door-stage.ts';
+import { makeImage } from '../support/images.ts';
+import { parsePrometheusText } from '../support/prometheus-text.ts';
+import { rawFetch } from '../support/raw-http.ts';
+import { repository } from '../support/stage.ts';
+
+/** Takes all tables out of the index of a cache that is running. */
+function breakIndex(data: string): void {
+  const database = new DatabaseSync(join(data, 'index-v1.sqlite'));
+  try {
+    database.exec('PRAGMA foreign_keys = OFF');
+    const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
+    for (const { name } of tables.all()) database.exec(`DROP TABLE "${name}"`);
+  } finally {
+    database.close();
+  }
+}
+
+test('while upstream is down, the cache is alive and ready', async (t) => {
+  const { url, origin } = await setDoorStage(t);
+  origin.faults.closeWithoutAnswer('any', { times: Infinity });
+  assert.equal((await rawFetch(`${url}/v2/${repository}/tags/list`)).status, 502);
+  for (const path of ['/healthz', '/readyz', '/metrics', '/']) {
+    assert.equal((await rawFetch(url + path)).status, 200, path);
+  }
+});
+
+test('when the index fails, the cache is not ready and says so, lives on, and tells clients no details', async (t) => {
+  const { url, origin, data, log, manifestUrl } = await setDoorStage(t);
+  origin.content.push(repository, makeImage({ seed: 'app', layers: [10] }), 'latest');
+  assert.equal((await rawFetch(`${url}/readyz`)).status, 200);
+  breakIndex(data);
+  const ready = await rawFetch(`${url}/readyz`);
+  assert.equal(ready.status, 503);
+  assert.match(ready.body.toString(), /^not ready: /);
+  assert.equal((await rawFetch(`${url}/healthz`)).status, 200);
+  const metrics = await rawFetch(`${url}/metrics`);
+  assert.equal(metrics.status, 200);
+  assert.equal(parsePrometheusText(metrics.body.toString()).value('entrepot_store_bytes'), Number.NaN);
+
+  const { status, body } = await rawFetch(manifestUrl('latest'));
+  assert.equal(status, 500);
+  assert.equal(JSON.parse(body.toString()).errors[0].code, 'INTERNAL');
+  assert.doesNotMatch(body.toString(), /sql|table/i);
+  const [request] = log.named('request').filter(({ facts }) => facts['route'] === 'manifest');
+  assert.equal(request?.level, 'error');
+  assert.match(String(request.facts['error']), /no such table/);
+});

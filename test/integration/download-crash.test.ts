@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { assertWhole, readRest, takeBytes } from '../support/body-reader.ts';
+import { EventLog } from '../support/event-log.ts';
+import { rawFetch, rawRequest } from '../support/raw-http.ts';
+import { shorten } from '../support/registry/recorder.ts';
+import { repository } from '../support/stage.ts';
+import { spoolFolder, storedBlobs } from '../support/store-files.ts';
+import { startTestCache } from '../support/test-cache.ts';
+import { startTestRegistry, type TestRegistry } from '../support/test-registry.ts';
+import { tmpDir } from '../support/tmp.ts';
+
+const sizeBytes = 2_000_000;
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
+/** A cache in a process of its own. */
+interface Child {
+  readonly url: string;
+  readonly log: EventLog;
+  /** Ends it as a crash does: between two instructions, without a word. */
+  kill(): Promise<void>;
+}
+
+async function startChild(t: TestContext, data: string, origin: TestRegistry): Promise<Child> {
+  const config = `${data}.yml`;
+  const settings = {
+    data,
+    builtinUpstreams: false,
+    upstreams: { 'origin.test': { url: origin.url } },
+    doors: { registry: { listen: '127.0.0.1:0', default: 'origin.test' } },
+    log: { format: 'json' },
+  };
+  writeFileSync(config, JSON.stringify(settings)); // every JSON is YAML
+  const stdio: StdioOptions = ['ignore', 'pipe', 'ignore'];
+  const child = spawn(process.execPath, [main, 'serve', '--config', config], { stdio, env: {} });
+  t.after(() => void child.kill('SIGKILL'));
+  const log = new EventLog();
+  createInterface(child.stdout!).on('line', (line) => {
+    const { msg, ...facts } = JSON.parse(line) as { msg: string };
+    log.info(facts, msg);
+  });
+  const { facts } = await log.waitFor('registry door open');
+  return {
+    url: `http://127.0.0.1:${facts['port']}`,
+    log,
+    async kill() {
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+async function setUp(t: TestContext) {
+  const data = join(tmpDir(t, { assertClosed: true }), 'data');
+  const origin = await startTestRegistry();
+  t.after(() => origin.close());
+  const digest = origin.content.putGenerated(repository, 'layer', sizeBytes);
+  const path = `/v2/${repository}/blobs/${digest}`;
+  const child = await startChild(t, data, origin);
+  return {
+    data,
+    origin,
+    digest,
+    child,
+    blobUrl: child.url + path,
+    get: `GET /v2/${repository}/blobs/${shorten(digest)}`,
+    /** Starts another cache on the data that the crash left. */
+    async restart() {
+      const cache = await startTestCache({ data, upstreams: [origin.url], retry: { rounds: 1 }, graceMs: 0 });
+      t.after(() => cache.stop());
+      return { cache, blobUrl: cache.url + path };
+    },
+  };
+}
+
+test('a process that dies in the middle of a blob leaves no half of it for the next', async (t) => {
+  const { data, origin, digest, child, blobUrl, get, restart } = await setUp(t);
+  const gate = origin.faults.stallAfterBytes('GET blob', sizeBytes - 1);
+  const message = await rawRequest(blobUrl);
+  await takeBytes(message, sizeBytes - 1);
+  await child.kill();
+  gate.release();
+  assert.notEqual((await readRest(message)).broken, undefined);
+  assert.deepEqual(storedBlobs(data), []);
+  assert.equal(readdirSync(spoolFolder(data)).length, 1);
+
+  origin.requests.clear();
+  const { cache, blobUrl: again } = await restart();
+  const answer = await rawFetch(again);
+  assertWhole(answer, digest);
+  assert.equal(answer.headers['cache-status'], 'Entrepot; fwd=miss; stored');
+  assert.deepEqual(origin.requests.lines(), ['GET /v2/', get]);
+  await cache.event('blob stored');
+  assert.deepEqual(storedBlobs(data), [digest.slice('sha256:'.length)]);
+});
+
+test('a process that dies after a blob was stored leaves all of it to the next, which needs no upstream', async (t) => {
+  const { data, origin, digest, child, blobUrl, restart } = await setUp(t);
+  assertWhole(await rawFetch(blobUrl), digest);
+  await child.log.waitFor('blob stored');
+  await child.kill();
+  assert.deepEqual(storedBlobs(data), [digest.slice('sha256:'.length)]);
+
+  origin.requests.clear();
+  const { blobUrl: again } = await restart();
+  const answer = await rawFetch(again);
+  assertWhole(answer, digest);
+  assert.equal(answer.headers['cache-status'], 'Entrepot; hit');
+  assert.deepEqual(origin.requests.lines(), []);
+});

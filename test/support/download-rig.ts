@@ -1,0 +1,157 @@
+import type { TestContext } from 'node:test';
+import { BufferPool } from '../../src/cache/buffers.ts';
+import {
+  type DownloadObserver,
+  type DownloadPolicy,
+  type DownloadSource,
+  type DownloadTools,
+  defaultDownloadPolicy,
+} from '../../src/cache/download/download.ts';
+import { Hasher, type RunningHash } from '../../src/cache/download/hasher.ts';
+import type { DigestAlgorithm } from '../../src/oci/digest.ts';
+import { RegistryError } from '../../src/oci/errors.ts';
+import { unlessAborted } from '../../src/util/single-flight.ts';
+import { ManualClock } from './clock.ts';
+import { MemoryBlobStore } from './memory-blob-store.ts';
+
+/** What a source does when it is opened: without any, it gives the rest of the blob. */
+export interface SourceAct {
+  /** Rejects the opening. */
+  readonly refuses?: Error;
+  /** The size that it tells; `unknown` for none. */
+  readonly says?: number | 'unknown';
+  /** Where it ends; with `breaks`, by this error. */
+  readonly endsAt?: number;
+  readonly breaks?: Error;
+  /** Is waited for before the bytes from a position on. */
+  readonly holds?: (position: number) => Promise<void> | undefined;
+}
+
+/** What a source was asked for, and what is out of its buffers. */
+export interface SourceState {
+  /** Where each opening began. */
+  readonly starts: number[];
+  opened: number;
+  closed: number;
+  /** How many bytes are in chunks that were not given back; at most, so far. */
+  bytesOut: number;
+  maxBytesOut: number;
+}
+
+const chunkBytes = 64 * 1024;
+
+/** A source of a blob, which does one act after the other. */
+export function makeSource(bytes: Uint8Array, acts: readonly SourceAct[]): [DownloadSource, SourceState] {
+  const state: SourceState = { starts: [], opened: 0, closed: 0, bytesOut: 0, maxBytesOut: 0 };
+  const source: DownloadSource = async (start, signal) => {
+    const {
+      refuses,
+      says = bytes.length,
+      endsAt = bytes.length,
+      breaks,
+      holds,
+    }: SourceAct = acts[state.starts.length] ?? {};
+    state.starts.push(start);
+    signal.throwIfAborted();
+    if (refuses) throw refuses;
+    state.opened++;
+    let position = start;
+    return {
+      sizeBytes: says === 'unknown' ? undefined : says,
+      start,
+      end: says === 'unknown' ? undefined : says,
+      async next() {
+        signal.throwIfAborted();
+        const held = holds?.(position);
+        if (held) await unlessAborted(held, signal);
+        if (position >= endsAt && breaks) throw breaks;
+        if (position >= endsAt) return undefined;
+        const piece = Buffer.from(bytes.subarray(position, Math.min(position + chunkBytes, endsAt)));
+        position += piece.length;
+        state.bytesOut += piece.length;
+        state.maxBytesOut = Math.max(state.maxBytesOut, state.bytesOut);
+        return {
+          bytes: piece,
+          release() {
+            state.bytesOut -= piece.length;
+            piece.fill(0); // as another answer would write into it
+          },
+        };
+      },
+      close() {
+        state.closed++;
+      },
+    };
+  };
+  return [source, state];
+}
+
+/** What a download told its observer. */
+export interface Observed {
+  readonly resumed: number[];
+  readonly diskFailed: Error[];
+  readonly stored: number[];
+  readonly failed: Error[];
+}
+
+/** An observer that notes what it is told. */
+export function makeObserver(): [DownloadObserver, Observed] {
+  const observed: Observed = { resumed: [], diskFailed: [], stored: [], failed: [] };
+  const observer: DownloadObserver = {
+    resumed: (_error, fromBytes) => void observed.resumed.push(fromBytes),
+    diskFailed: (error) => void observed.diskFailed.push(error),
+    stored: async (sizeBytes) => void observed.stored.push(sizeBytes),
+    failed: (error) => void observed.failed.push(error),
+  };
+  return [observer, observed];
+}
+
+/** A pool that counts how many of its buffers are out, and were at most. */
+export class CountingPool extends BufferPool {
+  out = 0;
+  maxOut = 0;
+
+  override take(): Buffer {
+    this.maxOut = Math.max(this.maxOut, ++this.out);
+    return super.take();
+  }
+
+  override give(buffer: Buffer): void {
+    this.out--;
+    super.give(buffer);
+  }
+}
+
+/** A hasher whose hashes end when they may. */
+export class HeldHasher extends Hasher {
+  readonly #mayEnd: Promise<void>;
+
+  constructor(mayEnd: Promise<void>) {
+    super(1);
+    this.#mayEnd = mayEnd;
+  }
+
+  override begin(algorithm: DigestAlgorithm): RunningHash {
+    const hash = super.begin(algorithm);
+    return { ...hash, end: () => this.#mayEnd.then(() => hash.end()) };
+  }
+}
+
+/** What downloads are made with in tests: a store in memory, a clock that stands still, no jitter. */
+export function downloadTools(t: TestContext, options: { policy?: Partial<DownloadPolicy>; hasher?: Hasher } = {}) {
+  const { policy, hasher = new Hasher(1) } = options;
+  t.after(() => hasher.close());
+  return {
+    store: new MemoryBlobStore(),
+    clock: new ManualClock(),
+    buffers: new CountingPool(),
+    hasher,
+    random: () => 1,
+    policy: { ...defaultDownloadPolicy, ...policy },
+  } satisfies DownloadTools;
+}
+
+/** An error of an upstream that may do better soon. */
+export function unavailable(message = 'upstream broke'): RegistryError {
+  return new RegistryError('UNAVAILABLE', message);
+}

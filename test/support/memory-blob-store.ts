@@ -1,0 +1,62 @@
+import type { Digest } from '../../src/oci/digest.ts';
+import type { BlobStore, BlobWriter, StoredBlob } from '../../src/store/blob-store.ts';
+
+/** What goes wrong in a memory store, or waits: each is asked at every such call. */
+export interface StoreFaults {
+  create?: () => Promise<void>;
+  write?: (position: number) => Promise<void>;
+  commit?: () => Promise<void>;
+}
+
+/** A store of blobs in memory, for failures that no disk can be made to have at a given moment. */
+export class MemoryBlobStore implements BlobStore {
+  readonly blobs = new Map<Digest, Buffer>();
+  readonly faults: StoreFaults = {};
+  /** How many blobs are being written. */
+  openWriters = 0;
+
+  async size(digest: Digest): Promise<number | undefined> {
+    return this.blobs.get(digest)?.length;
+  }
+
+  async open(digest: Digest): Promise<StoredBlob | undefined> {
+    const bytes = this.blobs.get(digest);
+    return bytes && { sizeBytes: bytes.length, read: async (into, at) => readAt(bytes, into, at), async close() {} };
+  }
+
+  async create(digest: Digest): Promise<BlobWriter> {
+    await this.faults.create?.();
+    this.openWriters++;
+    let bytes = Buffer.alloc(0);
+    return {
+      read: async (into, position) => readAt(bytes, into, position),
+      write: async (piece, position) => {
+        await this.faults.write?.(position);
+        const end = position + piece.length;
+        if (end > bytes.length) bytes = Buffer.concat([bytes, Buffer.alloc(end - bytes.length)]);
+        bytes.set(piece, position);
+      },
+      commit: async () => {
+        await this.faults.commit?.();
+        this.blobs.set(digest, bytes);
+      },
+      close: async () => {
+        this.openWriters--;
+      },
+    };
+  }
+
+  async remove(digest: Digest): Promise<boolean> {
+    return this.blobs.delete(digest);
+  }
+
+  async *list(): AsyncIterable<{ digest: Digest; sizeBytes: number }> {
+    for (const [digest, { length }] of this.blobs) yield { digest, sizeBytes: length };
+  }
+}
+
+function readAt(bytes: Buffer, into: Uint8Array, position: number): number {
+  const part = bytes.subarray(position, position + into.length);
+  into.set(part);
+  return part.length;
+}

@@ -1,0 +1,62 @@
+import { createAdmin } from '../../src/server/admin.ts';
+import { createListener, type OpenDoor, openDoor } from '../../src/server/door.ts';
+import { type Catalog, RegistryHandler } from '../../src/server/registry-handler.ts';
+import { type RoutedRegistry, Router } from '../../src/server/routing.ts';
+import { createMetrics } from '../../src/util/metrics.ts';
+import { EventLog } from './event-log.ts';
+import { parsePrometheusText, type Scrape } from './prometheus-text.ts';
+import { rawFetch } from './raw-http.ts';
+
+/** What a test door is made of: what is left out is empty. */
+export interface TestDoorOptions {
+  /** The registries behind it, the first being the default. */
+  readonly registries?: readonly (Pick<RoutedRegistry, 'registry'> & Partial<RoutedRegistry>)[];
+  readonly default?: string;
+  readonly domain?: string;
+  readonly catalog?: Catalog;
+  readonly ready?: () => Promise<void>;
+  readonly store?: () => Promise<{ contents: number; sizeBytes: number }>;
+}
+
+/** A door over registries of the test's own, without a cache. */
+export interface TestDoor {
+  readonly url: string;
+  readonly port: number;
+  readonly events: EventLog;
+  readonly close: OpenDoor['close'];
+  scrape(): Promise<Scrape>;
+}
+
+/** Opens a door on a free port of loopback, and closes it when the test is over. */
+export async function openTestDoor(
+  t: { after(hook: () => Promise<void>): void },
+  options: TestDoorOptions = {},
+): Promise<TestDoor> {
+  const { registries = [], domain, catalog = async () => ({ repositories: [] }) } = options;
+  const { ready = async () => {}, store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
+  const events = new EventLog();
+  const metrics = createMetrics({ downloadsInFlight: () => 0, store });
+  const routed = registries.map((given) => ({
+    ...{ name: 'origin.test', alias: given.name ?? 'origin.test', names: [], dockerHub: false },
+    ...given,
+  }));
+  const router = new Router(routed, domain, options.default ?? routed[0]?.name);
+  const door = await openDoor(
+    { host: '127.0.0.1', port: 0 },
+    createListener({
+      registry: new RegistryHandler({ router, catalog, log: events }),
+      admin: createAdmin({ metrics, ready, version: '1.2.3' }),
+      log: events,
+      metrics,
+    }),
+  );
+  t.after(() => door.close(0));
+  const url = `http://127.0.0.1:${door.port}`;
+  return {
+    url,
+    port: door.port,
+    events,
+    close: door.close,
+    scrape: async () => parsePrometheusText((await rawFetch(`${url}/metrics`)).body.toString()),
+  };
+}
