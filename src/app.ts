@@ -73,7 +73,6 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     proxyFor: proxyFromEnvironment(options.env ?? process.env),
   });
-  stack.push(() => transport.close());
   const tools = await openCache(config, options, { clock, log }, stack);
   const version = packageVersion();
   const metrics = createMetrics({ downloadsInFlight: () => tools.downloads.count, store: () => tools.index.totals() });
@@ -84,6 +83,10 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
     const { name, alias, names, dockerHub } = upstream;
     return { name, alias, names, dockerHub, registry: new PullThrough(name, client, tools) };
   });
+  // What is left after the last request ends first, then what it writes to: nothing writes to what is closed.
+  stack.push(async () => void (await Promise.all(registries.map(({ registry }) => registry.settled()))));
+  stack.push(() => transport.close());
+  stack.push(() => tools.downloads.close());
   const door = config.doors.registry;
   const router = new Router(registries, config.domain, door.default);
   const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
@@ -123,7 +126,6 @@ async function openCache(
   const buffers = new BufferPool();
   const policy = { ...defaultDownloadPolicy, ...options.download };
   const downloads = new Downloads({ store, hasher, buffers, clock, random: Math.random, policy });
-  stack.push(() => downloads.close());
   const memory = new ContentMemory();
   const local = new LocalContent({ store, index, memory, buffers, clock, log });
   const freshness = { tagTtlMs: config.cache.tagTtlMs };

@@ -43,7 +43,7 @@ export class BlobCache {
     }
     try {
       const stat = await this.#upstream.statBlob(repository, digest, signal);
-      if (sizeBytes !== undefined) await this.#refill(key, digest, sizeBytes);
+      if (sizeBytes !== undefined) await this.#note(key, digest, sizeBytes);
       return { ...stat, outcome: sizeBytes === undefined ? passedOn : revalidated };
     } catch (error) {
       if (sizeBytes === undefined || !isTemporary(error)) throw error;
@@ -66,6 +66,11 @@ export class BlobCache {
       return local;
     }
     return this.#download(key, digest, range, signal);
+  }
+
+  /** Resolves when nothing is being confirmed any more; downloads are not this one's. */
+  settled(): Promise<void> {
+    return this.#confirmations.settled();
   }
 
   async #openLocal(
@@ -97,7 +102,7 @@ export class BlobCache {
     if (await this.#tools.index.getLink(key, digest)) return hit;
     try {
       await this.#upstream.statBlob(key.repository, digest, signal);
-      await this.#refill(key, digest, sizeBytes);
+      await this.#note(key, digest, sizeBytes);
       return revalidated;
     } catch (error) {
       // What one repository gives to everybody is no secret in another: unless upstream says no, it is served.
@@ -136,7 +141,7 @@ export class BlobCache {
   }
 
   #observe(key: RepositoryKey, digest: Digest): DownloadObserver {
-    const { log, index, uses, clock } = this.#tools;
+    const { log, uses } = this.#tools;
     const { registry, repository } = key;
     const facts = { registry, repository, digest };
     return {
@@ -144,27 +149,27 @@ export class BlobCache {
       diskFailed: (error) => log.error({ ...facts, reason: error.message }, 'blob cannot be stored'),
       failed: (error) => log.warn({ ...facts, reason: error.message }, 'blob download failed'),
       stored: async (bytes) => {
-        try {
-          await index.putContent(digest, bytes, clock.now());
-          await this.#link(key, digest);
-          uses.record(digest);
-          log.info({ ...facts, bytes }, 'blob stored');
-        } catch (error) {
-          log.error({ ...facts, reason: (error as Error).message }, 'blob is stored, but not in the index');
-        }
+        if (!(await this.#note(key, digest, bytes))) return;
+        uses.record(digest);
+        log.info({ ...facts, bytes }, 'blob stored');
       },
     };
   }
 
-  /** Writes what upstream confirmed to the index, with the blob itself: when the index was lost, it is not there either. */
-  async #refill(key: RepositoryKey, digest: Digest, sizeBytes: number | undefined): Promise<void> {
-    const { index, clock } = this.#tools;
-    if (sizeBytes !== undefined) await index.putContent(digest, sizeBytes, clock.now());
-    await this.#link(key, digest);
-  }
-
-  async #link(key: RepositoryKey, digest: Digest): Promise<void> {
-    await this.#tools.index.link(key, digest, undefined, this.#tools.clock.now());
+  /**
+   * Writes to the index that the repository has a blob and, when its bytes are here, that they are: after the index was
+   * lost it knows neither. False when it cannot be written, which is no reason to withhold the blob.
+   */
+  async #note(key: RepositoryKey, digest: Digest, sizeBytes: number | undefined): Promise<boolean> {
+    const { index, clock, log } = this.#tools;
+    try {
+      if (sizeBytes !== undefined) await index.putContent(digest, sizeBytes, clock.now());
+      await index.link(key, digest, undefined, clock.now());
+      return true;
+    } catch (error) {
+      log.error({ ...key, digest, reason: (error as Error).message }, 'blob is stored, but not in the index');
+      return false;
+    }
   }
 
   #key(repository: Repository): RepositoryKey {

@@ -59,6 +59,11 @@ export class ManifestCache {
     return (await this.#read(digest, mediaType, outcome)) ?? this.#fetch(key, digest, signal);
   }
 
+  /** Resolves when nothing is being fetched or written any more. */
+  async settled(): Promise<void> {
+    await Promise.all([this.#manifests.settled(), this.#tags.settled()]);
+  }
+
   async #resolveTag(key: RepositoryKey, tag: Tag, signal: AbortSignal): Promise<ManifestDescriptor> {
     const entry = await this.#tools.index.getTag(key, tag);
     if (entry) return this.#check(key, tag, entry, signal);
@@ -73,7 +78,7 @@ export class ManifestCache {
     entry: TagEntry,
     signal: AbortSignal,
   ): Promise<ManifestDescriptor & { readonly outcome: CacheOutcome }> {
-    const { freshness, clock, index, log } = this.#tools;
+    const { freshness, clock, log } = this.#tools;
     const { digest, mediaType, sizeBytes } = entry;
     const known = { digest, mediaType, sizeBytes };
     if (decide(entry, freshness, clock.now()) === 'fresh') return { ...known, outcome: { kind: 'hit' } };
@@ -87,7 +92,7 @@ export class ManifestCache {
       };
     } catch (error) {
       const verdict = judge(error);
-      if (verdict === 'gone') await index.removeTag(key, tag);
+      if (verdict === 'gone') await this.#forgetTag(key, tag);
       if (verdict !== 'stale') throw error;
       this.#trouble = (error as Error).message;
       this.#troubleUntilMs = clock.now() + troubleMs;
@@ -167,6 +172,14 @@ export class ManifestCache {
   async #noteTag(key: RepositoryKey, tag: Tag, { digest, mediaType, sizeBytes }: ManifestDescriptor): Promise<void> {
     try {
       await this.#tools.index.putTag(key, tag, { digest, mediaType, sizeBytes, checkedAtMs: this.#tools.clock.now() });
+    } catch (error) {
+      this.#tools.log.error({ ...key, tag, reason: (error as Error).message }, 'tag cannot be stored');
+    }
+  }
+
+  async #forgetTag(key: RepositoryKey, tag: Tag): Promise<void> {
+    try {
+      await this.#tools.index.removeTag(key, tag);
     } catch (error) {
       this.#tools.log.error({ ...key, tag, reason: (error as Error).message }, 'tag cannot be stored');
     }

@@ -93,4 +93,9 @@ export class PullThrough implements Registry {
     const repositories = keys.slice(0, count).map(({ repository }) => repository);
     return { repositories, next: keys.length > count ? { count, last: repositories.at(-1) } : undefined };
   }
+
+  /** Resolves when nothing goes on for nobody any more; called when no request is left, and upstream is closed. */
+  async settled(): Promise<void> {
+    await Promise.all([this.#blobs.settled(), this.#manifests.settled()]);
+  }
 }

@@ -25,8 +25,10 @@ async function serve(flags: ConfigFlags, terminal: Terminal): Promise<void> {
   terminal.writeError(`${startLines(config, app.addresses.registry, packageVersion()).join('\n')}\n`);
   await asked;
   terminal.writeError('Stopping: answers that are under way may end; a second signal stops at once\n');
-  setTimeout(() => process.exit(1), config.shutdown.graceMs + stopMarginMs).unref();
+  // Not unref'd: the process must neither hang, nor end by itself while something is still being awaited.
+  const limit = setTimeout(() => process.exit(1), config.shutdown.graceMs + stopMarginMs);
   await app.stop();
+  clearTimeout(limit);
 }
 
 /** What is said on start: where it listens, what it serves, where it keeps it, and how to open it to others. */

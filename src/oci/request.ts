@@ -43,7 +43,9 @@ const pingPath = /^([^/]+)\/?$/;
 export function parseRequest(method: string, rest: string, query: string): RegistryRequest {
   const path = decode(rest);
   if (!readMethods.has(method) || uploadPath.test(path)) {
-    throw new RegistryError('UNSUPPORTED', `Cannot ${method} here: this cache can only be read`);
+    throw new RegistryError('UNSUPPORTED', `Cannot ${method} here: this cache can only be read`, {
+      headers: { allow: 'GET, HEAD' },
+    });
   }
   const content = contentPath.exec(path);
   if (content) return parseContent(content[1]!, content[2]!, content[3]!, query);

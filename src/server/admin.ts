@@ -50,7 +50,11 @@ function sendText(
   body: string,
 ): void {
   const isRead = request.method === 'GET' || request.method === 'HEAD';
-  if (!isRead) throw new RegistryError('UNSUPPORTED', `Cannot ${request.method} here: it can only be read`);
+  if (!isRead) {
+    throw new RegistryError('UNSUPPORTED', `Cannot ${request.method} here: it can only be read`, {
+      headers: { allow: 'GET, HEAD' },
+    });
+  }
   response.removeHeader('docker-distribution-api-version');
   response.writeHead(status, {
     'content-type': type,

@@ -28,6 +28,8 @@ import type { UpstreamObserver, UpstreamOperation } from './observer.ts';
 import { defaultRetryPolicy, Retrier, type RetryPolicy } from './retry.ts';
 import type { TlsIdentity } from './transport/connect.ts';
 import type { Answer } from './transport/connection.ts';
+import { isPassing } from './transport/errors.ts';
+import type { ResponseHead } from './transport/head.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** What an upstream is, and what it is reached with. */
@@ -49,6 +51,8 @@ export interface UpstreamOptions {
 
 /** The spec asks registries to take 4 MiB; manifests and lists beyond twice that are no use to any client. */
 const maxManifestBytes = 8 * 1024 * 1024;
+
+const maxBodyTries = 3; // as many as a request has rounds
 
 interface UpstreamRequest {
   readonly operation: UpstreamOperation;
@@ -103,8 +107,8 @@ export class UpstreamRegistry implements Registry {
   }
 
   async getManifest(repository: Repository, reference: Reference, signal: AbortSignal): Promise<Manifest> {
-    const answer = await this.#ask(manifestRequest(repository, reference), signal);
-    return manifestOfAnswer(answer.head, await readBounded(answer, maxManifestBytes), reference, this.#name);
+    const { head, bytes } = await this.#askWhole(manifestRequest(repository, reference), signal);
+    return manifestOfAnswer(head, bytes, reference, this.#name);
   }
 
   async statBlob(repository: Repository, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
@@ -135,9 +139,8 @@ export class UpstreamRegistry implements Registry {
 
   async listTags(repository: Repository, page: Page, signal: AbortSignal): Promise<TagList> {
     const request = listRequest('tags', tagsPathOf(repository, page), pullScope(repository));
-    const answer = await this.#ask(request, signal);
-    const tags = namesOf(await readBounded(answer, maxManifestBytes), 'tags', this.#name);
-    return { tags, next: nextPage(answer.head.headers) };
+    const { head, bytes } = await this.#askWhole(request, signal);
+    return { tags: namesOf(bytes, 'tags', this.#name), next: nextPage(head.headers) };
   }
 
   async listReferrers(
@@ -149,19 +152,27 @@ export class UpstreamRegistry implements Registry {
     const { artifactType, page } = query;
     const text = page ?? (artifactType === undefined ? '' : String(new URLSearchParams({ artifactType })));
     const path = referrersPath(repository, digest, text === '' ? '' : `?${text}`);
-    const answer = await this.#ask(listRequest('referrers', path, pullScope(repository)), signal);
-    const filtered = /\bartifactType\b/i.test(answer.head.headers.get('oci-filters-applied') ?? '');
-    const next = nextQuery(answer.head.headers);
-    return { bytes: await readBounded(answer, maxManifestBytes), filtered, next };
+    const { head, bytes } = await this.#askWhole(listRequest('referrers', path, pullScope(repository)), signal);
+    const filtered = /\bartifactType\b/i.test(head.headers.get('oci-filters-applied') ?? '');
+    return { bytes, filtered, next: nextQuery(head.headers) };
   }
 
   async listRepositories(page: Page, signal: AbortSignal): Promise<RepositoryList> {
-    const answer = await this.#ask(
-      listRequest('catalog', `/v2/_catalog${pageQuery(page)}`, 'registry:catalog:*'),
-      signal,
-    );
-    const repositories = namesOf(await readBounded(answer, maxManifestBytes), 'repositories', this.#name);
-    return { repositories, next: nextPage(answer.head.headers) };
+    const request = listRequest('catalog', `/v2/_catalog${pageQuery(page)}`, 'registry:catalog:*');
+    const { head, bytes } = await this.#askWhole(request, signal);
+    return { repositories: namesOf(bytes, 'repositories', this.#name), next: nextPage(head.headers) };
+  }
+
+  /** Asks for something small. When its body breaks, it is asked for again: nobody has seen any of it yet. */
+  async #askWhole(request: UpstreamRequest, signal: AbortSignal): Promise<{ head: ResponseHead; bytes: Buffer }> {
+    for (let tries = 1; ; tries++) {
+      const answer = await this.#ask(request, signal);
+      try {
+        return { head: answer.head, bytes: await readBounded(answer, maxManifestBytes) };
+      } catch (error) {
+        if (tries >= maxBodyTries || !isPassing(error)) throw error;
+      }
+    }
   }
 
   async #ask(request: UpstreamRequest, signal: AbortSignal): Promise<Answer> {

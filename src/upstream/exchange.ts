@@ -5,6 +5,7 @@ import { Authenticator } from './auth/authenticator.ts';
 import { type Credentials, TokenCache } from './auth/tokens.ts';
 import type { TlsIdentity } from './transport/connect.ts';
 import type { Answer } from './transport/connection.ts';
+import { TransportError } from './transport/errors.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** A request to a registry: a path from its root, and what is needed to be allowed it. */
@@ -157,9 +158,8 @@ export class RegistryExchange {
     const { status } = answer.head;
     if (status === 200) return readBounded(answer, maxTokenBytes);
     answer.body.close();
-    if (status === 429 || status >= 500) {
-      throw new RegistryError('UNAVAILABLE', `Cannot get a token: ${url.host} answered ${status}`);
-    }
+    if (status === 429) throw new RegistryError('TOOMANYREQUESTS', `Cannot get a token: ${url.host} answered 429`);
+    if (status >= 500) throw new TransportError('SERVER_FAILED', `Cannot get a token: ${url.host} answered ${status}`);
     throw new RegistryError('DENIED', `Cannot get a token: ${url.host} answered ${status}; are the credentials right?`);
   }
 }

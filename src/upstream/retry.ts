@@ -2,7 +2,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { backoffMs } from '../util/backoff.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Answer } from './transport/connection.ts';
-import { messageOf, TransportError } from './transport/errors.ts';
+import { isPassing, messageOf, TransportError } from './transport/errors.ts';
 
 /** How a request that failed for no fault of its own is tried again. */
 export interface RetryPolicy {
@@ -98,7 +98,7 @@ export class Retrier {
       return { answer: await server.send(AbortSignal.any([signal, attempt.signal])) };
     } catch (failure) {
       limit.throwIfAborted();
-      if (!(failure instanceof TransportError) || failure.code === 'PROTOCOL') throw failure;
+      if (!isPassing(failure)) throw failure;
       this.#rest(server);
       return { failure };
     } finally {

@@ -5,6 +5,8 @@ export interface SingleFlight<T> {
    * work ends only when all have left, by the signal that it was given.
    */
   run(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /** Resolves when no work is under way, also of what everybody has left. */
+  settled(): Promise<void>;
 }
 
 interface Flight<T> {
@@ -16,6 +18,7 @@ interface Flight<T> {
 /** Makes a single flight with a map of its own. */
 export function singleFlight<T>(): SingleFlight<T> {
   const flights = new Map<string, Flight<T>>();
+  const running = new Set<Promise<T>>();
 
   function start(key: string, work: (signal: AbortSignal) => Promise<T>): Flight<T> {
     const controller = new AbortController();
@@ -26,12 +29,17 @@ export function singleFlight<T>(): SingleFlight<T> {
         if (flights.get(key) === flight) flights.delete(key);
       }),
     };
-    flight.result.catch(() => {}); // those who wait get it; when all have left, nobody does
+    running.add(flight.result);
+    const landed = () => running.delete(flight.result);
+    flight.result.then(landed, landed); // those who wait get it; when all have left, nobody does
     flights.set(key, flight);
     return flight;
   }
 
   return {
+    async settled() {
+      while (running.size > 0) await Promise.allSettled(running);
+    },
     async run(key, signal, work) {
       signal.throwIfAborted();
       const flight = flights.get(key) ?? start(key, work);

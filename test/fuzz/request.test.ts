@@ -52,7 +52,7 @@ test('a manifest, blob, tag list or list of referrers that was rendered is parse
         new URL(`?${parameters}`, 'http://r').searchParams.get('artifactType') ?? undefined,
       );
     }),
-    { numRuns: 1_000 },
+    { numRuns: 500 },
   );
 });
 

@@ -20,11 +20,8 @@ async function startOffline(t: TestContext): Promise<{ stage: Stage; clock: Manu
   const stage = await setStage(t, { cache: { clock, retry: { rounds: 1 } } });
   const { origin } = stage;
   origin.content.push(repository, index, 'latest');
-  origin.content.tag(repository, 'never-pulled', index.manifest.digest);
-  await rawFetch(stage.manifestUrl('latest'));
-  await rawFetch(stage.manifestUrl('1.0'));
-  origin.content.tag(repository, '1.0', index.manifest.digest);
-  await rawFetch(stage.manifestUrl('1.0'));
+  for (const tag of ['1.0', 'never-pulled']) origin.content.tag(repository, tag, index.manifest.digest);
+  for (const tag of ['latest', '1.0']) await rawFetch(stage.manifestUrl(tag));
   let stored = 0;
   for (const { manifest, blobs } of images) {
     await rawFetch(stage.manifestUrl(manifest.digest));

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { startTestRegistry } from '../support/test-registry.ts';
-import { latest, makeClient, patient, repository, startUpstream } from '../support/upstream-client.ts';
+import { latest, makeClient, patient, repository, skipSleeps, startUpstream } from '../support/upstream-client.ts';
 
 const other = parseRepository('library/other');
 const tokenFor = (name: string) => `GET /token?scope=repository:${name}:pull`;
@@ -183,12 +183,21 @@ describe('credentials', () => {
     assert.equal(server.requests.lines(/manifests/).length, 2);
   });
 
-  test('a token server that fails or limits is UNAVAILABLE, which says nothing about the credentials', async (t) => {
-    for (const status of [429, 500, 503]) {
-      const { registry, server } = await startUpstream(t, { auth: { ...bearer, ...user } }, { credentials: user });
-      server.faults.answer('token', { status });
+  test('a token server that fails or limits says nothing about the credentials, and is asked again later', async (t) => {
+    for (const [status, code] of [
+      [429, 'TOOMANYREQUESTS'],
+      [500, 'UNAVAILABLE'],
+      [503, 'UNAVAILABLE'],
+    ] as const) {
+      const { registry, server, clock } = await startUpstream(
+        t,
+        { auth: { ...bearer, ...user } },
+        { credentials: user },
+      );
+      skipSleeps(clock);
+      server.faults.answer('token', { status }, { times: status === 429 ? 1 : 3 });
       const error = await refusal(registry.getManifest(repository, latest, patient));
-      assert.equal(error.code, 'UNAVAILABLE');
+      assert.equal(error.code, code);
       assert.match(error.message, new RegExp(`token.*${status}`));
       await registry.getManifest(repository, latest, patient); // and nothing of it is remembered
     }

@@ -42,6 +42,31 @@ describe('a server that fails', () => {
     assert.deepEqual(sleeps, [200, 400]);
   });
 
+  test('while it makes a token is asked again for it', async (t) => {
+    const { registry, server, clock } = await startUpstream(t, { auth: { kind: 'bearer' } });
+    const sleeps = skipSleeps(clock);
+    server.faults.answer('token', { status: 503 });
+    await registry.getManifest(repository, latest, patient);
+    const token = `GET /token?scope=repository:${repository}:pull`;
+    assert.deepEqual(server.requests.lines(), [ping, token, token, manifest]);
+    assert.deepEqual(sleeps, [200]);
+  });
+
+  test('in the middle of a manifest is asked again for the whole', async (t) => {
+    const { registry, server, image } = await startUpstream(t);
+    server.faults.resetAfterBytes('manifest', 100, { times: 2 });
+    const { bytes } = await registry.getManifest(repository, latest, patient);
+    assert.deepEqual(Buffer.from(bytes), image.manifest.bytes);
+    assert.deepEqual(server.requests.lines(/manifests/), [manifest, manifest, manifest]);
+  });
+
+  test('in the middle of a manifest for good is UNAVAILABLE', async (t) => {
+    const { registry, server } = await startUpstream(t);
+    server.faults.resetAfterBytes('manifest', 100, { times: Infinity });
+    await assert.rejects(registry.getManifest(repository, latest, patient), unavailable);
+    assert.deepEqual(server.requests.lines(/manifests/), [manifest, manifest, manifest]);
+  });
+
   test('by closing the connection without an answer is asked again', async (t) => {
     const { registry, server, clock } = await startUpstream(t);
     const sleeps = skipSleeps(clock);

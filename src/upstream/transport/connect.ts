@@ -17,6 +17,9 @@ export interface TlsIdentity {
   readonly insecure: boolean;
 }
 
+/** For a forward proxy that itself speaks TLS: an upstream's own trust is for the upstream alone. */
+const proxyIdentity: TlsIdentity = { insecure: false };
+
 /** TLS sessions that are kept to shorten handshakes, by server: CDNs have many names, so the number is bounded. */
 const maxSessions = 256;
 
@@ -63,7 +66,7 @@ export class Connector {
     const to = proxy ?? url;
     const options = { host: hostOf(to), port: portOf(to), onread: connection.onread };
     if (secure || proxy?.protocol === 'https:') {
-      const socket = tls.connect({ ...this.#tlsOptions(to, secure ? identity : { insecure: false }), ...options });
+      const socket = tls.connect({ ...this.#tlsOptions(to, secure ? identity : proxyIdentity), ...options });
       await connected(socket, 'secureConnect', signal);
       if (secure && isPlain(identity)) this.#rememberSession(url, socket);
       connection.attach(socket, true);

@@ -10,6 +10,8 @@ export type TransportErrorCode =
   | 'IDLE_TIMEOUT'
   /** The connection ended before the answer did. */
   | 'CUT_OFF'
+  /** The server says that it fails (5xx). */
+  | 'SERVER_FAILED'
   /** The answer is not HTTP, or larger than allowed. */
   | 'PROTOCOL';
 
@@ -25,6 +27,12 @@ export class TransportError extends Error {
     this.code = code;
     this.unanswered = options.unanswered ?? false;
   }
+}
+
+/** Whether another try may do better: all but what is no HTTP, also where it is the cause of another error. */
+export function isPassing(error: unknown): boolean {
+  const failure = error instanceof Error && error.cause instanceof TransportError ? error.cause : error;
+  return failure instanceof TransportError && failure.code !== 'PROTOCOL';
 }
 
 /** The text of whatever was thrown. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { tmpDir } from '../../test/support/tmp.ts';
-import { openSqliteIndex } from '../index/sqlite.ts';
-import { digestOf } from '../oci/digest.ts';
-import { parseRepository } from '../oci/reference.ts';
-import type { Page } from '../oci/registry.ts';
-import { listCatalog } from './catalog.ts';
+import { listCatalog } from '../../src/cache/catalog.ts';
+import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { parseRepository } from '../../src/oci/reference.ts';
+import type { Page } from '../../src/oci/registry.ts';
+import { tmpDir } from '../support/tmp.ts';
 
 const digest = digestOf(Buffer.from('x'));
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { tmpDir } from '../../test/support/tmp.ts';
-import type { MetadataIndex } from '../index/metadata-index.ts';
-import { openSqliteIndex } from '../index/sqlite.ts';
-import { digestOf } from '../oci/digest.ts';
-import { parseRepository } from '../oci/reference.ts';
-import { rememberLinks } from './link-memory.ts';
+import { rememberLinks } from '../../src/cache/link-memory.ts';
+import type { MetadataIndex } from '../../src/index/metadata-index.ts';
+import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { parseRepository } from '../../src/oci/reference.ts';
+import { tmpDir } from '../support/tmp.ts';
 
 const key = { registry: 'docker.io', repository: parseRepository('library/alpine') };
 const other = { registry: 'docker.io', repository: parseRepository('library/nginx') };
