@@ -113,7 +113,8 @@ async function openCache(
   const store = await openFileStore(config.data, { clock });
   const index = rememberLinks(
     openSqliteIndex(join(config.data, 'index-v1.sqlite'), {
-      onBroken: (path, error) => log.error({ path, reason: String(error) }, 'index damaged, moved aside, begun anew'),
+      onBroken: (path, error) =>
+        log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
       now: () => clock.now(),
     }),
   );
