@@ -25,8 +25,11 @@ const { manifest } = image;
 const layer = image.blobs[1]!;
 
 /** A cache in front of a registry in memory, whose index may be spoiled. */
-function setUp(t: TestContext, spoil: (index: MetadataIndex) => Partial<MetadataIndex> = () => ({})) {
-  const upstream = new MemoryRegistry();
+function setUp(
+  t: TestContext,
+  spoil: (index: MetadataIndex) => Partial<MetadataIndex> = () => ({}),
+  upstream = new MemoryRegistry(),
+) {
   upstream.push(app, image, latest);
   upstream.push(other, image);
   const sqlite = openSqliteIndex(join(tmpDir(t), 'index.sqlite'));
@@ -71,6 +74,35 @@ test('an index that cannot be written withholds nothing that upstream gives', as
     const stat = await cache.statBlob(repository, layer.digest, patient);
     assert.deepEqual([stat.sizeBytes, stat.outcome], [layer.bytes.length, { kind: 'revalidated' }]);
   }
+});
+
+/** A registry that gives blobs of one repository when it may, and notes for which it was asked. */
+class HeldRegistry extends MemoryRegistry {
+  readonly asked: string[] = [];
+  readonly may = Promise.withResolvers<void>();
+
+  override async getBlob(...[repository, digest, range, signal]: Parameters<MemoryRegistry['getBlob']>) {
+    this.asked.push(repository);
+    if (repository === app) await this.may.promise;
+    return super.getBlob(repository, digest, range, signal);
+  }
+}
+
+test('a transfer that fails for one repository is begun again for another that has joined it', async (t) => {
+  const upstream = new HeldRegistry();
+  const { cache } = setUp(t, () => ({}), upstream);
+  upstream.content.removeBlob(app, layer.digest);
+  const first = cache.getBlob(app, layer.digest, undefined, patient);
+  const joined = cache.getBlob(other, layer.digest, undefined, patient);
+  // Nothing here waits for a disk or a network: after some turns of the event loop, all have come as far as they can.
+  for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
+  assert.deepEqual(upstream.asked, [app]);
+  upstream.may.resolve();
+  await assert.rejects(first, { code: 'BLOB_UNKNOWN' });
+  const content = await joined;
+  assert.deepEqual(content.outcome, { kind: 'miss', stored: true, collapsed: false });
+  assert.deepEqual(await readAll(content), layer.bytes);
+  assert.deepEqual(upstream.asked, [app, other]);
 });
 
 test('a tag that is gone upstream is gone here, though the index cannot forget it', async (t) => {

@@ -199,30 +199,6 @@ test('a blob that another registry does not have is 404 there', async (t) => {
   assert.deepEqual(second.requests.lines(), ['GET /v2/', `HEAD /v2/${repository}/blobs/${shorten(digest)}`]);
 });
 
-test('a transfer that fails for one repository is begun again for another that joined it', async (t) => {
-  const stage = await setStage(t, { cache: { download: { maxFruitlessTries: 0 } } });
-  const { origin } = stage;
-  const digest = origin.content.putGenerated(repository, 'layer', sizeBytes);
-  origin.content.putGenerated('lib/other', 'layer', sizeBytes);
-  const gate = origin.faults.holdHeaders('GET blob', { quirks: {} });
-  origin.content.removeBlob(repository, digest);
-  const first = rawFetch(stage.blobUrl(digest));
-  await gate.reached;
-  const other = rawFetch(stage.blobUrl(digest, 'lib/other'));
-  await origin.requests.waitFor(/^HEAD/);
-  // The HEAD is answered before the GET is let go, so the other client has joined by then or joins a transfer anew.
-  await origin.requests.matching(/^HEAD/)[0]!.ended;
-  gate.release();
-  assert.equal((await first).status, 404);
-  assertWhole(await other, digest);
-  assert.deepEqual(origin.requests.lines(), [
-    'GET /v2/',
-    `GET /v2/${repository}/blobs/${shorten(digest)}`,
-    `HEAD /v2/lib/other/blobs/${shorten(digest)}`,
-    `GET /v2/lib/other/blobs/${shorten(digest)}`,
-  ]);
-});
-
 test('a cold blob that upstream does not have is 404, and nothing is kept of it', async (t) => {
   const stage = await setStage(t);
   const { origin, data } = stage;
