@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BufferPool, largeBufferBytes, smallBufferBytes } from './buffers.ts';
+import { BufferPool, bufferTiers } from './buffers.ts';
 
 test('a buffer that was given back is used again', () => {
   const pool = new BufferPool();
@@ -17,21 +17,25 @@ test('no buffer is in two hands', () => {
   assert.equal(new Set(Array.from({ length: 100 }, () => pool.take())).size, 100);
 });
 
-test('when many read, only the first have large buffers, and nobody has none', () => {
+test('when many read, the first have the large buffers, and nobody has none', () => {
   const pool = new BufferPool();
   const sizes = Array.from({ length: 200 }, () => pool.take().length);
-  const largeCount = sizes.filter((size) => size === largeBufferBytes).length;
-  assert.equal(largeCount * largeBufferBytes, 24 * 1024 * 1024);
-  assert.ok(sizes.slice(largeCount).every((size) => size === smallBufferBytes));
+  const wanted = bufferTiers.flatMap(({ sizeBytes, maxCount }) =>
+    new Array<number>(Math.min(maxCount, 200)).fill(sizeBytes),
+  );
+  assert.deepEqual(sizes, wanted.slice(0, 200));
 });
 
-test('the large buffers stay few, however often they are taken and given back', () => {
+test('the buffers of forty readers are 32 MiB at most, however often they are taken and given back', () => {
   const pool = new BufferPool();
   const seen = new Set<Buffer>();
   for (let round = 0; round < 10; round++) {
-    const taken = Array.from({ length: 50 }, () => pool.take());
-    for (const buffer of taken) if (buffer.length === largeBufferBytes) seen.add(buffer);
+    const taken = Array.from({ length: 80 }, () => pool.take());
+    for (const buffer of taken) seen.add(buffer);
     for (const buffer of taken) pool.give(buffer);
   }
-  assert.equal(seen.size, 24);
+  assert.equal(
+    [...seen].reduce((sum, { length }) => sum + length, 0),
+    32 * 1024 * 1024,
+  );
 });

@@ -1,32 +1,41 @@
-/** What is read from disk, and written to a client, at a time: the fewer system calls, the faster a hit. */
-export const largeBufferBytes = 1024 * 1024;
-/** When many read at once, each gets less: then it is the machine that is busy, and no longer the calls that count. */
-export const smallBufferBytes = 64 * 1024;
+/** How many buffers there are of a size. */
+interface Tier {
+  readonly sizeBytes: number;
+  readonly maxCount: number;
+}
 
-const maxLargeCount = 24; // two for each of twelve readers; so all large buffers together are 24 MiB
-const keepSmallCount = 128;
+const kibibyte = 1024;
 
 /**
- * Buffers that readers use in turn, so that serving makes no garbage, and that its memory hardly grows with the number
- * of clients.
+ * What is read from disk, and written to a client, at a time. The fewer system calls, the faster a hit; but when many
+ * read at once each gets less, so that memory hardly grows with them: 16 MiB for eight readers with two buffers each,
+ * 32 MiB for forty, and 128 KiB for each one more.
  */
-export class BufferPool {
-  readonly #large: Buffer[] = [];
-  readonly #small: Buffer[] = [];
-  #largeCount = 0;
+export const bufferTiers: readonly Tier[] = [
+  { sizeBytes: 1024 * kibibyte, maxCount: 16 },
+  { sizeBytes: 256 * kibibyte, maxCount: 64 },
+  { sizeBytes: 64 * kibibyte, maxCount: Number.POSITIVE_INFINITY },
+];
 
-  /** A buffer, large or small; its bytes are anything. */
+const keepCount = 128; // of the smallest, of which there may be any number
+
+/** Buffers that readers use in turn, so that serving makes no garbage. */
+export class BufferPool {
+  readonly #tiers = bufferTiers.map((tier) => ({ ...tier, free: [] as Buffer[], count: 0 }));
+
+  /** A buffer, the largest that is to be had; its bytes are anything. */
   take(): Buffer {
-    const free = this.#large.pop();
+    const tier = this.#tiers.find(({ free, count, maxCount }) => free.length > 0 || count < maxCount)!;
+    const free = tier.free.pop();
     if (free) return free;
-    if (this.#largeCount >= maxLargeCount) return this.#small.pop() ?? Buffer.allocUnsafeSlow(smallBufferBytes);
-    this.#largeCount++;
-    return Buffer.allocUnsafeSlow(largeBufferBytes);
+    tier.count++;
+    return Buffer.allocUnsafeSlow(tier.sizeBytes);
   }
 
   /** Gives a buffer back, once. */
   give(buffer: Buffer): void {
-    if (buffer.length === largeBufferBytes) this.#large.push(buffer);
-    else if (this.#small.length < keepSmallCount) this.#small.push(buffer);
+    const tier = this.#tiers.find(({ sizeBytes }) => sizeBytes === buffer.length)!;
+    if (tier.maxCount === Number.POSITIVE_INFINITY && tier.free.length >= keepCount) tier.count--;
+    else tier.free.push(buffer);
   }
 }

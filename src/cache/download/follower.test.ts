@@ -5,7 +5,7 @@ import { seededBytes } from '../../../test/support/images.ts';
 import { readAll } from '../../../test/support/read.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { BlobContent, RequestedRange } from '../../oci/registry.ts';
-import { smallBufferBytes } from '../buffers.ts';
+import { bufferTiers } from '../buffers.ts';
 import { Download } from './download.ts';
 
 const miss = { kind: 'miss', stored: true, collapsed: false } as const;
@@ -115,7 +115,7 @@ test('a reader that is closed while it waits rejects, and keeps nothing', async 
   const holds = (position: number) => (position > 0 ? gate.promise : undefined);
   const { tools, download, read, observed } = setUp(t, 1_000_000, [{ holds }]);
   const content = await read();
-  await readTo(content, smallBufferBytes);
+  await readTo(content, bufferTiers.at(-1)!.sizeBytes);
   const waiting = content.next();
   content.close();
   content.close();
