@@ -42,6 +42,7 @@ export class Spool {
   #pieces: Piece[] = [];
   #inMemoryBytes = 0;
   #writesUnderWay = 0;
+  #lastWrite: Promise<void> = Promise.resolve();
   #waiters: (() => void)[] = [];
 
   constructor(create: () => Promise<BlobWriter>, onDiskFailure: (error: Error) => void) {
@@ -144,9 +145,8 @@ export class Spool {
     const { bytes } = piece.chunk;
     this.#writesUnderWay++;
     try {
-      if (!this.#writer || this.diskFailure) throw this.diskFailure;
       // The hash reads the bytes where they lie; if it fails, it says so itself at its end.
-      await Promise.all([this.#writer.write(bytes, piece.start), hashed.catch(() => {})]);
+      await Promise.all([this.#write(bytes, piece.start), hashed.catch(() => {})]);
       this.#free(piece);
     } catch (error) {
       if (!this.diskFailure) this.#failDisk(error as Error);
@@ -156,6 +156,17 @@ export class Spool {
       this.#writesUnderWay--;
       this.notify();
     }
+  }
+
+  // One after the other: the system lets only one thread at a time write to a file, and others that try burn the
+  // processor's time while they wait.
+  #write(bytes: Uint8Array, position: number): Promise<void> {
+    const written = this.#lastWrite.then(() => {
+      if (!this.#writer || this.diskFailure) throw this.diskFailure;
+      return this.#writer.write(bytes, position);
+    });
+    this.#lastWrite = written.catch(() => {});
+    return written;
   }
 
   /** Keeps what readers still need of a piece, in memory of its own: the transfer cannot go on without its buffers. */
