@@ -1,13 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BufferPool } from './cache/buffers.ts';
 import { listCatalog } from './cache/catalog.ts';
-import { ContentMemory } from './cache/content-memory.ts';
+import { BufferPool } from './cache/content/buffers.ts';
+import { ContentMemory } from './cache/content/content-memory.ts';
+import { LocalContent } from './cache/content/local-content.ts';
 import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/download.ts';
 import { Downloads } from './cache/download/downloads.ts';
 import { Hasher } from './cache/download/hasher.ts';
 import { rememberLinks } from './cache/link-memory.ts';
-import { LocalContent } from './cache/local-content.ts';
 import { PullThrough } from './cache/pull-through.ts';
 import type { CacheTools } from './cache/tools.ts';
 import { UseRecorder } from './cache/uses.ts';

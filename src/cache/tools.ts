@@ -2,11 +2,11 @@ import type { MetadataIndex } from '../index/metadata-index.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
-import type { BufferPool } from './buffers.ts';
-import type { ContentMemory } from './content-memory.ts';
+import type { BufferPool } from './content/buffers.ts';
+import type { ContentMemory } from './content/content-memory.ts';
+import type { LocalContent } from './content/local-content.ts';
 import type { Downloads } from './download/downloads.ts';
 import type { FreshnessPolicy } from './freshness.ts';
-import type { LocalContent } from './local-content.ts';
 import type { UseRecorder } from './uses.ts';
 
 /** What the caches of all registries share. */

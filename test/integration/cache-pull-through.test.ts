@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ContentMemory } from '../../src/cache/content-memory.ts';
+import { ContentMemory } from '../../src/cache/content/content-memory.ts';
+import { LocalContent } from '../../src/cache/content/local-content.ts';
 import { Downloads } from '../../src/cache/download/downloads.ts';
-import { LocalContent } from '../../src/cache/local-content.ts';
 import { PullThrough } from '../../src/cache/pull-through.ts';
 import { UseRecorder } from '../../src/cache/uses.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';

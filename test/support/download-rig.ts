@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test';
-import { BufferPool } from '../../src/cache/buffers.ts';
+import { BufferPool } from '../../src/cache/content/buffers.ts';
 import {
   type DownloadObserver,
   type DownloadPolicy,

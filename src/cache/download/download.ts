@@ -5,7 +5,7 @@ import type { BlobStore } from '../../store/blob-store.ts';
 import { backoffMs } from '../../util/backoff.ts';
 import type { Clock } from '../../util/clock.ts';
 import { unlessAborted } from '../../util/single-flight.ts';
-import type { BufferPool } from '../buffers.ts';
+import type { BufferPool } from '../content/buffers.ts';
 import { type Followed, Follower } from './follower.ts';
 import type { Hasher, RunningHash } from './hasher.ts';
 import { Spool } from './spool.ts';

@@ -5,7 +5,7 @@ import { seededBytes } from '../../../test/support/images.ts';
 import { readAll } from '../../../test/support/read.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { BlobContent, RequestedRange } from '../../oci/registry.ts';
-import { bufferTiers } from '../buffers.ts';
+import { bufferTiers } from '../content/buffers.ts';
 import { Download } from './download.ts';
 
 const miss = { kind: 'miss', stored: true, collapsed: false } as const;

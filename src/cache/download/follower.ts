@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts';
 import { resolveRange } from '../../oci/range.ts';
 import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../../oci/registry.ts';
-import type { BufferPool } from '../buffers.ts';
+import type { BufferPool } from '../content/buffers.ts';
 import type { Spool, SpoolReader } from './spool.ts';
 
 /** What a follower sees of the download that it follows. */

@@ -18,7 +18,7 @@ interface Piece {
   kept: boolean;
 }
 
-/** How much may be in memory before the download waits: less than the blocks of one body, which would wait for each other. */
+/** How much may be in memory before the download waits for the disk and the hash; a body’s own blocks are not many more. */
 const maxInMemoryBytes = 3 * 1024 * 1024;
 
 /**

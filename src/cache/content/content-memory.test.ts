@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { digestOf } from '../oci/digest.ts';
+import { digestOf } from '../../oci/digest.ts';
 import { ContentMemory, maxRememberedBytes } from './content-memory.ts';
 
 function content(name: string, sizeBytes: number) {

@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 
 /** Content up to this size is kept in memory: manifests and image configurations, the most asked for and the smallest. */
 export const maxRememberedBytes = 64 * 1024;

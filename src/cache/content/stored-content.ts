@@ -1,6 +1,6 @@
-import { resolveRange } from '../oci/range.ts';
-import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../oci/registry.ts';
-import type { StoredBlob } from '../store/blob-store.ts';
+import { resolveRange } from '../../oci/range.ts';
+import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../../oci/registry.ts';
+import type { StoredBlob } from '../../store/blob-store.ts';
 import type { BufferPool } from './buffers.ts';
 
 /**

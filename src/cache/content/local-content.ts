@@ -1,9 +1,9 @@
-import type { MetadataIndex, RepositoryKey } from '../index/metadata-index.ts';
-import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts';
-import type { BlobContent, CacheOutcome, RequestedRange } from '../oci/registry.ts';
-import type { BlobStore, StoredBlob } from '../store/blob-store.ts';
-import type { Clock } from '../util/clock.ts';
-import type { Log } from '../util/log.ts';
+import type { MetadataIndex, RepositoryKey } from '../../index/metadata-index.ts';
+import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
+import type { BlobContent, CacheOutcome, RequestedRange } from '../../oci/registry.ts';
+import type { BlobStore, StoredBlob } from '../../store/blob-store.ts';
+import type { Clock } from '../../util/clock.ts';
+import type { Log } from '../../util/log.ts';
 import type { BufferPool } from './buffers.ts';
 import { type ContentMemory, maxRememberedBytes } from './content-memory.ts';
 import { memoryContent, storedContent } from './stored-content.ts';
