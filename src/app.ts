@@ -7,7 +7,7 @@ import { LocalContent } from './cache/content/local-content.ts';
 import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/download.ts';
 import { Downloads } from './cache/download/downloads.ts';
 import { Hasher } from './cache/download/hasher.ts';
-import { rememberLinks } from './cache/link-memory.ts';
+import { rememberIndex } from './cache/index-memory.ts';
 import { PullThrough } from './cache/pull-through.ts';
 import type { CacheTools } from './cache/tools.ts';
 import { UseRecorder } from './cache/uses.ts';
@@ -111,7 +111,7 @@ async function openCache(
 ): Promise<CacheTools> {
   await mkdir(config.data, { recursive: true });
   const store = await openFileStore(config.data, { clock });
-  const index = rememberLinks(
+  const index = rememberIndex(
     openSqliteIndex(join(config.data, 'index-v1.sqlite'), {
       onBroken: (path, error) =>
         log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),

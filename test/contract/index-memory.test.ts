@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
-import { rememberLinks } from '../../src/cache/link-memory.ts';
+import { rememberIndex } from '../../src/cache/index-memory.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';
 import { openSqliteIndex } from '../../src/index/sqlite.ts';
 import { tmpDir } from '../support/tmp.ts';
@@ -14,10 +14,10 @@ function open(t: TestContext): { index: MetadataIndex; file: string } {
   return { index, file };
 }
 
-metadataIndexContract('rememberLinks()', async (t) => {
+metadataIndexContract('rememberIndex()', async (t) => {
   const { index, file } = open(t);
   return {
-    index: rememberLinks(index),
+    index: rememberIndex(index),
     async readLastUse(digest) {
       const database = new DatabaseSync(file, { readOnly: true });
       try {

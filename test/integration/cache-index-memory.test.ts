@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { rememberLinks } from '../../src/cache/link-memory.ts';
+import { rememberIndex } from '../../src/cache/index-memory.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';
 import { openSqliteIndex } from '../../src/index/sqlite.ts';
 import { digestOf } from '../../src/oci/digest.ts';
-import { parseRepository } from '../../src/oci/reference.ts';
+import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { tmpDir } from '../support/tmp.ts';
 
 const key = { registry: 'docker.io', repository: parseRepository('library/alpine') };
@@ -22,11 +22,17 @@ function setUp(t: TestContext) {
       asked.count++;
       return index.getLink(of, linked);
     },
+    getTag(of, tag) {
+      asked.count++;
+      return index.getTag(of, tag);
+    },
+    putTag: index.putTag.bind(index),
+    removeTag: index.removeTag.bind(index),
     link: index.link.bind(index),
     unlink: index.unlink.bind(index),
     removeContent: index.removeContent.bind(index),
   };
-  return { index, asked, links: rememberLinks(counting as MetadataIndex) };
+  return { index, asked, links: rememberIndex(counting as MetadataIndex) };
 }
 
 test('a link that was found is not asked for again', async (t) => {
@@ -63,4 +69,20 @@ test('a link that is written, removed, or loses its content is not remembered as
   assert.deepEqual(await links.getLink(other, digest), { mediaType: undefined });
   await links.removeContent(digest);
   assert.equal(await links.getLink(other, digest), undefined);
+});
+
+test('a tag that was found is not asked for again, until it is written or removed', async (t) => {
+  const { links: tags, asked } = setUp(t);
+  const latest = parseTag('latest');
+  const entry = { digest, mediaType: 'type', sizeBytes: 1, checkedAtMs: 1 };
+  assert.equal(await tags.getTag(key, latest), undefined);
+  await tags.putTag(key, latest, entry);
+  asked.count = 0;
+  for (let i = 0; i < 3; i++) assert.deepEqual(await tags.getTag(key, latest), entry);
+  assert.equal(asked.count, 1);
+  await tags.putTag(key, latest, { ...entry, checkedAtMs: 2 });
+  assert.equal((await tags.getTag(key, latest))?.checkedAtMs, 2);
+  assert.equal(await tags.getTag(other, latest), undefined);
+  await tags.removeTag(key, latest);
+  assert.equal(await tags.getTag(key, latest), undefined);
 });
