@@ -90,9 +90,7 @@ export class Spool {
     const limit = Math.min(into.length, this.receivedBytes - position);
     const piece = this.#pieces.find(({ end }) => end > position);
     if (piece && piece.start <= position) {
-      const bytes = piece.chunk.bytes.subarray(position - piece.start, position - piece.start + limit);
-      into.set(bytes);
-      return bytes.length;
+      return copyShared(piece.chunk.bytes, position - piece.start, into.subarray(0, limit));
     }
     const count = piece ? Math.min(limit, piece.start - position) : limit;
     return this.#writer!.read(into.subarray(0, count), position);
@@ -192,4 +190,18 @@ export class Spool {
     piece.chunk.release();
     this.notify();
   }
+}
+
+/**
+ * Copies bytes that may be in shared memory. `TypedArray.set` copies shared memory a word at a time, and a byte at a
+ * time when the two are not aligned: 75 and 300 ms for a GiB. A part of a `Buffer` is copied as fast as any memory
+ * (25 ms), the whole is handed to `set`; hence all but the first byte.
+ * @returns how many bytes were copied
+ */
+function copyShared(from: Uint8Array, position: number, into: Uint8Array): number {
+  const count = Math.min(into.length, from.length - position);
+  if (count === 0) return 0;
+  into[0] = from[position]!;
+  Buffer.from(from.buffer, from.byteOffset, from.length).copy(into, 1, position + 1, position + count);
+  return count;
 }
