@@ -17,15 +17,25 @@ export const bufferTiers: readonly Tier[] = [
   { sizeBytes: 64 * kibibyte, maxCount: Number.POSITIVE_INFINITY },
 ];
 
+/**
+ * For whoever reads alone: a third faster than with 1 MiB. When eight read, and one of them has such buffers, the others
+ * wait for it, and all together are a sixth slower.
+ */
+export const loneBuffers: Tier = { sizeBytes: 4096 * kibibyte, maxCount: 2 };
+
 const keepCount = 128; // of the smallest, of which there may be any number
 
 /** Buffers that readers use in turn, so that serving makes no garbage. */
 export class BufferPool {
   readonly #tiers = bufferTiers.map((tier) => ({ ...tier, free: [] as Buffer[], count: 0 }));
+  readonly #lone = { ...loneBuffers, free: [] as Buffer[], count: 0 };
+  #sharedOut = 0;
 
   /** A buffer, the largest that is to be had; its bytes are anything. */
   take(): Buffer {
-    const tier = this.#tiers.find(({ free, count, maxCount }) => free.length > 0 || count < maxCount)!;
+    const candidates = this.#sharedOut === 0 ? [this.#lone, ...this.#tiers] : this.#tiers;
+    const tier = candidates.find(({ free, count, maxCount }) => free.length > 0 || count < maxCount)!;
+    if (tier !== this.#lone) this.#sharedOut++;
     const free = tier.free.pop();
     if (free) return free;
     tier.count++;
@@ -34,6 +44,11 @@ export class BufferPool {
 
   /** Gives a buffer back, once. */
   give(buffer: Buffer): void {
+    if (buffer.length === this.#lone.sizeBytes) {
+      this.#lone.free.push(buffer);
+      return;
+    }
+    this.#sharedOut--;
     const tier = this.#tiers.find(({ sizeBytes }) => sizeBytes === buffer.length)!;
     if (tier.maxCount === Number.POSITIVE_INFINITY && tier.free.length >= keepCount) tier.count--;
     else tier.free.push(buffer);
