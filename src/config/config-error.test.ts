@@ -91,6 +91,28 @@ const cases: Readonly<Record<string, Case>> = {
       'entrepot.yaml:1: Cannot use cache.maxBytes "lots": expected a size above zero, such as 50GB, 500MiB, or a count of bytes',
     ],
   },
+  'a part of something that is no percentage': {
+    yaml: 'cache: { highWatermark: 0.95 }',
+    says: [
+      'entrepot.yaml:1: Cannot use cache.highWatermark "0.95": expected a percentage above 0% and up to 100%, such as 95%',
+    ],
+  },
+  'watermarks that are the wrong way round': {
+    yaml: 'cache:\n  highWatermark: 50%\n  lowWatermark: 60.5%',
+    says: [
+      'entrepot.yaml:3: Cannot use cache.lowWatermark 60.5% with cache.highWatermark 50%: it is not below it: lower the one, or raise the other',
+    ],
+  },
+  'a high watermark below the low one that is the default': {
+    env: { ENTREPOT_CACHE_HIGH_WATERMARK: '85%' },
+    says: [
+      'ENTREPOT_CACHE_HIGH_WATERMARK: Cannot use cache.lowWatermark 85% with cache.highWatermark 85%: it is not below it: lower the one, or raise the other',
+    ],
+  },
+  'an age that leaves nothing': {
+    yaml: 'cache: { maxAge: 0 }',
+    says: ['entrepot.yaml:1: Cannot use cache.maxAge "0": expected a duration above zero, such as 30d, or none'],
+  },
   'a bad duration': {
     env: { ENTREPOT_CACHE_TAG_TTL: '60' },
     says: ['ENTREPOT_CACHE_TAG_TTL: Cannot use cache.tagTtl "60": expected a duration, such as 500ms, 60s, 5m, 1h'],

@@ -7,11 +7,27 @@ export interface Config {
   /** The domain below which every upstream has a host of its own, `<alias>.<domain>`; undefined when there is none. */
   readonly domain: string | undefined;
   readonly doors: { readonly registry: RegistryDoorConfig };
-  readonly cache: { readonly maxBytes: number; readonly tagTtlMs: number };
+  readonly cache: CacheConfig;
   /** The upstreams that may be asked, and no others. */
   readonly upstreams: readonly UpstreamConfig[];
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly shutdown: { readonly graceMs: number };
+}
+
+/** What is kept, and for how long. */
+export interface CacheConfig {
+  readonly maxBytes: number;
+  /** Above this part of `maxBytes`, room is made. */
+  readonly highWatermark: number;
+  /** Down to this part of `maxBytes`. */
+  readonly lowWatermark: number;
+  /** How long ago content may have been pulled last; undefined for no limit. */
+  readonly maxAgeMs: number | undefined;
+  /** How much of the data folder's file system is left free; 0 for not looking. */
+  readonly minFreeBytes: number;
+  /** What was stored less than so long ago stays. */
+  readonly graceMs: number;
+  readonly tagTtlMs: number;
 }
 
 /** The door of `/v2/`. */

@@ -18,7 +18,15 @@ test('without a file, variables and flags, every key has its default', () => {
     data: './data',
     domain: undefined,
     doors: { registry: { listen: { host: '127.0.0.1', port: 5000 }, default: 'docker.io' } },
-    cache: { maxBytes: 50e9, tagTtlMs: 60_000 },
+    cache: {
+      maxBytes: 50e9,
+      highWatermark: 0.95,
+      lowWatermark: 0.85,
+      maxAgeMs: undefined,
+      minFreeBytes: 1e9,
+      graceMs: 600_000,
+      tagTtlMs: 60_000,
+    },
     log: { level: 'info', format: 'auto' },
     shutdown: { graceMs: 30_000 },
   });
@@ -51,7 +59,8 @@ test('the file wins over defaults, the environment over the file, flags over the
   const flags = { logLevel: 'debug', set: ['log.format=auto', 'shutdown.grace=5s', 'shutdown.grace=6s'] };
   const { config, origins } = loadTestConfig({ yaml, env, flags });
   assert.equal(config.data, '/file');
-  assert.deepEqual(config.cache, { maxBytes: 1e9, tagTtlMs: 120_000 });
+  assert.equal(config.cache.maxBytes, 1e9);
+  assert.equal(config.cache.tagTtlMs, 120_000);
   assert.deepEqual(config.log, { level: 'debug', format: 'auto' });
   assert.equal(config.shutdown.graceMs, 6000);
   assert.deepEqual(
@@ -81,6 +90,15 @@ test('ENTREPOT_CONFIG names the file unless --config does', () => {
   const env = { ENTREPOT_CONFIG: 'a.yaml' };
   assert.equal(loadTestConfig({ files, env }).config.data, '/a');
   assert.equal(loadTestConfig({ files, env, file: 'b.yaml' }).config.data, '/b');
+});
+
+test('the limits of space are read, and those that may be none', () => {
+  const yaml = 'cache: { highWatermark: 90%, lowWatermark: 50%, maxAge: 30d, minFreeBytes: 0, grace: 0 }';
+  const { highWatermark, lowWatermark, maxAgeMs, minFreeBytes, graceMs } = loadTestConfig({ yaml }).config.cache;
+  assert.deepEqual([highWatermark, lowWatermark, maxAgeMs], [0.9, 0.5, 30 * 86_400_000]);
+  assert.deepEqual([minFreeBytes, graceMs], [0, 0]);
+  const env = { ENTREPOT_CACHE_MAX_AGE: 'none' };
+  assert.equal(loadTestConfig({ yaml, env }).config.cache.maxAgeMs, undefined);
 });
 
 test('an empty variable counts as not set, and an empty key as not given', () => {

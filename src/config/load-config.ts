@@ -48,6 +48,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const merged = mergeSettings(readLayers(sources, report), report);
   const parsed = parseSettings(merged, report);
   const upstreams = resolveUpstreams(merged.upstreams, parsed.upstreams, sources.readFile, report);
+  checkWatermarks(parsed, merged, report);
   const config = assembleConfig(parsed, upstreams, resolveDefault(parsed, merged, upstreams, report));
   if (problems.length > 0) throw new ConfigError(problems);
   const values = effectiveValues(merged, config);
@@ -98,6 +99,15 @@ function resolveDefault(
   return upstream?.name;
 }
 
+function checkWatermarks({ cache }: ParsedConfig, { values }: MergedSettings, report: Report): void {
+  if (cache.lowWatermark < cache.highWatermark) return;
+  const given = values.get('cache.lowWatermark') ?? values.get('cache.highWatermark');
+  if (given === undefined) return; // what was given could not be read, which was told
+  const [low, high] = [cache.lowWatermark, cache.highWatermark].map((part) => `${Number((part * 100).toFixed(3))}%`);
+  const what = `Cannot use cache.lowWatermark ${low} with cache.highWatermark ${high}: it is not below it`;
+  report({ where: given.origin, what, advice: 'lower the one, or raise the other' });
+}
+
 function assembleConfig(
   { data, domain, doors, cache, log, shutdown }: ParsedConfig,
   upstreams: Config['upstreams'],
@@ -107,7 +117,15 @@ function assembleConfig(
     data,
     domain,
     doors: { registry: { listen: doors.registry.listen, default: defaultUpstream } },
-    cache: { maxBytes: cache.maxBytes, tagTtlMs: cache.tagTtl },
+    cache: {
+      maxBytes: cache.maxBytes,
+      highWatermark: cache.highWatermark,
+      lowWatermark: cache.lowWatermark,
+      maxAgeMs: cache.maxAge,
+      minFreeBytes: cache.minFreeBytes,
+      graceMs: cache.grace,
+      tagTtlMs: cache.tagTtl,
+    },
     upstreams,
     log,
     shutdown: { graceMs: shutdown.grace },

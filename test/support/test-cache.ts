@@ -1,5 +1,5 @@
 import { type App, type AppOptions, startApp } from '../../src/app.ts';
-import type { Config, UpstreamConfig } from '../../src/config/config.ts';
+import type { CacheConfig, Config, UpstreamConfig } from '../../src/config/config.ts';
 import type { Log } from '../../src/util/log.ts';
 
 /** One event of the log. */
@@ -22,6 +22,8 @@ export interface TestCacheOptions extends AppOptions {
   /** The default upstream's name; null for none. */
   readonly default?: string | null;
   readonly tagTtlMs?: number;
+  /** Of `cache` in the configuration: without any, there is no limit but a size that no test reaches. */
+  readonly space?: Partial<CacheConfig>;
   readonly graceMs?: number;
 }
 
@@ -69,7 +71,16 @@ function configOf(options: TestCacheOptions): Config {
     data: options.data,
     domain: options.domain,
     doors: { registry: { listen: { host: '127.0.0.1', port: 0 }, default: name } },
-    cache: { maxBytes: 1e12, tagTtlMs: options.tagTtlMs ?? 60_000 },
+    cache: {
+      maxBytes: 1e12,
+      highWatermark: 0.95,
+      lowWatermark: 0.85,
+      maxAgeMs: undefined,
+      minFreeBytes: 0,
+      graceMs: 600_000,
+      tagTtlMs: options.tagTtlMs ?? 60_000,
+      ...options.space,
+    },
     upstreams,
     log: { level: 'info', format: 'json' },
     shutdown: { graceMs: options.graceMs ?? 1_000 },

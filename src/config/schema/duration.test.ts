@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { maxTimerMs, parseDuration } from './duration.ts';
+import { maxTimerMs, parseDuration, parseDurationOrNone } from './duration.ts';
 
 test('parseDuration() reads every unit, and several in a row', () => {
   const durations: [string, number][] = [
@@ -26,4 +26,11 @@ test('parseDuration() refuses a number without a unit, and what is no duration',
 test('parseDuration() refuses more than a limit', () => {
   assert.equal(parseDuration('24d', maxTimerMs), 24 * 86_400_000);
   assert.throws(() => parseDuration('25d', maxTimerMs), /at most 24d/);
+});
+
+test('parseDurationOrNone() reads a duration above zero, or none', () => {
+  assert.equal(parseDurationOrNone('30d'), 30 * 86_400_000);
+  assert.equal(parseDurationOrNone('none'), undefined);
+  for (const text of ['0', '0s', 'None', '30'])
+    assert.throws(() => parseDurationOrNone(text), /^Error: expected a dur/);
 });

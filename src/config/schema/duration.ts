@@ -18,3 +18,14 @@ export function parseDuration(text: string, maxMs = Number.MAX_SAFE_INTEGER): nu
   if (durationMs <= maxMs) return Math.round(durationMs);
   throw new Error(`expected a duration of at most ${Math.floor(maxMs / unitMs['d']!)}d`);
 }
+
+/**
+ * Parses a duration above zero, or `none`, which is undefined.
+ * @throws Error that says what was expected
+ */
+export function parseDurationOrNone(text: string): number | undefined {
+  if (text === 'none') return undefined;
+  const durationMs = parseDuration(text);
+  if (durationMs > 0) return durationMs;
+  throw new Error('expected a duration above zero, such as 30d, or none');
+}

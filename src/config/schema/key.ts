@@ -17,6 +17,7 @@ export type KeyType =
   | 'choice'
   | 'boolean'
   | 'size'
+  | 'percentage'
   | 'duration'
   | 'address'
   | 'host'

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { logFormats, logLevels } from '../config.ts';
-import { maxTimerMs, parseDuration } from './duration.ts';
+import { maxTimerMs, parseDuration, parseDurationOrNone } from './duration.ts';
 import { parseAlias, parseDomain, parseRegistryName } from './host-name.ts';
 import { about, boolean, choice, listOf, parsedBy, text } from './key.ts';
 import { parseListenAddress } from './listen-address.ts';
+import { parsePercent } from './percent.ts';
 import { parseRegistryUrl } from './registry-url.ts';
-import { parseSize } from './size.ts';
+import { parseSize, parseSizeOrZero } from './size.ts';
 
 const hosts = listOf(parsedBy(parseRegistryName));
 
@@ -97,11 +98,40 @@ export const configSchema = z.strictObject({
     .register(about, { type: 'group', description: 'Where clients come in.' }),
   cache: z
     .strictObject({
-      maxBytes: parsedBy(parseSize).prefault('50GB').register(about, {
-        type: 'size',
-        description:
-          'How much space the cached content may take. Nothing is removed yet: at start, the log warns when there is more.',
+      maxBytes: parsedBy(parseSize)
+        .prefault('50GB')
+        .register(about, {
+          type: 'size',
+          description:
+            'How much space the cached content may take. When it is full, what was pulled longest ago goes. What is larger ' +
+            'than all of it is passed on and not kept.',
+        }),
+      highWatermark: parsedBy(parsePercent).prefault('95%').register(about, {
+        type: 'percentage',
+        description: 'When more than so much of `maxBytes` is taken, room is made, down to `lowWatermark`.',
       }),
+      lowWatermark: parsedBy(parsePercent).prefault('85%').register(about, {
+        type: 'percentage',
+        description: 'How much of `maxBytes` stays taken when room was made; less than `highWatermark`.',
+      }),
+      maxAge: parsedBy(parseDurationOrNone).prefault('none').register(about, {
+        type: 'duration',
+        description: 'What was not pulled for so long goes, though there be room for it. `none` for no limit.',
+      }),
+      minFreeBytes: parsedBy(parseSizeOrZero)
+        .prefault('1GB')
+        .register(about, {
+          type: 'size',
+          description:
+            'When the file system of `data` has less free space than this, room is made too, whoever filled it. `0` for ' +
+            'not looking.',
+        }),
+      grace: parsedBy((given) => parseDuration(given))
+        .prefault('10m')
+        .register(about, {
+          type: 'duration',
+          description: 'Nothing goes that was stored less than so long ago, so that images come whole.',
+        }),
       tagTtl: parsedBy((given) => parseDuration(given))
         .prefault('60s')
         .register(about, {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatSize, parseSize } from './size.ts';
+import { formatSize, parseSize, parseSizeOrZero } from './size.ts';
 
 test('parseSize() reads decimal and binary units, and bytes without one', () => {
   const sizes: [string, number][] = [
@@ -25,6 +25,12 @@ test('parseSize() refuses what is no size, or is nothing', () => {
   for (const text of ['', '0', '0GB', '-1', '5XB', 'GB', '5iB', '50 GB s', '1e9', '1,5GB', '99999PB', 'NaN']) {
     assert.throws(() => parseSize(text), /expected a size above zero/, text);
   }
+});
+
+test('parseSizeOrZero() reads nothing as nothing', () => {
+  assert.equal(parseSizeOrZero('0'), 0);
+  assert.equal(parseSizeOrZero('1GB'), 1e9);
+  assert.throws(() => parseSizeOrZero('-1'), /expected a size/);
 });
 
 test('formatSize() writes a size in few letters', () => {

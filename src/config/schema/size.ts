@@ -13,6 +13,14 @@ export function parseSize(text: string): number {
   throw new Error('expected a size above zero, such as 50GB, 500MiB, or a count of bytes');
 }
 
+/**
+ * Parses a size that may be `0`.
+ * @throws Error that says what was expected
+ */
+export function parseSizeOrZero(text: string): number {
+  return text === '0' ? 0 : parseSize(text);
+}
+
 /** A size in few letters, for people: `50 GB`. */
 export function formatSize(sizeBytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
