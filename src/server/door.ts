@@ -24,10 +24,29 @@ export interface OpenDoor {
   close(graceMs: number): Promise<void>;
 }
 
-/** A client that neither reads nor writes for so long has gone without saying so. */
-const clientIdleMs = 5 * 60_000;
-/** Longer than the keep-alive of the balancers in front of us (60 s), lest one sends into a connection that we end. */
-const keepAliveMs = 75_000;
+/** How long a client may take, in milliseconds. */
+export interface DoorLimits {
+  /** From connecting, or from the first byte of a request, until its head is whole. */
+  readonly headMs: number;
+  /** Until its body is whole, too. */
+  readonly requestMs: number;
+  /** Between two reads or writes of a connection on which an answer is under way. */
+  readonly idleMs: number;
+  /** Between an answer and the next request. */
+  readonly keepAliveMs: number;
+  /** How often heads and bodies are looked at. */
+  readonly checkMs: number;
+}
+
+/** What every client keeps to that means well. */
+export const defaultDoorLimits: DoorLimits = {
+  headMs: 20_000, // a head is one packet or two: whoever takes longer holds a descriptor, and means nothing by it
+  requestMs: 60_000, // no request that is answered here has a body
+  idleMs: 5 * 60_000, // a client that neither reads nor writes for so long has gone without saying so
+  keepAliveMs: 75_000, // above the 60 s of the balancers in front of us, lest one sends into a connection that we end
+  checkMs: 5_000,
+};
+
 const maxUrlLength = 8 * 1024; // far above any name, digest and query of the spec
 
 /** What is known of a request when it is over. */
@@ -133,9 +152,17 @@ function asRegistryError(error: unknown): RegistryError {
 export async function openDoor(
   address: { readonly host: string; readonly port: number },
   listener: ReturnType<typeof createListener>,
+  limits: DoorLimits = defaultDoorLimits,
 ): Promise<OpenDoor> {
-  const server = http.createServer({ keepAliveTimeout: keepAliveMs, highWaterMark: 1024 * 1024 }, listener);
-  server.timeout = clientIdleMs;
+  const options = {
+    highWaterMark: 1024 * 1024,
+    keepAliveTimeout: limits.keepAliveMs,
+    headersTimeout: limits.headMs,
+    requestTimeout: limits.requestMs,
+    connectionsCheckingInterval: limits.checkMs,
+  };
+  const server = http.createServer(options, listener);
+  server.timeout = limits.idleMs;
   const connections = new Connections(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
 import { backoffMs } from '../util/backoff.ts';
-import type { Clock } from '../util/clock.ts';
+import { type Clock, isWithin } from '../util/clock.ts';
 import type { Answer } from './transport/connection.ts';
 import { isPassing, messageOf, TransportError } from './transport/errors.ts';
 
@@ -41,7 +41,7 @@ export interface RetryTools {
 export class Retrier {
   readonly #policy: RetryPolicy;
   readonly #tools: RetryTools;
-  readonly #restingUntilMs = new Map<string, number>();
+  readonly #failedAtMs = new Map<string, number>();
 
   constructor(policy: RetryPolicy, tools: RetryTools) {
     this.#policy = policy;
@@ -107,12 +107,12 @@ export class Retrier {
   }
 
   #rest(server: Server): void {
-    this.#restingUntilMs.set(server.host, this.#tools.clock.now() + restMs);
+    this.#failedAtMs.set(server.host, this.#tools.clock.now());
   }
 
   #inOrder(servers: readonly Server[]): Server[] {
     const nowMs = this.#tools.clock.now();
-    const rests = ({ host }: Server) => (this.#restingUntilMs.get(host) ?? 0) > nowMs;
+    const rests = ({ host }: Server) => isWithin(this.#failedAtMs.get(host) ?? -restMs, restMs, nowMs);
     return [...servers.filter((server) => !rests(server)), ...servers.filter(rests)];
   }
 

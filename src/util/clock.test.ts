@@ -1,12 +1,23 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { systemClock } from './clock.ts';
+import { isWithin, systemClock } from './clock.ts';
 
 test('the machine’s clock tells milliseconds since the epoch', () => {
   const before = Date.now();
   const now = systemClock.now();
   assert.ok(now >= before && now <= Date.now());
+});
+
+test('isWithin() says whether something was noted less than so long ago, and no of the future', () => {
+  const rows = [
+    [1_000, true],
+    [1_099, true],
+    [1_100, false],
+    [999, false],
+    [-1_000_000, false],
+  ] as const;
+  for (const [nowMs, expected] of rows) assert.equal(isWithin(1_000, 100, nowMs), expected, `${nowMs}`);
 });
 
 test('sleep() resolves when its time has come, not before, and lets go of the signal', async (t) => {

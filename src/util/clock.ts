@@ -6,6 +6,14 @@ export interface Clock {
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
 }
 
+/**
+ * Whether something that was noted at a time is less than so long ago. What lies in the future was noted before the
+ * clock was set back: how long ago that was nobody knows, so it counts as over.
+ */
+export function isWithin(notedAtMs: number, lengthMs: number, nowMs: number): boolean {
+  return nowMs >= notedAtMs && nowMs < notedAtMs + lengthMs;
+}
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: Date.now,

@@ -1,5 +1,5 @@
 import { createAdmin } from '../../src/server/admin.ts';
-import { createListener, type OpenDoor, openDoor } from '../../src/server/door.ts';
+import { createListener, type DoorLimits, defaultDoorLimits, type OpenDoor, openDoor } from '../../src/server/door.ts';
 import { type Catalog, RegistryHandler } from '../../src/server/registry-handler.ts';
 import { type RoutedRegistry, Router } from '../../src/server/routing.ts';
 import { createMetrics } from '../../src/util/metrics.ts';
@@ -16,6 +16,7 @@ export interface TestDoorOptions {
   readonly catalog?: Catalog;
   readonly ready?: () => Promise<void>;
   readonly store?: () => Promise<{ contents: number; sizeBytes: number }>;
+  readonly limits?: Partial<DoorLimits>;
 }
 
 /** A door over registries of the test's own, without a cache. */
@@ -49,6 +50,7 @@ export async function openTestDoor(
       log: events,
       metrics,
     }),
+    { ...defaultDoorLimits, ...options.limits },
   );
   t.after(() => door.close(0));
   const url = `http://127.0.0.1:${door.port}`;

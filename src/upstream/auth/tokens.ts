@@ -1,5 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
-import type { Clock } from '../../util/clock.ts';
+import { type Clock, isWithin } from '../../util/clock.ts';
 import { singleFlight } from '../../util/single-flight.ts';
 
 /** A user and a password. */
@@ -25,7 +25,9 @@ export type TokenFetch = (
 
 interface Token {
   readonly value: string;
-  readonly renewAtMs: number;
+  readonly askedAtMs: number;
+  /** For how long it is used. */
+  readonly useMs: number;
 }
 
 // Docker's token specification: 60 s when the server does not say, and never taken as less.
@@ -53,7 +55,7 @@ export class TokenCache {
   get(question: TokenQuestion, signal: AbortSignal): Promise<string> {
     const key = keyOf(question);
     const token = this.#tokens.get(key);
-    if (token && token.renewAtMs > this.#clock.now()) return Promise.resolve(token.value);
+    if (token && isWithin(token.askedAtMs, token.useMs, this.#clock.now())) return Promise.resolve(token.value);
     return this.#flights.run(key, signal, (shared) => this.#renew(key, question, shared));
   }
 
@@ -71,7 +73,7 @@ export class TokenCache {
     );
     if (this.#tokens.size >= maxTokens) this.#tokens.delete(this.#tokens.keys().next().value!);
     this.#tokens.delete(key);
-    this.#tokens.set(key, { value, renewAtMs: askedAtMs + lifeMs - Math.min(lifeMs / 10, maxEarlyMs) });
+    this.#tokens.set(key, { value, askedAtMs, useMs: lifeMs - Math.min(lifeMs / 10, maxEarlyMs) });
     return value;
   }
 }
