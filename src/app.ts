@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { listCatalog } from './cache/catalog.ts';
 import { BufferPool } from './cache/content/buffers.ts';
 import { ContentMemory } from './cache/content/content-memory.ts';
+import { ContentInUse } from './cache/content/in-use.ts';
 import { LocalContent } from './cache/content/local-content.ts';
 import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/download.ts';
 import { Downloads } from './cache/download/downloads.ts';
 import { Hasher } from './cache/download/hasher.ts';
 import { rememberIndex } from './cache/index-memory.ts';
 import { PullThrough } from './cache/pull-through.ts';
+import type { Space } from './cache/space/space.ts';
 import type { CacheTools } from './cache/tools.ts';
 import { UseRecorder } from './cache/uses.ts';
 import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
@@ -126,11 +128,19 @@ async function openCache(
   stack.push(() => hasher.close());
   const buffers = new BufferPool();
   const policy = { ...defaultDownloadPolicy, ...options.download };
-  const downloads = new Downloads({ store, hasher, buffers, clock, random: Math.random, policy });
+  const inUse = new ContentInUse();
+  const space = spaceFor(config.cache.maxBytes);
+  const downloads = new Downloads({ store, hasher, buffers, space, clock, random: Math.random, policy }, inUse);
   const memory = new ContentMemory();
-  const local = new LocalContent({ store, index, memory, buffers, clock, log });
+  const local = new LocalContent({ store, index, memory, buffers, inUse, clock, log });
   const freshness = { tagTtlMs: config.cache.tagTtlMs };
   return { store, index, memory, local, downloads, buffers, uses, freshness, clock, log };
+}
+
+/** Room for all that is not larger than the whole cache. */
+function spaceFor(maxBytes: number): Space {
+  const room = { release() {} };
+  return { maxBytes, reserve: async (_digest, sizeBytes) => (sizeBytes <= maxBytes ? room : undefined) };
 }
 
 async function warnOfSize(index: MetadataIndex, maxBytes: number, log: Log): Promise<void> {

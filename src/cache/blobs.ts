@@ -147,6 +147,7 @@ export class BlobCache {
     return {
       resumed: (error, fromBytes) => log.warn({ ...facts, fromBytes, reason: error.message }, 'blob download resumed'),
       diskFailed: (error) => log.error({ ...facts, reason: error.message }, 'blob cannot be stored'),
+      passed: (bytes) => log.info({ ...facts, bytes }, 'blob passed on, not kept'),
       failed: (error) => log.warn({ ...facts, reason: error.message }, 'blob download failed'),
       stored: async (bytes) => {
         if (!(await this.#note(key, digest, bytes))) return;

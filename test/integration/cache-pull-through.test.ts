@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ContentMemory } from '../../src/cache/content/content-memory.ts';
+import { ContentInUse } from '../../src/cache/content/in-use.ts';
 import { LocalContent } from '../../src/cache/content/local-content.ts';
 import { Downloads } from '../../src/cache/download/downloads.ts';
 import { PullThrough } from '../../src/cache/pull-through.ts';
@@ -42,11 +43,12 @@ function setUp(
   });
   const log = new EventLog();
   const tools = { ...downloadTools(t), index, log, memory: new ContentMemory(), freshness: { tagTtlMs: 60_000 } };
-  const downloads = new Downloads(tools);
+  const inUse = new ContentInUse();
+  const downloads = new Downloads(tools, inUse);
   t.after(() => downloads.close());
   const uses = new UseRecorder(index, tools.clock, () => {});
   t.after(() => uses.flush());
-  const local = new LocalContent(tools);
+  const local = new LocalContent({ ...tools, inUse });
   const cache = new PullThrough('docker.io', upstream, { ...tools, downloads, uses, local });
   return { cache, upstream, tools, log };
 }

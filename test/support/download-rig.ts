@@ -8,6 +8,7 @@ import {
   defaultDownloadPolicy,
 } from '../../src/cache/download/download.ts';
 import { Hasher, type RunningHash } from '../../src/cache/download/hasher.ts';
+import type { Space } from '../../src/cache/space/space.ts';
 import type { DigestAlgorithm } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { unlessAborted } from '../../src/util/single-flight.ts';
@@ -91,16 +92,18 @@ export interface Observed {
   readonly resumed: number[];
   readonly diskFailed: Error[];
   readonly stored: number[];
+  readonly passed: number[];
   readonly failed: Error[];
 }
 
 /** An observer that notes what it is told. */
 export function makeObserver(): [DownloadObserver, Observed] {
-  const observed: Observed = { resumed: [], diskFailed: [], stored: [], failed: [] };
+  const observed: Observed = { resumed: [], diskFailed: [], stored: [], passed: [], failed: [] };
   const observer: DownloadObserver = {
     resumed: (_error, fromBytes) => void observed.resumed.push(fromBytes),
     diskFailed: (error) => void observed.diskFailed.push(error),
     stored: async (sizeBytes) => void observed.stored.push(sizeBytes),
+    passed: (sizeBytes) => void observed.passed.push(sizeBytes),
     failed: (error) => void observed.failed.push(error),
   };
   return [observer, observed];
@@ -137,14 +140,28 @@ export class HeldHasher extends Hasher {
   }
 }
 
-/** What downloads are made with in tests: a store in memory, a clock that stands still, no jitter. */
-export function downloadTools(t: TestContext, options: { policy?: Partial<DownloadPolicy>; hasher?: Hasher } = {}) {
-  const { policy, hasher = new Hasher(1) } = options;
+/** A space that has room for everything. */
+export const endlessSpace: Space = {
+  maxBytes: Number.MAX_SAFE_INTEGER,
+  reserve: async () => ({ release() {} }),
+};
+
+/** What a test may put in the place of what downloads are made with. */
+export interface DownloadToolsOptions {
+  readonly policy?: Partial<DownloadPolicy>;
+  readonly hasher?: Hasher;
+  readonly space?: Space;
+}
+
+/** What downloads are made with in tests: a store in memory, endless space, a clock that stands still, no jitter. */
+export function downloadTools(t: TestContext, options: DownloadToolsOptions = {}) {
+  const { policy, hasher = new Hasher(1), space = endlessSpace } = options;
   t.after(() => hasher.close());
   return {
     store: new MemoryBlobStore(),
     clock: new ManualClock(),
     buffers: new CountingPool(),
+    space,
     hasher,
     random: () => 1,
     policy: { ...defaultDownloadPolicy, ...policy },

@@ -6,6 +6,7 @@ import type { Clock } from '../../util/clock.ts';
 import type { Log } from '../../util/log.ts';
 import type { BufferPool } from './buffers.ts';
 import { type ContentMemory, maxRememberedBytes } from './content-memory.ts';
+import type { ContentInUse } from './in-use.ts';
 import { memoryContent, storedContent } from './stored-content.ts';
 
 /** What local content is made of. */
@@ -14,6 +15,7 @@ export interface LocalContentTools {
   readonly index: MetadataIndex;
   readonly memory: ContentMemory;
   readonly buffers: BufferPool;
+  readonly inUse: ContentInUse;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -48,11 +50,18 @@ export class LocalContent {
   ): Promise<BlobContent | undefined> {
     const remembered = this.#tools.memory.get(digest);
     if (remembered) return memoryContent(remembered, range, outcome);
-    const blob = await this.#tools.store.open(digest);
-    if (!blob) return undefined;
-    if (blob.sizeBytes > maxRememberedBytes) return storedContent(blob, range, this.#tools.buffers, outcome);
-    const bytes = await this.#readAndVerify(digest, blob);
-    return bytes && memoryContent(bytes, range, outcome);
+    const release = this.#tools.inUse.take(digest);
+    let isLarge = false;
+    try {
+      const blob = await this.#tools.store.open(digest);
+      if (!blob) return undefined;
+      isLarge = blob.sizeBytes > maxRememberedBytes;
+      if (isLarge) return await storedContent(blob, range, this.#tools.buffers, outcome, release);
+      const bytes = await this.#readAndVerify(digest, blob);
+      return bytes && memoryContent(bytes, range, outcome);
+    } finally {
+      if (!isLarge) release(); // large content is in use until it is closed
+    }
   }
 
   /** All bytes of content that is small enough to be a manifest. */

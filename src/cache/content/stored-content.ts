@@ -4,7 +4,7 @@ import type { StoredBlob } from '../../store/blob-store.ts';
 import type { BufferPool } from './buffers.ts';
 
 /**
- * A stored blob, or a part of it, as content; closing it closes the blob.
+ * A stored blob, or a part of it, as content; closing it closes the blob, and `closed` is called, once.
  * @throws RegistryError RANGE_INVALID; the blob is closed then
  */
 export async function storedContent(
@@ -12,10 +12,12 @@ export async function storedContent(
   range: RequestedRange | undefined,
   buffers: BufferPool,
   outcome: CacheOutcome,
+  closed: () => void = () => {},
 ): Promise<BlobContent> {
   try {
-    return new StoredContent(blob, resolveRange(range, blob.sizeBytes), buffers, outcome);
+    return new StoredContent(blob, resolveRange(range, blob.sizeBytes), buffers, outcome, closed);
   } catch (error) {
+    closed();
     await blob.close();
     throw error;
   }
@@ -28,13 +30,21 @@ class StoredContent implements BlobContent {
   readonly outcome: CacheOutcome;
   readonly #blob: StoredBlob;
   readonly #buffers: BufferPool;
+  readonly #onClosed: () => void;
   #position: number;
   #reading = false;
   #closed = false;
 
-  constructor(blob: StoredBlob, part: { start: number; end: number }, buffers: BufferPool, outcome: CacheOutcome) {
+  constructor(
+    blob: StoredBlob,
+    part: { start: number; end: number },
+    buffers: BufferPool,
+    outcome: CacheOutcome,
+    onClosed: () => void,
+  ) {
     this.#blob = blob;
     this.#buffers = buffers;
+    this.#onClosed = onClosed;
     this.sizeBytes = blob.sizeBytes;
     this.start = part.start;
     this.end = part.end;
@@ -71,6 +81,7 @@ class StoredContent implements BlobContent {
 
   // The descriptor may be closed only when no read is under way: the system may give its number to another file.
   #release(): void {
+    this.#onClosed();
     this.#blob.close().catch(() => {}); // nothing was written, so nothing is lost
   }
 }

@@ -6,6 +6,7 @@ import { backoffMs } from '../../util/backoff.ts';
 import type { Clock } from '../../util/clock.ts';
 import { unlessAborted } from '../../util/single-flight.ts';
 import type { BufferPool } from '../content/buffers.ts';
+import type { Space } from '../space/space.ts';
 import { type Followed, Follower } from './follower.ts';
 import type { Hasher, RunningHash } from './hasher.ts';
 import { Spool } from './spool.ts';
@@ -20,7 +21,7 @@ export interface DownloadPolicy {
   /** The wait before it is begun again, in milliseconds; it doubles with every fruitless try. */
   readonly firstDelayMs: number;
   readonly maxDelayMs: number;
-  /** How long the readers of a download that has no disk may wait for the slowest of them. */
+  /** How long the readers of a download that is not on disk may wait for the slowest of them. */
   readonly laggardMs: number;
 }
 
@@ -40,6 +41,8 @@ export interface DownloadObserver {
   diskFailed(error: Error): void;
   /** Everything came, is right, and is stored. */
   stored(sizeBytes: number): Promise<void>;
+  /** Everything came and is right, but there is no room to keep it. */
+  passed(sizeBytes: number): void;
   /** It ended without the blob being stored. */
   failed(error: Error): void;
 }
@@ -49,6 +52,7 @@ export interface DownloadTools {
   readonly store: BlobStore;
   readonly hasher: Hasher;
   readonly buffers: BufferPool;
+  readonly space: Space;
   readonly clock: Clock;
   readonly random: () => number;
   readonly policy: DownloadPolicy;
@@ -101,7 +105,7 @@ export class Download {
 
   /** Whether another reader can read it from its first byte. */
   get joinable(): boolean {
-    return !this.#over && this.#failure === undefined && this.#spool.diskFailure === undefined;
+    return !this.#over && this.#failure === undefined && this.#spool.isKept;
   }
 
   /** The size of the blob in bytes; undefined until it is known. */
@@ -135,6 +139,7 @@ export class Download {
   async #open(): Promise<BlobContent> {
     const content = await this.#source(0, this.#stop.signal);
     this.#sizeBytes = content.sizeBytes;
+    if ((content.sizeBytes ?? 0) > this.#tools.space.maxBytes) this.#pass();
     return content;
   }
 
@@ -145,13 +150,26 @@ export class Download {
       await this.#transfer(content);
       this.#verified = true;
       this.#spool.notify();
-      await this.#spool.commit();
-      await this.#observer.stored(this.#spool.receivedBytes);
+      await this.#keep();
     } catch (error) {
       this.#fail(error as Error);
     } finally {
       this.#over = true;
       await this.#closeWhenUnread();
+    }
+  }
+
+  /** Stores the blob, if there is room for it. Nobody waits for that: its readers have the last byte already. */
+  async #keep(): Promise<void> {
+    const { receivedBytes, isKept, diskFailure } = this.#spool;
+    if (diskFailure) throw diskFailure;
+    const room = isKept && (await this.#tools.space.reserve(this.digest, receivedBytes, this.#stop.signal));
+    if (!room) return this.#observer.passed(receivedBytes);
+    try {
+      await this.#spool.commit();
+      await this.#observer.stored(receivedBytes);
+    } finally {
+      room.release();
     }
   }
 
@@ -214,6 +232,7 @@ export class Download {
         throw new RegistryError('UNAVAILABLE', `Cannot use blob ${this.digest}: upstream sends more than it said`);
       }
       this.#spool.append(chunk, hash.update(chunk.bytes));
+      if (this.#spool.isKept && this.#spool.receivedBytes > this.#tools.space.maxBytes) this.#pass();
       await this.#room(signal);
     }
     this.#sizeBytes ??= this.#spool.receivedBytes;
@@ -221,12 +240,12 @@ export class Download {
     throw new RegistryError('UNAVAILABLE', `Upstream ended blob ${this.digest} short of its ${this.#sizeBytes} bytes`);
   }
 
-  /** Waits until the spool takes more; readers that hold everybody up because the disk failed have their limit. */
+  /** Waits until the spool takes more; readers that hold everybody up because nothing is on disk have their limit. */
   async #room(signal: AbortSignal): Promise<void> {
     while (this.#spool.isFull) {
       signal.throwIfAborted();
-      if (!this.#spool.diskFailure) {
-        await unlessAborted(this.#spool.changed(), signal); // which may be that the disk fails
+      if (this.#spool.isKept) {
+        await unlessAborted(this.#spool.changed(), signal); // which may be that it is not kept any more
         continue;
       }
       const room = this.#spool.room();
@@ -238,9 +257,18 @@ export class Download {
       } finally {
         limit.abort();
       }
-      const error = new RegistryError('UNAVAILABLE', 'Cannot wait for this reader any longer: the disk here fails');
-      for (const reader of this.#spool.laggards()) reader.fail(error);
+      this.#failLaggards();
     }
+  }
+
+  #failLaggards(): void {
+    const { diskFailure, readers } = this.#spool;
+    const laggards = this.#spool.laggards();
+    // A healthy cache hurries nobody for whom no other waits: the door has a limit of its own for a client that stalls.
+    if (!diskFailure && laggards.length === readers.size) return;
+    const reason = diskFailure ? 'the disk here fails' : 'the blob is larger than the cache, and others wait for it';
+    const error = new RegistryError('UNAVAILABLE', `Cannot wait for this reader any longer: ${reason}`);
+    for (const reader of laggards) reader.fail(error);
   }
 
   /** When the size was not known and the transfer broke after the last byte, upstream says so by refusing the rest. */
@@ -281,12 +309,26 @@ export class Download {
 
   #diskFailed(error: Error): void {
     this.#observer.diskFailed(error);
-    if (this.#spool.readers.size === 0) this.abort(error); // nobody would get anything from it
+    this.#endUnlessOfUse();
+  }
+
+  /** From now on nothing is kept: it is larger than the whole cache. */
+  #pass(): void {
+    this.#spool.pass();
+    this.#spool.notify();
+    this.#endUnlessOfUse();
+  }
+
+  /** Ends what nobody would get anything from: it is not kept, and nobody reads it. */
+  #endUnlessOfUse(): void {
+    if (this.#spool.isKept || this.#spool.readers.size > 0) return;
+    const reason = 'Nobody reads the blob, and it is larger than the cache';
+    this.abort(this.#spool.diskFailure ?? new RegistryError('UNAVAILABLE', reason));
   }
 
   #readerLeft(): void {
     if (this.#over) void this.#closeWhenUnread();
-    else if (this.#spool.diskFailure && this.#spool.readers.size === 0) this.abort(this.#spool.diskFailure);
+    else this.#endUnlessOfUse();
   }
 
   #fail(error: Error): void {

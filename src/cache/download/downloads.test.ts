@@ -4,6 +4,7 @@ import { downloadTools, makeObserver, makeSource, type SourceAct } from '../../.
 import { seededBytes } from '../../../test/support/images.ts';
 import { readAll } from '../../../test/support/read.ts';
 import { digestOf } from '../../oci/digest.ts';
+import { ContentInUse } from '../content/in-use.ts';
 import { Downloads } from './downloads.ts';
 
 const miss = { kind: 'miss', stored: true, collapsed: false } as const;
@@ -13,13 +14,14 @@ const digest = digestOf(blob);
 
 function setUp(t: TestContext) {
   const tools = downloadTools(t);
-  const downloads = new Downloads(tools);
+  const inUse = new ContentInUse();
+  const downloads = new Downloads(tools, inUse);
   const start = (acts: readonly SourceAct[] = []) => {
     const [source, state] = makeSource(blob, acts);
     const [observer, observed] = makeObserver();
     return { download: downloads.start(digest, 'docker.io/app', source, observer), state, observed };
   };
-  return { tools, downloads, start };
+  return { tools, downloads, inUse, start };
 }
 
 function heldFrom(firstByte: number) {
@@ -106,4 +108,16 @@ test('a download that is begun after close() ends at once', async (t) => {
   await assert.rejects(download.read(undefined, miss, patient).then(readAll), /being stopped/);
   await download.closed;
   assert.deepEqual([tools.store.openWriters, tools.store.blobs.size], [0, 0]);
+});
+
+test('what is downloaded is in use until the last reader of the download has left', async (t) => {
+  const { downloads, inUse, start } = setUp(t);
+  const { download } = start();
+  const content = await download.read(undefined, miss, patient);
+  await download.finished;
+  assert.deepEqual([downloads.count, inUse.has(digest)], [0, true]);
+  content.close();
+  await download.closed;
+  await new Promise(setImmediate);
+  assert.equal(inUse.has(digest), false);
 });

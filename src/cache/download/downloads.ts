@@ -1,4 +1,5 @@
 import type { Digest } from '../../oci/digest.ts';
+import type { ContentInUse } from '../content/in-use.ts';
 import { Download, type DownloadObserver, type DownloadSource, type DownloadTools } from './download.ts';
 
 /** A download, and for whom it was begun. */
@@ -11,13 +12,16 @@ export interface RunningDownload {
 /** The downloads that are under way: at most one for a digest that can be joined. */
 export class Downloads {
   readonly #tools: DownloadTools;
+  readonly #inUse: ContentInUse;
   readonly #running = new Map<Digest, RunningDownload>();
   readonly #unfinished = new Set<Download>();
   readonly #open = new Set<Download>();
   #closed = false;
 
-  constructor(tools: DownloadTools) {
+  /** @param inUse is told what is downloaded, and read meanwhile */
+  constructor(tools: DownloadTools, inUse: ContentInUse) {
     this.#tools = tools;
+    this.#inUse = inUse;
   }
 
   /** How many are under way. */
@@ -38,7 +42,11 @@ export class Downloads {
     this.#running.set(digest, running);
     this.#unfinished.add(download);
     this.#open.add(download);
-    void download.closed.then(() => this.#open.delete(download));
+    const release = this.#inUse.take(digest);
+    void download.closed.then(() => {
+      this.#open.delete(download);
+      release();
+    });
     void download.finished.then(() => {
       this.#unfinished.delete(download);
       if (this.#running.get(digest) === running) this.#running.delete(digest);

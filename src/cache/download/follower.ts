@@ -19,7 +19,7 @@ export interface Followed {
 
 /** One reader of a download, at its own pace; whatever becomes of it, the download goes on. */
 export class Follower implements BlobContent, SpoolReader {
-  readonly outcome: CacheOutcome;
+  readonly #outcome: CacheOutcome;
   readonly #followed: Followed;
   readonly #buffers: BufferPool;
   readonly #left: () => void;
@@ -34,13 +34,19 @@ export class Follower implements BlobContent, SpoolReader {
   constructor(followed: Followed, buffers: BufferPool, outcome: CacheOutcome, left: () => void) {
     this.#followed = followed;
     this.#buffers = buffers;
-    this.outcome = outcome;
+    this.#outcome = outcome;
     this.#left = left;
     followed.spool.readers.add(this);
   }
 
   get sizeBytes(): number | undefined {
     return this.#followed.sizeBytes;
+  }
+
+  /** As it was asked for; but what is not kept is not stored. */
+  get outcome(): CacheOutcome {
+    if (this.#outcome.kind !== 'miss' || this.#followed.spool.isKept) return this.#outcome;
+    return { ...this.#outcome, stored: false };
   }
 
   get start(): number {

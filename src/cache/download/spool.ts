@@ -9,7 +9,7 @@ export interface SpoolReader {
   fail(error: Error): void;
 }
 
-/** A chunk that is in memory still: on its way to the disk and the hash, or kept because the disk failed. */
+/** A chunk that is in memory still: on its way to the disk and the hash, or kept because it will never be on disk. */
 interface Piece {
   readonly start: number;
   readonly end: number;
@@ -27,7 +27,8 @@ const maxInMemoryBytes = 3 * 1024 * 1024;
  * A chunk can be read from memory as soon as it has come; meanwhile it is written to a growing file and hashed, both at
  * once, and when both are done it is read from the file. When a write fails, the spool goes on in memory: what was
  * written is still read from the file, what comes after is kept until all readers have passed it, and the download
- * waits for them. Nothing can be stored then, but nobody who was reading has to stop.
+ * waits for them. Nothing can be stored then, but nobody who was reading has to stop. The same holds for what is not to
+ * be stored (`pass`), which so takes no disk.
  */
 export class Spool {
   /** How many bytes have come, and can be read. */
@@ -35,6 +36,7 @@ export class Spool {
   /** Why the disk is not used any more; undefined while it is. */
   diskFailure: Error | undefined;
   readonly readers = new Set<SpoolReader>();
+  #passing = false;
   readonly #create: () => Promise<BlobWriter>;
   readonly #onDiskFailure: (error: Error) => void;
   #writer: BlobWriter | undefined;
@@ -50,8 +52,19 @@ export class Spool {
     this.#onDiskFailure = onDiskFailure;
   }
 
+  /** Whether what comes is written to the disk, and can be stored at the end. */
+  get isKept(): boolean {
+    return !this.#passing && this.diskFailure === undefined;
+  }
+
+  /** From now on what comes is passed on to the readers only. It may be called before `open`, and at any time after. */
+  pass(): void {
+    this.#passing = true;
+  }
+
   /** Begins the file. Called once, before the first `append`; it never rejects, as memory serves too. */
   async open(): Promise<void> {
+    if (!this.isKept) return;
     try {
       this.#writer = await this.#create();
     } catch (error) {
@@ -110,7 +123,7 @@ export class Spool {
 
   /** Frees what the readers that are left do not need; called when one has moved or left. */
   trim(): void {
-    if (!this.diskFailure) return;
+    if (this.isKept) return;
     let neededFrom = Number.POSITIVE_INFINITY;
     for (const { position } of this.readers) neededFrom = Math.min(neededFrom, position);
     for (const piece of this.#pieces.filter(({ kept, end }) => kept && end <= neededFrom)) this.#free(piece);
@@ -124,10 +137,10 @@ export class Spool {
 
   /**
    * Stores what has come, as it is right and whole. Called at most once, when `settled`.
-   * @throws what the disk failed with
+   * @throws what the disk failed with, or when it is not kept
    */
   async commit(): Promise<void> {
-    if (this.diskFailure || !this.#writer) throw this.diskFailure ?? new Error('The spool was never opened');
+    if (!this.isKept || !this.#writer) throw this.diskFailure ?? new Error('Cannot store what was not kept');
     await this.#writer.commit();
   }
 
@@ -147,7 +160,7 @@ export class Spool {
       await Promise.all([this.#write(bytes, piece.start), hashed.catch(() => {})]);
       this.#free(piece);
     } catch (error) {
-      if (!this.diskFailure) this.#failDisk(error as Error);
+      if (this.isKept) this.#failDisk(error as Error);
       await hashed.catch(() => {});
       this.#keep(piece);
     } finally {
@@ -160,7 +173,7 @@ export class Spool {
   // processor's time while they wait.
   #write(bytes: Uint8Array, position: number): Promise<void> {
     const written = this.#lastWrite.then(() => {
-      if (!this.#writer || this.diskFailure) throw this.diskFailure;
+      if (!this.#writer || !this.isKept) throw this.diskFailure ?? new Error('Nothing is kept any more');
       return this.#writer.write(bytes, position);
     });
     this.#lastWrite = written.catch(() => {});
