@@ -22,6 +22,8 @@ import { RegistryHandler } from './server/registry-handler.ts';
 import { Router } from './server/routing.ts';
 import { openFileStore } from './store/fs.ts';
 import { UpstreamRegistry } from './upstream/client.ts';
+import type { CredentialTools } from './upstream/credentials/credential-tools.ts';
+import { openCredentials } from './upstream/credentials/open-credentials.ts';
 import type { UpstreamObserver } from './upstream/observer.ts';
 import type { RetryPolicy } from './upstream/retry.ts';
 import type { TransportLimits } from './upstream/transport/connection.ts';
@@ -79,9 +81,16 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   const version = packageVersion();
   const metrics = createMetrics({ downloadsInFlight: () => tools.downloads.count, store: () => tools.index.totals() });
   const observer = observeUpstreams(metrics, log);
+  const stopping = new AbortController();
+  stack.push(() => stopping.abort());
   const registries = config.upstreams.map((upstream) => {
-    const { retry = {} } = options;
-    const client = openUpstream(upstream, { transport, clock, observer, retry, userAgent: `Entrepot/${version}` });
+    const { retry = {}, env = process.env } = options;
+    const userAgent = `Entrepot/${version}`;
+    const client = openUpstream(
+      upstream,
+      { transport, clock, observer, retry, userAgent },
+      { clock, log, env, stopping: stopping.signal },
+    );
     const { name, alias, names, dockerHub } = upstream;
     return { name, alias, names, dockerHub, registry: new PullThrough(name, client, tools) };
   });
@@ -156,13 +165,20 @@ interface UpstreamTools {
   readonly userAgent: string;
 }
 
-function openUpstream(upstream: UpstreamConfig, tools: UpstreamTools): UpstreamRegistry {
-  const { name, urls, username, password, ca, cert, key, insecure, tokenHosts } = upstream;
+function openUpstream(
+  upstream: UpstreamConfig,
+  tools: UpstreamTools,
+  credentialTools: Omit<CredentialTools, 'upstream'>,
+): UpstreamRegistry {
+  const { name, urls, ca, cert, key, insecure, tokenHosts } = upstream;
   return new UpstreamRegistry({
     name,
     urls,
     tokenHosts,
-    credentials: username === undefined || !password ? undefined : { username, password: password.reveal() },
+    credentials: openCredentials(
+      { ...upstream, password: upstream.password?.reveal() },
+      { ...credentialTools, upstream: name },
+    ),
     identity: { ca, cert, key: key?.reveal(), insecure },
     ...tools,
   });

@@ -57,6 +57,8 @@ export interface UpstreamConfig {
   readonly dockerHub: boolean;
   readonly username: string | undefined;
   readonly password: Secret | undefined;
+  /** The file that the password came from, and that a newer one may come from. */
+  readonly passwordFile: string | undefined;
   /** The certificates that its own is checked against, as PEM; undefined for those that Node.js trusts. */
   readonly ca: string | undefined;
   /** The client certificate, as PEM. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadTestConfig } from '../../test/support/config-sources.ts';
+import { loadTestConfig, type TestSources } from '../../test/support/config-sources.ts';
 import { builtinUpstreams } from './builtin-upstreams.ts';
 import type { UpstreamConfig } from './config.ts';
 import type { LoadedConfig } from './load-config.ts';
@@ -125,6 +125,7 @@ log: { level: info, format: json }
   const hub = upstreamOf(loaded, 'docker.io');
   assert.equal(hub.username, 'u');
   assert.equal(hub.password?.reveal(), 'swordfish');
+  assert.equal(hub.passwordFile, '/run/secrets/hub');
   const corp = upstreamOf(loaded, 'registry.corp:5443');
   assert.deepEqual(
     { ...corp, urls: corp.urls.map(String) },
@@ -136,6 +137,7 @@ log: { level: info, format: json }
       dockerHub: false,
       username: undefined,
       password: undefined,
+      passwordFile: undefined,
       ca,
       cert: undefined,
       key: undefined,
@@ -193,6 +195,31 @@ test('what a higher source gives takes the place of its alternative below', () =
   const hub = upstreamOf(loadTestConfig({ yaml, env }), 'docker.io');
   assert.equal(hub.password?.reveal(), 'p');
   assert.deepEqual(hub.urls.map(String), ['https://c/']);
+});
+
+test('a name and a password are given by the file, by the environment and by flags, each in a file or as it is', () => {
+  const name = 'upstreams.docker.io';
+  const variables = { ENTREPOT_UPSTREAMS_DOCKER_IO_USERNAME: 'u' };
+  const byFlag = `${name}.username=u`;
+  const asItIs: TestSources[] = [
+    { yaml: 'upstreams: { docker.io: { username: u, password: p } }' },
+    { env: { ...variables, ENTREPOT_UPSTREAMS_DOCKER_IO_PASSWORD: 'p' } },
+    { flags: { set: [byFlag, `${name}.password=p`] } },
+  ];
+  const inFile: TestSources[] = [
+    { yaml: 'upstreams: { docker.io: { username: u, passwordFile: secret } }' },
+    { env: { ...variables, ENTREPOT_UPSTREAMS_DOCKER_IO_PASSWORD_FILE: 'secret' } },
+    { flags: { set: [byFlag, `${name}.passwordFile=secret`] } },
+  ];
+  for (const [sources, file] of [
+    [asItIs, undefined],
+    [inFile, 'secret'],
+  ] as const) {
+    for (const source of sources) {
+      const hub = upstreamOf(loadTestConfig({ ...source, files: { secret: 'p\n' } }), 'docker.io');
+      assert.deepEqual([hub.username, hub.password?.reveal(), hub.passwordFile], ['u', 'p', file]);
+    }
+  }
 });
 
 test('values that YAML reads as numbers are taken where they are one thing only', () => {

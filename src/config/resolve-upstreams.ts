@@ -45,6 +45,7 @@ function resolveUpstream(source: UpstreamSource): UpstreamConfig {
     dockerHub: name === 'docker.io',
     username: parsed.username,
     password: passwordText === undefined ? undefined : new Secret(passwordText),
+    passwordFile: parsed.passwordFile,
     ca: readPem(source, 'ca', 'CERTIFICATE'),
     cert: readPem(source, 'cert', 'CERTIFICATE'),
     key: keyText === undefined ? undefined : new Secret(keyText),

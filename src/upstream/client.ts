@@ -19,8 +19,8 @@ import { blobPath, manifestPath, pageQuery, referrersPath, tagsPathOf } from '..
 import type { Clock } from '../util/clock.ts';
 import { encodingOf } from './answer-content.ts';
 import { errorOfAnswer, readBounded } from './answers.ts';
-import type { Credentials } from './auth/tokens.ts';
 import { blobContentOf } from './blob-content.ts';
+import type { CredentialSource } from './credentials/credential-source.ts';
 import { RegistryExchange } from './exchange.ts';
 import { namesOf, nextPage, nextQuery } from './list-answer.ts';
 import { descriptorOfHead, manifestOfAnswer } from './manifest-answer.ts';
@@ -38,7 +38,8 @@ export interface UpstreamOptions {
   readonly name: string;
   /** The registry's servers, tried in order. */
   readonly urls: readonly URL[];
-  readonly credentials?: Credentials | undefined;
+  /** Who it is asked as; nobody, when there is none. */
+  readonly credentials?: CredentialSource | undefined;
   readonly tokenHosts?: readonly string[];
   readonly identity?: TlsIdentity;
   readonly transport: Transport;

@@ -2,7 +2,8 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Clock } from '../util/clock.ts';
 import { discard, readBounded } from './answers.ts';
 import { Authenticator } from './auth/authenticator.ts';
-import { type Credentials, TokenCache } from './auth/tokens.ts';
+import { TokenCache, type TokenRequest } from './auth/tokens.ts';
+import type { CredentialSource } from './credentials/credential-source.ts';
 import type { TlsIdentity } from './transport/connect.ts';
 import type { Answer } from './transport/connection.ts';
 import { TransportError } from './transport/errors.ts';
@@ -23,7 +24,7 @@ export interface ExchangeOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly userAgent: string;
-  readonly credentials: Credentials | undefined;
+  readonly credentials: CredentialSource | undefined;
   readonly tokenHosts: readonly string[];
   readonly identity: TlsIdentity;
 }
@@ -51,7 +52,7 @@ export class RegistryExchange {
     this.#options = options;
     const { ca, insecure, cert } = options.identity;
     this.#strangerIdentity = cert === undefined ? options.identity : { ca, insecure };
-    this.#tokens = new TokenCache((url, headers, signal) => this.#fetchToken(url, headers, signal), options.clock);
+    this.#tokens = new TokenCache((request, signal) => this.#fetchToken(request, signal), options.clock);
     this.#own = new Authenticator({
       server: base,
       credentials: options.credentials,
@@ -144,17 +145,16 @@ export class RegistryExchange {
     return answer.head;
   }
 
-  async #fetchToken(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Uint8Array> {
-    const all = {
+  async #fetchToken(request: TokenRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const { url } = request;
+    const headers = {
       'user-agent': this.#options.userAgent,
       'accept-encoding': 'identity',
       accept: 'application/json',
-      ...headers,
+      ...request.headers,
     };
-    const answer = await this.#options.transport.request(
-      { method: 'GET', url, headers: all, identity: this.#identityFor(url) },
-      signal,
-    );
+    const identity = this.#identityFor(url);
+    const answer = await this.#options.transport.request({ ...request, headers, identity }, signal);
     const { status } = answer.head;
     if (status === 200) return readBounded(answer, maxTokenBytes);
     answer.body.close();

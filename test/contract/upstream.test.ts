@@ -1,4 +1,5 @@
 import { UpstreamRegistry } from '../../src/upstream/client.ts';
+import { fixedCredentials } from '../../src/upstream/credentials/credential-source.ts';
 import { Transport } from '../../src/upstream/transport/transport.ts';
 import { systemClock } from '../../src/util/clock.ts';
 import type { RegistryCapabilities } from '../support/contract-suite.ts';
@@ -18,7 +19,7 @@ function upstreamContract(
     async (content) => {
       const server = await startTestRegistry({ content, quirks, auth });
       const transport = new Transport();
-      const credentials = auth.kind === 'basic' ? auth : undefined;
+      const credentials = auth.kind === 'basic' ? fixedCredentials(auth) : undefined;
       const registry = new UpstreamRegistry({
         name: 'test',
         urls: [new URL(server.url)],

@@ -95,6 +95,7 @@ function upstreamOf(upstream: TestCacheOptions['upstreams'][number]): UpstreamCo
     dockerHub: false,
     username: undefined,
     password: undefined,
+    passwordFile: undefined,
     ca: undefined,
     cert: undefined,
     key: undefined,

@@ -1,6 +1,11 @@
 import type { TestContext } from 'node:test';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { type UpstreamOptions, UpstreamRegistry } from '../../src/upstream/client.ts';
+import {
+  type CredentialSource,
+  type Credentials,
+  fixedCredentials,
+} from '../../src/upstream/credentials/credential-source.ts';
 import type { UpstreamEvent } from '../../src/upstream/observer.ts';
 import { Transport, type TransportOptions } from '../../src/upstream/transport/transport.ts';
 import { ManualClock } from './clock.ts';
@@ -16,8 +21,12 @@ export const latest = parseTag('latest');
 export const patient = new AbortController().signal;
 
 /** What a client is made with; what is left out is as in the product, with a clock that stands still. */
-export interface TestClientOptions extends Partial<Omit<UpstreamOptions, 'transport' | 'clock'>>, TransportOptions {
+export interface TestClientOptions
+  extends Partial<Omit<UpstreamOptions, 'transport' | 'clock' | 'credentials'>>,
+    TransportOptions {
   readonly clock?: ManualClock;
+  /** A source of credentials, or what never changes. */
+  readonly credentials?: CredentialSource | Credentials | undefined;
 }
 
 /** The upstream client over a transport of its own. */
@@ -37,7 +46,7 @@ export function makeClient(
   urls: readonly string[],
   options: TestClientOptions = {},
 ): TestClient {
-  const { limits, proxyFor, clock = new ManualClock(), ...rest } = options;
+  const { limits, proxyFor, clock = new ManualClock(), credentials, ...rest } = options;
   const transport = new Transport({
     ...(limits === undefined ? {} : { limits }),
     ...(proxyFor === undefined ? {} : { proxyFor }),
@@ -55,6 +64,7 @@ export function makeClient(
       fetched: (_upstream, bytes) => fetched.push(bytes),
     },
     ...rest,
+    credentials: credentials && !('current' in credentials) ? fixedCredentials(credentials) : credentials,
     transport,
     clock,
   });

@@ -44,7 +44,9 @@ export const upstreamSchema = z.strictObject({
   }),
   passwordFile: text.optional().register(about, {
     type: 'path',
-    description: 'A file that holds the password; a line break at its end does not count. Instead of `password`.',
+    description:
+      'A file that holds the password; a line break at its end does not count. It is read again when it changes. Instead ' +
+      'of `password`.',
   }),
   ca: text.optional().register(about, {
     type: 'path',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ManualClock } from '../../../test/support/clock.ts';
 import { headOf } from '../../../test/support/upstream-answer.ts';
+import { fixedCredentials } from '../credentials/credential-source.ts';
 import type { ResponseHead } from '../transport/head.ts';
 import { Authenticator, type AuthenticatorOptions } from './authenticator.ts';
 import { TokenCache } from './tokens.ts';
@@ -10,7 +11,7 @@ const patient = new AbortController().signal;
 const scope = 'repository:library/app:pull';
 const bearer = 'Bearer realm="https://r.test/token",service="s"';
 const basic = 'Basic realm="r"';
-const credentials = { username: 'u', password: 'p' };
+const credentials = fixedCredentials({ username: 'u', password: 'p' });
 const basicValue = 'Basic dTpw';
 
 function challengeOf(value: string): ResponseHead {
@@ -20,7 +21,7 @@ function challengeOf(value: string): ResponseHead {
 /** An authenticator whose server answers `/v2/` so; its token server gives out token-1, token-2 and so on. */
 function setUp(pingAnswer: ResponseHead | (() => Promise<ResponseHead>), options: Partial<AuthenticatorOptions> = {}) {
   const seen = { pings: 0, tokens: [] as URL[] };
-  const tokens = new TokenCache(async (url) => {
+  const tokens = new TokenCache(async ({ url }) => {
     seen.tokens.push(url);
     return Buffer.from(`{"token":"token-${seen.tokens.length}"}`);
   }, new ManualClock());

@@ -1,14 +1,17 @@
+import { RegistryError } from '../../oci/errors.ts';
 import { singleFlight } from '../../util/single-flight.ts';
+import { areSameCredentials, type CredentialSource, type Credentials } from '../credentials/credential-source.ts';
 import type { ResponseHead } from '../transport/head.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import { checkRealm } from './realm.ts';
-import { basicAuthorization, type Credentials, type TokenCache, type TokenQuestion } from './tokens.ts';
+import { basicAuthorization, type TokenCache, type TokenQuestion } from './tokens.ts';
 
 /** What an authenticator is made with. */
 export interface AuthenticatorOptions {
   /** The server that is authenticated to. */
   readonly server: URL;
-  readonly credentials: Credentials | undefined;
+  /** Whose credentials it gets; nobody's when there is none. */
+  readonly credentials: CredentialSource | undefined;
   /** Hosts besides the server's own domain that may make its tokens. */
   readonly tokenHosts: readonly string[];
   readonly tokens: TokenCache;
@@ -16,9 +19,10 @@ export interface AuthenticatorOptions {
   readonly ping?: (signal: AbortSignal) => Promise<ResponseHead>;
 }
 
-/** An `Authorization` header, and the question whose token it holds, if it does. */
+/** An `Authorization` header, who it is for, and the question whose token it holds, if it does. */
 interface Authorization {
   readonly value: string;
+  readonly credentials: Credentials | undefined;
   readonly question: TokenQuestion | undefined;
 }
 
@@ -57,6 +61,8 @@ export class Authenticator {
     const challenge = chooseChallenge(head);
     if (!challenge) return undefined;
     this.#challenge = challenge;
+    const { server, credentials } = this.#options;
+    if (sent?.credentials && !sent.question) credentials?.refused(server, sent.credentials);
     if (sent?.question) this.#options.tokens.reject(sent.question, sent.value.slice('Bearer '.length));
     const next = await this.#answer(challenge, scope, signal);
     return next?.value === sent?.value ? undefined : next;
@@ -71,14 +77,36 @@ export class Authenticator {
     });
   }
 
+  // Credentials that the token server refuses may have been replaced meanwhile: then the newer ones are tried, once.
   async #answer(challenge: Challenge, scope: string, signal: AbortSignal): Promise<Authorization | undefined> {
-    const { server, credentials, tokenHosts, tokens } = this.#options;
+    const { server, credentials: source } = this.#options;
+    const credentials = await source?.current(server, signal);
+    try {
+      return await this.#answerAs(credentials, challenge, scope, signal);
+    } catch (error) {
+      if (!source || !credentials || !(error instanceof RegistryError && error.code === 'DENIED')) throw error;
+      source.refused(server, credentials);
+      const newer = await source.current(server, signal);
+      if (areSameCredentials(newer, credentials)) throw error;
+      return this.#answerAs(newer, challenge, scope, signal);
+    }
+  }
+
+  async #answerAs(
+    credentials: Credentials | undefined,
+    challenge: Challenge,
+    scope: string,
+    signal: AbortSignal,
+  ): Promise<Authorization | undefined> {
+    const { server, tokenHosts, tokens } = this.#options;
     if (challenge.scheme === 'basic') {
-      return credentials && { value: basicAuthorization(credentials), question: undefined };
+      // Only a token server knows what to do with an identity token.
+      if (!credentials || 'identityToken' in credentials) return undefined;
+      return { value: basicAuthorization(credentials), credentials, question: undefined };
     }
     const realm = checkRealm(challenge.parameters.get('realm') ?? '', server, tokenHosts);
     const question = { realm, service: challenge.parameters.get('service'), scope, credentials };
-    return { value: `Bearer ${await tokens.get(question, signal)}`, question };
+    return { value: `Bearer ${await tokens.get(question, signal)}`, credentials, question };
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ManualClock } from '../../../test/support/clock.ts';
-import { basicAuthorization, TokenCache, type TokenQuestion } from './tokens.ts';
+import { basicAuthorization, TokenCache, type TokenQuestion, type TokenRequest } from './tokens.ts';
 
 const patient = new AbortController().signal;
 const question: TokenQuestion = {
@@ -11,9 +11,7 @@ const question: TokenQuestion = {
   credentials: undefined,
 };
 
-interface Asked {
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
+interface Asked extends TokenRequest {
   readonly signal: AbortSignal;
 }
 
@@ -21,8 +19,8 @@ interface Asked {
 function setUp(...bodies: unknown[]) {
   const clock = new ManualClock();
   const asked: Asked[] = [];
-  const cache = new TokenCache(async (url, headers, signal) => {
-    asked.push({ url, headers, signal });
+  const cache = new TokenCache(async (request, signal) => {
+    asked.push({ ...request, signal });
     const body = bodies[asked.length - 1] ?? { token: `token-${asked.length}`, expires_in: 300 };
     return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
   }, clock);
@@ -61,6 +59,21 @@ describe('what is asked of the token server', () => {
     // RFC 7617, section 2: its own example.
     const example = basicAuthorization({ username: 'Aladdin', password: 'open sesame' });
     assert.equal(example, 'Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==');
+  });
+
+  test('an identity token goes in a form, by POST, and in no URL or header', async () => {
+    const { asked, get } = setUp({ access_token: 'token-1' });
+    assert.equal(await get({ credentials: { identityToken: 'i+d/t=' } }), 'token-1');
+    const { method, url, headers, body } = asked[0]!;
+    assert.deepEqual([method, url.href], ['POST', 'https://auth.test/token?account=a']);
+    assert.deepEqual(headers, { 'content-type': 'application/x-www-form-urlencoded' });
+    assert.deepEqual(Object.fromEntries(new URLSearchParams(body)), {
+      grant_type: 'refresh_token',
+      client_id: 'entrepot',
+      service: 'registry.test',
+      scope: 'repository:library/app:pull',
+      refresh_token: 'i+d/t=',
+    });
   });
 
   test('the realm that was handed in stays as it was', async () => {
@@ -173,7 +186,7 @@ describe('any number of waiters', () => {
   function setUpHeld() {
     const answers: PromiseWithResolvers<Uint8Array>[] = [];
     const signals: AbortSignal[] = [];
-    const cache = new TokenCache((_url, _headers, signal) => {
+    const cache = new TokenCache((_request, signal) => {
       const answer = Promise.withResolvers<Uint8Array>();
       answers.push(answer);
       signals.push(signal);

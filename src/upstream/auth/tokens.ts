@@ -1,12 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts';
 import { type Clock, isWithin } from '../../util/clock.ts';
 import { singleFlight } from '../../util/single-flight.ts';
-
-/** A user and a password. */
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
+import { type Credentials, credentialKey, type Password } from '../credentials/credential-source.ts';
 
 /** Where tokens are made, and for what. */
 export interface TokenQuestion {
@@ -16,12 +11,17 @@ export interface TokenQuestion {
   readonly credentials: Credentials | undefined;
 }
 
+/** A request to a token server. */
+export interface TokenRequest {
+  readonly method: 'GET' | 'POST';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Only ASCII. */
+  readonly body?: string;
+}
+
 /** Gets the JSON that a token server answers with; the body is bounded. It throws when the status is not 200. */
-export type TokenFetch = (
-  url: URL,
-  headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-) => Promise<Uint8Array>;
+export type TokenFetch = (request: TokenRequest, signal: AbortSignal) => Promise<Uint8Array>;
 
 interface Token {
   readonly value: string;
@@ -34,6 +34,7 @@ interface Token {
 const minLifeMs = 60_000;
 // A token is renewed while a tenth of its life is left, at most this long before it ends: clocks differ, requests take time.
 const maxEarlyMs = 30_000;
+const clientId = 'entrepot'; // the specification wants one, and leaves it to the client
 const maxTokens = 10_000; // one for each repository and credential in use; beyond that the oldest goes
 
 /** The tokens of one upstream: each fetched once for any number of waiters, and used until shortly before it ends. */
@@ -67,10 +68,7 @@ export class TokenCache {
 
   async #renew(key: string, question: TokenQuestion, signal: AbortSignal): Promise<string> {
     const askedAtMs = this.#clock.now();
-    const { value, lifeMs } = parseToken(
-      await this.#fetch(urlOf(question), headersOf(question), signal),
-      question.realm,
-    );
+    const { value, lifeMs } = parseToken(await this.#fetch(requestOf(question), signal), question.realm);
     if (this.#tokens.size >= maxTokens) this.#tokens.delete(this.#tokens.keys().next().value!);
     this.#tokens.delete(key);
     this.#tokens.set(key, { value, askedAtMs, useMs: lifeMs - Math.min(lifeMs / 10, maxEarlyMs) });
@@ -78,23 +76,34 @@ export class TokenCache {
   }
 }
 
+// Other credentials have other tokens: what a rotated password was given for ends with it.
 function keyOf({ realm, service, scope, credentials }: TokenQuestion): string {
-  return JSON.stringify([realm.href, service, scope, credentials?.username, credentials?.password]);
+  return JSON.stringify([realm.href, service, scope, credentialKey(credentials)]);
 }
 
-function urlOf({ realm, service, scope }: TokenQuestion): URL {
+function requestOf({ realm, service, scope, credentials }: TokenQuestion): TokenRequest {
+  const asked = {
+    ...(service === undefined ? {} : { service }),
+    ...(scope === undefined ? {} : { scope }),
+  };
+  if (credentials && 'identityToken' in credentials) {
+    // By POST alone (distribution's OAuth 2 specification), so that the token stands in nobody's log of URLs.
+    const form = {
+      grant_type: 'refresh_token',
+      client_id: clientId,
+      ...asked,
+      refresh_token: credentials.identityToken,
+    };
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    return { method: 'POST', url: realm, headers, body: String(new URLSearchParams(form)) };
+  }
   const url = new URL(realm);
-  if (service !== undefined) url.searchParams.set('service', service);
-  if (scope !== undefined) url.searchParams.set('scope', scope);
-  return url;
-}
-
-function headersOf({ credentials }: TokenQuestion): Record<string, string> {
-  return credentials ? { authorization: basicAuthorization(credentials) } : {};
+  for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
+  return { method: 'GET', url, headers: credentials ? { authorization: basicAuthorization(credentials) } : {} };
 }
 
 /** The value of an `Authorization` header for the basic scheme (RFC 7617). */
-export function basicAuthorization({ username, password }: Credentials): string {
+export function basicAuthorization({ username, password }: Password): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 

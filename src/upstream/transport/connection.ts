@@ -84,7 +84,7 @@ export class Connection {
   }
 
   /**
-   * Sends a request without a body, and resolves when the head of the answer is there. `freed` is called when the body
+   * Sends a request, and resolves when the head of the answer is there. `freed` is called when the body
    * has come and the connection can serve again.
    * @throws TransportError
    */

@@ -5,13 +5,15 @@ import { TransportError } from './errors.ts';
 import { renderHead } from './head.ts';
 import type { ProxyChoice } from './proxy-env.ts';
 
-/** A request without a body. */
+/** A request; one that changes nothing, as it may be sent twice. */
 export interface TransportRequest {
-  readonly method: 'GET' | 'HEAD';
+  readonly method: 'GET' | 'HEAD' | 'POST';
   readonly url: URL;
   /** Header fields besides Host and Connection. */
   readonly headers: Readonly<Record<string, string>>;
   readonly identity: TlsIdentity;
+  /** Only ASCII, and small: the form of a token request. */
+  readonly body?: string;
 }
 
 /** What a transport is made with. */
@@ -100,11 +102,12 @@ export class Transport {
     return connection.send(this.#render(request), exchange, () => this.#keep(connection, request));
   }
 
-  #render({ method, url, headers }: TransportRequest): string {
+  #render({ method, url, headers, body }: TransportRequest): string {
     const proxy = url.protocol === 'http:' ? this.#proxyFor(url) : undefined;
     const target = proxy ? `${url.origin}${url.pathname}${url.search}` : `${url.pathname}${url.search}`;
-    const all = { host: url.host, ...headers, ...(proxy ? proxyAuthorization(proxy) : {}) };
-    return renderHead(method, target, Object.entries(all));
+    const length = body === undefined ? {} : { 'content-length': String(body.length) };
+    const all = { host: url.host, ...headers, ...length, ...(proxy ? proxyAuthorization(proxy) : {}) };
+    return renderHead(method, target, Object.entries(all)) + (body ?? '');
   }
 
   #keep(connection: Connection, { url, identity }: TransportRequest): void {

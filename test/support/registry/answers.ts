@@ -25,6 +25,8 @@ export interface AnsweredRequest {
   readonly headers: IncomingHttpHeaders;
   /** The origin that the client asked. */
   readonly ownUrl: string;
+  /** What was posted. */
+  readonly form?: URLSearchParams | undefined;
 }
 
 /** Answers a request that was let in. */

@@ -83,6 +83,7 @@ export class RegistryServer {
   }
 
   async #serve(origin: Origin, listener: Listener, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const form = request.method === 'POST' ? await readForm(request) : undefined;
     request.resume();
     const left = new AbortController();
     response.on('close', () => left.abort());
@@ -98,7 +99,7 @@ export class RegistryServer {
     const answer =
       fault.kind === 'answer'
         ? faultAnswer(fault.answer)
-        : this.#answer(origin, { method, route, headers, ownUrl }, quirks);
+        : this.#answer(origin, { method, route, headers, ownUrl, form }, quirks);
     const { clock } = this.#options;
     await send(answer, { request, response, record, quirks, fault, clock, listener, gone: left.signal });
   }
@@ -108,7 +109,9 @@ export class RegistryServer {
     const { auth } = this.#options;
     const tokenListener = this.#listeners.get('token');
     if (route.name === 'token' && this.tokens !== undefined && (tokenListener === undefined || origin === 'token')) {
-      return this.tokens.answer(headers, route.query, quirks);
+      return request.form
+        ? this.tokens.answerForm(request.form, quirks)
+        : this.tokens.answer(headers, route.query, quirks);
     }
     if (route.name === 'cdn' && origin !== 'token')
       return answerSigned(this.#context, request, quirks, origin === 'cdn');
@@ -118,6 +121,12 @@ export class RegistryServer {
     const answer = refused ?? answerRequest(this.#context, request, quirks);
     return { ...answer, headers: { 'docker-distribution-api-version': 'registry/2.0', ...answer.headers } };
   }
+}
+
+async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  return new URLSearchParams(Buffer.concat(parts).toString());
 }
 
 function faultAnswer({ status, headers = {}, body }: FaultAnswer): Answer {

@@ -9,6 +9,8 @@ export interface BearerAuth {
   /** The one user there is; nobody can log in without. */
   readonly username?: string;
   readonly password?: string;
+  /** What stands for the user, too, when it is posted in a form (OAuth 2's refresh token). */
+  readonly identityToken?: string;
   /** The repositories that only the user may read. The set may change while the registry runs. */
   readonly guarded?: ReadonlySet<string>;
   /** With false, nobody gets a token without credentials. */
@@ -60,7 +62,19 @@ export class TokenServer {
     if (!isUser && (authorization !== undefined || !anonymous)) {
       return errorAnswer(401, 'UNAUTHORIZED', 'incorrect username or password');
     }
-    const wanted = query.getAll('scope').flatMap((scope) => repositoryOfScope(scope) ?? []);
+    return this.#issueFor(isUser, query.getAll('scope'), quirks);
+  }
+
+  /** Answers a form that was posted, as OAuth 2 has it. */
+  answerForm(form: URLSearchParams, quirks: Quirks): Answer {
+    const { identityToken } = this.#auth;
+    const isUser = form.get('grant_type') === 'refresh_token' && form.get('refresh_token') === identityToken;
+    if (!isUser || !form.get('client_id')) return errorAnswer(401, 'UNAUTHORIZED', 'invalid refresh token');
+    return this.#issueFor(true, form.getAll('scope'), quirks);
+  }
+
+  #issueFor(isUser: boolean, scopes: readonly string[], quirks: Quirks): Answer {
+    const wanted = scopes.flatMap((scope) => repositoryOfScope(scope) ?? []);
     const mayPull = (repository: string) =>
       isUser ||
       (!this.#auth.guarded?.has(repository) && !(quirks.hidesUnknownRepositories && !this.#isKnown(repository)));
