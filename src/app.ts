@@ -24,6 +24,8 @@ import { openFileStore } from './store/fs.ts';
 import { UpstreamRegistry } from './upstream/client.ts';
 import type { CredentialTools } from './upstream/credentials/credential-tools.ts';
 import { openCredentials } from './upstream/credentials/open-credentials.ts';
+import type { CircuitPolicy } from './upstream/health/circuit.ts';
+import { type HealthObserver, UpstreamHealth } from './upstream/health/upstream-health.ts';
 import type { UpstreamObserver } from './upstream/observer.ts';
 import type { RetryPolicy } from './upstream/retry.ts';
 import type { TransportLimits } from './upstream/transport/connection.ts';
@@ -43,6 +45,7 @@ export interface AppOptions {
   readonly limits?: Partial<TransportLimits>;
   readonly retry?: Partial<RetryPolicy>;
   readonly download?: Partial<DownloadPolicy>;
+  readonly circuit?: Partial<CircuitPolicy>;
 }
 
 /** A cache that is serving. */
@@ -79,20 +82,27 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   });
   const tools = await openCache(config, options, { clock, log }, stack);
   const version = packageVersion();
-  const metrics = createMetrics({ downloadsInFlight: () => tools.downloads.count, store: () => tools.index.totals() });
+  const healths: UpstreamHealth[] = [];
+  const metrics = createMetrics({
+    downloadsInFlight: () => tools.downloads.count,
+    store: () => tools.index.totals(),
+    upstreams: () => healths.map(({ status }) => status),
+  });
   const observer = observeUpstreams(metrics, log);
   const stopping = new AbortController();
   stack.push(() => stopping.abort());
   const registries = config.upstreams.map((upstream) => {
     const { retry = {}, env = process.env } = options;
+    const health = watchHealth(upstream, options, { clock, log, metrics });
+    healths.push(health);
     const userAgent = `Entrepot/${version}`;
     const client = openUpstream(
       upstream,
-      { transport, clock, observer, retry, userAgent },
+      { transport, clock, observer, health, retry, userAgent },
       { clock, log, env, stopping: stopping.signal },
     );
     const { name, alias, names, dockerHub } = upstream;
-    return { name, alias, names, dockerHub, registry: new PullThrough(name, client, tools) };
+    return { name, alias, names, dockerHub, registry: new PullThrough(name, client, tools, health) };
   });
   // What is left after the last request ends first, then what it writes to: nothing writes to what is closed.
   stack.push(async () => void (await Promise.all(registries.map(({ registry }) => registry.settled()))));
@@ -161,6 +171,7 @@ interface UpstreamTools {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly observer: UpstreamObserver;
+  readonly health: UpstreamHealth;
   readonly retry: Partial<RetryPolicy>;
   readonly userAgent: string;
 }
@@ -184,14 +195,27 @@ function openUpstream(
   });
 }
 
+function watchHealth(
+  { name, rateLimitReserve }: UpstreamConfig,
+  { circuit = {} }: AppOptions,
+  { clock, log, metrics }: { clock: Clock; log: Log; metrics: Metrics },
+): UpstreamHealth {
+  const observer: HealthObserver = {
+    opened(upstream, reason, untilMs) {
+      metrics.circuitOpenings.inc({ upstream });
+      log.warn({ upstream, reason, until: new Date(untilMs).toISOString() }, 'upstream left alone');
+    },
+    closed: (upstream, openedForMs) => log.info({ upstream, ms: openedForMs }, 'upstream well again'),
+  };
+  return new UpstreamHealth({ name, clock, random: Math.random, reserve: rateLimitReserve, circuit, observer });
+}
+
 function observeUpstreams(metrics: Metrics, log: Log): UpstreamObserver {
   return {
     fetched: (upstream, bytes) => metrics.fetchedBytes.inc({ upstream }, bytes),
-    answered({ upstream, operation, method, result, durationMs, headers }) {
+    answered({ upstream, operation, method, result, durationMs }) {
       metrics.upstreamRequests.inc({ upstream, operation, method, result });
       metrics.upstreamSeconds.observe({ upstream, operation }, durationMs / 1000);
-      const remaining = /^\d+/.exec(headers?.get('ratelimit-remaining') ?? '')?.[0];
-      if (remaining !== undefined) metrics.rateLimitRemaining.set({ upstream }, Number(remaining));
       log.debug({ upstream, operation, method, result, ms: Math.round(durationMs) }, 'upstream answered');
     },
   };

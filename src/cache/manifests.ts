@@ -4,6 +4,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference, type Reference, type Repository, type Tag } from '../oci/reference.ts';
 import type { CacheOutcome, Manifest, ManifestDescriptor, Registry } from '../oci/registry.ts';
 import { singleFlight, unlessAborted } from '../util/single-flight.ts';
+import type { Allowance } from './allowance.ts';
 import { decide, judge } from './freshness.ts';
 import type { CacheTools } from './tools.ts';
 
@@ -24,15 +25,17 @@ export class ManifestCache {
   readonly #registry: string;
   readonly #upstream: Registry;
   readonly #tools: CacheTools;
+  readonly #allowance: Allowance;
   readonly #manifests = singleFlight<Manifest>();
   readonly #tags = singleFlight<ManifestDescriptor>();
   #troubleUntilMs = 0;
   #trouble = '';
 
-  constructor(registry: string, upstream: Registry, tools: CacheTools) {
+  constructor(registry: string, upstream: Registry, tools: CacheTools, allowance: Allowance) {
     this.#registry = registry;
     this.#upstream = upstream;
     this.#tools = tools;
+    this.#allowance = allowance;
   }
 
   async resolve(repository: Repository, reference: Reference, signal: AbortSignal): Promise<ManifestDescriptor> {
@@ -82,6 +85,8 @@ export class ManifestCache {
     const { digest, mediaType, sizeBytes } = entry;
     const known = { digest, mediaType, sizeBytes };
     if (decide(entry, freshness, clock.now()) === 'fresh') return { ...known, outcome: { kind: 'hit' } };
+    const low = this.#allowance.isLow();
+    if (low !== undefined) return { ...known, outcome: { kind: 'stale', reason: low } };
     if (clock.now() < this.#troubleUntilMs) return { ...known, outcome: { kind: 'stale', reason: this.#trouble } };
     try {
       const current = await this.#askSoon(key, tag, signal);

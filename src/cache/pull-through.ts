@@ -14,6 +14,7 @@ import type {
   RequestedRange,
   TagList,
 } from '../oci/registry.ts';
+import { type Allowance, unlimited } from './allowance.ts';
 import { BlobCache } from './blobs.ts';
 import { ManifestCache } from './manifests.ts';
 import type { CacheTools } from './tools.ts';
@@ -29,12 +30,12 @@ export class PullThrough implements Registry {
   readonly #manifests: ManifestCache;
 
   /** @param name the upstream's name, under which its content is kept: it never changes its meaning */
-  constructor(name: string, upstream: Registry, tools: CacheTools) {
+  constructor(name: string, upstream: Registry, tools: CacheTools, allowance: Allowance = unlimited) {
     this.#name = name;
     this.#upstream = upstream;
     this.#tools = tools;
     this.#blobs = new BlobCache(name, upstream, tools);
-    this.#manifests = new ManifestCache(name, upstream, tools);
+    this.#manifests = new ManifestCache(name, upstream, tools, allowance);
   }
 
   resolveManifest(repository: Repository, reference: Reference, signal: AbortSignal): Promise<ManifestDescriptor> {

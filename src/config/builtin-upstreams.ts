@@ -7,6 +7,8 @@ export interface BuiltinUpstream {
   readonly names?: readonly string[];
   /** Only where tokens come from another domain. */
   readonly tokenHosts?: readonly string[];
+  /** Only where pulls are limited, and the registry tells how many are left. */
+  readonly rateLimitReserve?: string;
 }
 
 /** The public registries that need no configuration, most used first. */
@@ -14,6 +16,7 @@ export const builtinUpstreams: Readonly<Record<string, BuiltinUpstream>> = {
   'docker.io': {
     url: 'https://registry-1.docker.io',
     names: ['index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com'],
+    rateLimitReserve: '10%',
   },
   'ghcr.io': {},
   'quay.io': {},

@@ -69,7 +69,12 @@ export interface UpstreamConfig {
   readonly insecure: boolean;
   /** Hosts outside its own domain that may hand out its tokens. */
   readonly tokenHosts: readonly string[];
+  /** How much of its pull rate limit is kept for content that is not here. */
+  readonly rateLimitReserve: RateLimitReserve;
 }
+
+/** So many pulls, or a part of the limit. */
+export type RateLimitReserve = { readonly count: number } | { readonly part: number };
 
 /** How much is logged: what pino calls its levels. */
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;

@@ -143,6 +143,7 @@ log: { level: info, format: json }
       key: undefined,
       insecure: false,
       tokenHosts: [],
+      rateLimitReserve: { count: 0 },
     },
   );
   assert.equal(loaded.config.domain, 'registry.example.com');
@@ -234,4 +235,16 @@ test('values that YAML reads as numbers are taken where they are one thing only'
 test('anchors and aliases of YAML are followed', () => {
   const yaml = 'upstreams:\n  a.example: &c { username: u, password: p }\n  b.example: *c\n';
   assert.equal(upstreamOf(loadTestConfig({ yaml }), 'b.example').password?.reveal(), 'p');
+});
+
+test('a tenth of Docker Hub’s limit is kept for what is not here, of no other registry’s anything, unless it is said', () => {
+  const reserveOf = (loaded: LoadedConfig, name: string) => upstreamOf(loaded, name).rateLimitReserve;
+  const implied = loadTestConfig({});
+  assert.deepEqual([reserveOf(implied, 'docker.io'), reserveOf(implied, 'quay.io')], [{ part: 0.1 }, { count: 0 }]);
+  assert.equal(implied.origins.get('upstreams.docker.io.rateLimitReserve'), 'built in');
+  const given = loadTestConfig({
+    yaml: 'upstreams: { docker.io: { rateLimitReserve: 20 }, quay.io: { rateLimitReserve: 5% } }',
+    env: { ENTREPOT_UPSTREAMS_QUAY_IO_RATE_LIMIT_RESERVE: '7' },
+  });
+  assert.deepEqual([reserveOf(given, 'docker.io'), reserveOf(given, 'quay.io')], [{ count: 20 }, { count: 7 }]);
 });

@@ -51,6 +51,7 @@ function resolveUpstream(source: UpstreamSource): UpstreamConfig {
     key: keyText === undefined ? undefined : new Secret(keyText),
     insecure: parsed.insecure ?? false,
     tokenHosts: parsed.tokenHosts ?? [],
+    rateLimitReserve: parsed.rateLimitReserve ?? { count: 0 },
   };
 }
 

@@ -42,6 +42,8 @@ export interface RegistryErrorOptions {
   detail?: unknown;
   /** Response headers that belong to the error, in lower case (`content-range`, `retry-after`). */
   headers?: Record<string, string>;
+  /** When the registry was not asked at all: until when it will not be, in milliseconds since the epoch. */
+  notAskedUntilMs?: number;
 }
 
 /** The one error of every `Registry`. */
@@ -51,6 +53,7 @@ export class RegistryError extends Error {
   readonly status: number;
   readonly detail: unknown;
   readonly headers: Record<string, string>;
+  readonly notAskedUntilMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -58,6 +61,7 @@ export class RegistryError extends Error {
     this.status = options.status ?? errorStatus[code];
     this.detail = options.detail;
     this.headers = options.headers ?? {};
+    this.notAskedUntilMs = options.notAskedUntilMs;
   }
 }
 

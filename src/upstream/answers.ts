@@ -1,5 +1,6 @@
 import { type ErrorCode, RegistryError } from '../oci/errors.ts';
 import { contentOf } from './answer-content.ts';
+import { limitAdvice } from './health/rate-limit.ts';
 import type { Answer } from './transport/connection.ts';
 
 const maxErrorBytes = 16 * 1024; // a hostile registry must not fill memory; the spec's errors are far smaller
@@ -67,7 +68,7 @@ export async function errorOfAnswer(answer: Answer, upstream: string, unknown: E
     const after = headers.get('retry-after');
     return new RegistryError(
       'TOOMANYREQUESTS',
-      message,
+      `${message}; ${limitAdvice(upstream)}`,
       after === undefined ? {} : { headers: { 'retry-after': after } },
     );
   }

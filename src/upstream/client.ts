@@ -22,6 +22,7 @@ import { errorOfAnswer, readBounded } from './answers.ts';
 import { blobContentOf } from './blob-content.ts';
 import type { CredentialSource } from './credentials/credential-source.ts';
 import { RegistryExchange } from './exchange.ts';
+import type { UpstreamHealth } from './health/upstream-health.ts';
 import { namesOf, nextPage, nextQuery } from './list-answer.ts';
 import { descriptorOfHead, manifestOfAnswer } from './manifest-answer.ts';
 import type { UpstreamObserver, UpstreamOperation } from './observer.ts';
@@ -48,6 +49,8 @@ export interface UpstreamOptions {
   readonly userAgent: string;
   readonly retry?: Partial<RetryPolicy>;
   readonly observer?: UpstreamObserver;
+  /** Whether it may be asked now; always, where there is none. */
+  readonly health?: UpstreamHealth;
 }
 
 /** The spec asks registries to take 4 MiB; manifests and lists beyond twice that are no use to any client. */
@@ -75,12 +78,14 @@ export class UpstreamRegistry implements Registry {
   readonly #retrier: Retrier;
   readonly #clock: Clock;
   readonly #observer: UpstreamObserver | undefined;
+  readonly #health: UpstreamHealth | undefined;
 
   constructor(options: UpstreamOptions) {
     const { name, urls, transport, clock, userAgent, credentials } = options;
     this.#name = name;
     this.#clock = clock;
     this.#observer = options.observer;
+    this.#health = options.health;
     this.#retrier = new Retrier(
       { ...defaultRetryPolicy, ...options.retry },
       { clock, random: options.random ?? Math.random },
@@ -183,24 +188,26 @@ export class UpstreamRegistry implements Registry {
       host,
       send: (attempt: AbortSignal) => exchange.send({ method, path, headers, scope }, attempt),
     }));
+    const letOut = this.#health?.enter(request);
     const beganAtMs = this.#clock.now();
-    const observe = (result: string, answer?: Answer) =>
+    const observe = (result: string) =>
       this.#observer?.answered({
         upstream: this.#name,
         operation: request.operation,
         method,
         result,
         durationMs: this.#clock.now() - beganAtMs,
-        headers: answer?.head.headers,
       });
     let answer: Answer;
     try {
       answer = await this.#retrier.run(servers, signal);
     } catch (error) {
+      letOut?.failed(error);
       observe(error instanceof RegistryError ? error.code : 'ABORTED');
       throw error;
     }
-    observe(String(answer.head.status), answer);
+    letOut?.answered(answer.head);
+    observe(String(answer.head.status));
     if (request.ok.includes(answer.head.status)) return answer;
     throw await errorOfAnswer(answer, this.#name, request.unknown);
   }

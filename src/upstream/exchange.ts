@@ -158,7 +158,11 @@ export class RegistryExchange {
     const { status } = answer.head;
     if (status === 200) return readBounded(answer, maxTokenBytes);
     answer.body.close();
-    if (status === 429) throw new RegistryError('TOOMANYREQUESTS', `Cannot get a token: ${url.host} answered 429`);
+    if (status === 429) {
+      const after = answer.head.headers.get('retry-after');
+      const options = after === undefined ? {} : { headers: { 'retry-after': after } };
+      throw new RegistryError('TOOMANYREQUESTS', `Cannot get a token: ${url.host} answered 429`, options);
+    }
     if (status >= 500) throw new TransportError('SERVER_FAILED', `Cannot get a token: ${url.host} answered ${status}`);
     throw new RegistryError('DENIED', `Cannot get a token: ${url.host} answered ${status}; are the credentials right?`);
   }

@@ -1,5 +1,3 @@
-import type { Headers } from './transport/head.ts';
-
 /** What is asked of an upstream, as metrics and logs name it. */
 export type UpstreamOperation = 'manifest' | 'blob' | 'tags' | 'referrers' | 'catalog';
 
@@ -12,7 +10,6 @@ export interface UpstreamEvent {
   readonly result: string;
   /** Until the head of the answer was there, in milliseconds. */
   readonly durationMs: number;
-  readonly headers: Headers | undefined;
 }
 
 /** Is told what goes on between us and the upstreams. It must not throw. */

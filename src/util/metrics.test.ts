@@ -2,8 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parsePrometheusText } from '../../test/support/prometheus-text.ts';
 import { createMetrics, type MetricSources } from './metrics.ts';
+import type { UpstreamStatus } from './status.ts';
 
-const nothing: MetricSources = { downloadsInFlight: () => 0, store: async () => ({ contents: 0, sizeBytes: 0 }) };
+const nothing: MetricSources = {
+  downloadsInFlight: () => 0,
+  store: async () => ({ contents: 0, sizeBytes: 0 }),
+  upstreams: () => [],
+};
 
 test('createMetrics() counts under the labels that it is told', async () => {
   const metrics = createMetrics(nothing);
@@ -14,7 +19,7 @@ test('createMetrics() counts under the labels that it is told', async () => {
   metrics.fetchedBytes.inc({ upstream: 'docker.io' }, 700);
   const upstream = { upstream: 'docker.io', operation: 'manifest', method: 'HEAD', result: '429' };
   metrics.upstreamRequests.inc(upstream);
-  metrics.rateLimitRemaining.set({ upstream: 'docker.io' }, 76);
+  metrics.circuitOpenings.inc({ upstream: 'docker.io' });
   metrics.requestSeconds.observe({ route: 'blob', cache: 'hit' }, 0.003);
   metrics.upstreamSeconds.observe({ upstream: 'docker.io', operation: 'manifest' }, 0.2);
   const scrape = parsePrometheusText(await metrics.render());
@@ -22,7 +27,7 @@ test('createMetrics() counts under the labels that it is told', async () => {
   assert.equal(scrape.value('entrepot_served_bytes_total', { registry: 'docker.io', cache: 'hit' }), 1500);
   assert.equal(scrape.value('entrepot_upstream_fetched_bytes_total', { upstream: 'docker.io' }), 700);
   assert.equal(scrape.value('entrepot_upstream_requests_total', upstream), 1);
-  assert.equal(scrape.value('entrepot_upstream_ratelimit_remaining', { upstream: 'docker.io' }), 76);
+  assert.equal(scrape.value('entrepot_upstream_circuit_openings_total', { upstream: 'docker.io' }), 1);
   const request = { route: 'blob', cache: 'hit' };
   assert.equal(scrape.value('entrepot_request_duration_seconds_count', request), 1);
   assert.equal(scrape.value('entrepot_request_duration_seconds_bucket', { ...request, le: '0.001' }), 0);
@@ -41,6 +46,7 @@ test('createMetrics() writes label values so that they are read as they were, wh
 test('createMetrics() reads its sources at every scrape, and all of them at the first', async () => {
   let downloads = 2;
   const metrics = createMetrics({
+    ...nothing,
     downloadsInFlight: () => downloads,
     store: async () => ({ contents: 3 * downloads, sizeBytes: 1000 * downloads }),
   });
@@ -50,6 +56,25 @@ test('createMetrics() reads its sources at every scrape, and all of them at the 
     assert.equal(scrape.value('entrepot_store_contents'), 3 * downloads);
     assert.equal(scrape.value('entrepot_store_bytes'), 1000 * downloads);
   }
+});
+
+test('createMetrics() tells how each upstream is, and of its limit only while it is known', async () => {
+  const limited = { limit: 100, remaining: 76, at: '2026-01-01T00:00:00.000Z', reserved: 10 };
+  let upstreams: UpstreamStatus[] = [
+    { name: 'docker.io', circuit: { state: 'open', failures: 5 }, rateLimit: limited },
+    { name: 'ghcr.io', circuit: { state: 'closed', failures: 0 } },
+  ];
+  const metrics = createMetrics({ ...nothing, upstreams: () => upstreams });
+  const sample = async (name: string, upstream: string) =>
+    new RegExp(`^entrepot_upstream_${name}\\{upstream="${upstream}"\\} (.*)$`, 'm').exec(await metrics.render())?.[1];
+  assert.equal(await sample('circuit_state', 'docker.io'), '2');
+  assert.equal(await sample('circuit_state', 'ghcr.io'), '0');
+  assert.equal(await sample('ratelimit_limit', 'docker.io'), '100');
+  assert.equal(await sample('ratelimit_remaining', 'docker.io'), '76');
+  assert.equal(await sample('ratelimit_remaining', 'ghcr.io'), undefined);
+  upstreams = [{ name: 'docker.io', circuit: { state: 'probing', failures: 6 } }];
+  assert.equal(await sample('circuit_state', 'docker.io'), '1');
+  assert.equal(await sample('ratelimit_remaining', 'docker.io'), undefined);
 });
 
 test('createMetrics() renders everything else while the size of the store cannot be told', async () => {
@@ -73,6 +98,9 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_upstream_fetched_bytes_total: 'counter',
     entrepot_upstream_requests_total: 'counter',
     entrepot_upstream_answer_seconds: 'histogram',
+    entrepot_upstream_circuit_openings_total: 'counter',
+    entrepot_upstream_circuit_state: 'gauge',
+    entrepot_upstream_ratelimit_limit: 'gauge',
     entrepot_upstream_ratelimit_remaining: 'gauge',
   });
   for (const name of ['process_resident_memory_bytes', 'process_cpu_seconds_total']) {

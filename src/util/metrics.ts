@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { CircuitState, UpstreamStatus } from './status.ts';
 
 /** Everything that is measured; made once, and handed to whoever measures. */
 export interface Metrics {
@@ -8,7 +9,7 @@ export interface Metrics {
   readonly fetchedBytes: Counter<'upstream'>;
   readonly upstreamRequests: Counter<'upstream' | 'operation' | 'method' | 'result'>;
   readonly upstreamSeconds: Histogram<'upstream' | 'operation'>;
-  readonly rateLimitRemaining: Gauge<'upstream'>;
+  readonly circuitOpenings: Counter<'upstream'>;
   /** All of it in the text format of Prometheus, and its content type. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -18,6 +19,7 @@ export interface Metrics {
 export interface MetricSources {
   downloadsInFlight(): number;
   store(): Promise<{ readonly contents: number; readonly sizeBytes: number }>;
+  upstreams(): readonly UpstreamStatus[];
 }
 
 // From a hit in memory to the 25 s after which a request is given up.
@@ -55,12 +57,48 @@ export function createMetrics(sources: MetricSources): Metrics {
       this.set((await ask()).sizeBytes);
     },
   });
+  measureUpstreams(registers, sources);
   return {
     contentType: register.contentType,
     render: () => register.metrics(),
     ...requestMetrics(registers),
     ...upstreamMetrics(registers),
   };
+}
+
+const circuitValues: Readonly<Record<CircuitState, number>> = { closed: 0, probing: 1, open: 2 };
+
+/** What is known of the upstreams at every scrape; where nothing is known, nothing is told. */
+function measureUpstreams(registers: Registry[], sources: MetricSources): void {
+  const measure = (name: string, help: string, read: (status: UpstreamStatus) => number | undefined) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['upstream'],
+      registers,
+      collect() {
+        this.reset();
+        for (const status of sources.upstreams()) {
+          const value = read(status);
+          if (value !== undefined) this.set({ upstream: status.name }, value);
+        }
+      },
+    });
+  measure(
+    'entrepot_upstream_circuit_state',
+    'Whether upstream is asked: 0 yes, 2 it is left alone as it fails, 1 one request finds out whether it still does',
+    ({ circuit }) => circuitValues[circuit.state],
+  );
+  measure(
+    'entrepot_upstream_ratelimit_limit',
+    'How many pulls upstream grants within its window, by what it said last',
+    ({ rateLimit }) => rateLimit?.limit,
+  );
+  measure(
+    'entrepot_upstream_ratelimit_remaining',
+    'What upstream said last is left of its pull rate limit',
+    ({ rateLimit }) => rateLimit?.remaining,
+  );
 }
 
 function requestMetrics(registers: Registry[]): Pick<Metrics, 'requests' | 'requestSeconds' | 'servedBytes'> {
@@ -87,7 +125,7 @@ function requestMetrics(registers: Registry[]): Pick<Metrics, 'requests' | 'requ
   };
 }
 
-type UpstreamMetrics = Pick<Metrics, 'fetchedBytes' | 'upstreamRequests' | 'upstreamSeconds' | 'rateLimitRemaining'>;
+type UpstreamMetrics = Pick<Metrics, 'fetchedBytes' | 'upstreamRequests' | 'upstreamSeconds' | 'circuitOpenings'>;
 
 function upstreamMetrics(registers: Registry[]): UpstreamMetrics {
   return {
@@ -110,9 +148,9 @@ function upstreamMetrics(registers: Registry[]): UpstreamMetrics {
       buckets: upstreamBuckets,
       registers,
     }),
-    rateLimitRemaining: new Gauge({
-      name: 'entrepot_upstream_ratelimit_remaining',
-      help: 'What upstream said last is left of its pull rate limit',
+    circuitOpenings: new Counter({
+      name: 'entrepot_upstream_circuit_openings_total',
+      help: 'How often an upstream was left alone because it failed again and again',
       labelNames: ['upstream'],
       registers,
     }),

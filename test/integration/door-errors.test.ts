@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { parseCacheStatus } from '../support/cache-status.ts';
+import { ManualClock } from '../support/clock.ts';
 import { setDoorStage } from '../support/door-stage.ts';
 import { makeImage, seededBytes } from '../support/images.ts';
 import { type RawAnswer, rawFetch } from '../support/raw-http.ts';
@@ -145,11 +146,13 @@ describe('upstream’s trouble becomes what makes clients go elsewhere', () => {
       });
     }
     test(`429 for a ${route} is 503, with the Retry-After of upstream if there is one`, async (t) => {
-      const { url, origin } = await setDoorStage(t);
+      const clock = new ManualClock();
+      const { url, origin } = await setDoorStage(t, { cache: { clock } });
       origin.faults.tooManyRequests(({ route: asked }) => asked === route, '120');
       const limited = await rawFetch(`${url}/v2/${path}`);
       assert.deepEqual([errorOf(limited).status, errorOf(limited).code], [503, 'TOOMANYREQUESTS']);
       assert.equal(limited.headers['retry-after'], '120');
+      clock.advance(120_000);
       origin.faults.tooManyRequests(({ route: asked }) => asked === route);
       assert.equal((await rawFetch(`${url}/v2/${path}`)).headers['retry-after'], undefined);
     });

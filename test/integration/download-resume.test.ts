@@ -130,6 +130,7 @@ test('a transfer is given up after six tries without a new byte: clients are cut
   assert.equal(clock.sleeping, 0);
 
   origin.requests.clear();
+  clock.advance(2_000); // upstream was left alone, and then for twice as long
   await pullWhole(stage, digest);
   assert.deepEqual(origin.requests.lines(), [get]);
 });
@@ -184,7 +185,8 @@ for (const status of [404, 403]) {
 }
 
 test('a transfer that cannot even begin is the error of upstream, and the next request tries again', async (t) => {
-  const { stage, origin, digest, get } = await setUp(t, { cache: { retry: { rounds: 1 } } });
+  const clock = new ManualClock();
+  const { stage, origin, digest, get } = await setUp(t, { cache: { clock, retry: { rounds: 1 } } });
   origin.faults.answer('GET blob', { status: 503 });
   origin.faults.tooManyRequests('GET blob', '7');
   const answers = [await rawFetch(stage.blobUrl(digest)), await rawFetch(stage.blobUrl(digest))];
@@ -192,6 +194,7 @@ test('a transfer that cannot even begin is the error of upstream, and the next r
     answers.map(({ status }) => status),
     [502, 503],
   );
+  clock.advance(7_000);
   await pullWhole(stage, digest);
   assert.deepEqual(origin.requests.lines(), ['GET /v2/', get, get, get]);
 });

@@ -183,7 +183,6 @@ test('the observer is told of every request with its result, and of every byte o
       ['origin.test', 'catalog', 'GET', 'ABORTED'],
     ],
   );
-  assert.equal(answered[0]!.headers?.get('docker-content-digest')?.startsWith('sha256:'), true);
   assert.equal(
     fetched.reduce((sum, count) => sum + count, 0),
     bytes.length - 100,

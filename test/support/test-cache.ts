@@ -101,6 +101,7 @@ function upstreamOf(upstream: TestCacheOptions['upstreams'][number]): UpstreamCo
     key: undefined,
     insecure: false,
     tokenHosts: [],
+    rateLimitReserve: { count: 0 },
     ...given,
   };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { ManualClock } from '../../../test/support/clock.ts';
 import {
   downloadTools,
   HeldHasher,
@@ -188,6 +189,44 @@ test('it is given up when as many tries as the policy says brought no byte', asy
   assert.deepEqual(observed.failed.map(String), ['RegistryError: gone']);
   assert.equal(tools.clock.sleeping, 0);
 });
+
+test('an upstream that is left alone is waited for, and that is no try', async (t) => {
+  const { begin, tools, state, blob, observed } = setUp(t, {
+    acts: [{ endsAt: 7, breaks: unavailable() }, ...restsUntil(1_000, 2_000, 2_001)],
+    policy: { maxFruitlessTries: 1 },
+  });
+  const reading = read(begin()).then(readAll);
+  const waits: number[] = [];
+  for (let count = 0; count < 4; count++) {
+    const { delayMs } = await tools.clock.nextSleep();
+    waits.push(delayMs);
+    tools.clock.advance(delayMs);
+  }
+  assert.deepEqual(await reading, blob);
+  // The first is that of the policy; and though it may be asked again at once, a while is waited.
+  assert.deepEqual(waits, [200, 800, 1_000, 200]);
+  assert.deepEqual(state.starts, [0, 7, 7, 7, 7]);
+  assert.deepEqual(observed.resumed, [7]);
+});
+
+test('an upstream that is left alone for longer than the policy allows is not waited for', async (t) => {
+  const { begin, tools, state } = setUp(t, {
+    acts: [{ endsAt: 7, breaks: unavailable() }, ...restsUntil(60_000, 120_000, 180_001)],
+  });
+  const reading = read(begin()).then(readAll);
+  reading.catch(() => {});
+  for (let count = 0; count < 3; count++) tools.clock.advance((await tools.clock.nextSleep()).delayMs);
+  await assert.rejects(reading, /left alone/);
+  assert.deepEqual(state.starts, [0, 7, 7, 7]);
+});
+
+/** Refusals without asking, until these times from the start of the clock. */
+function restsUntil(...times: number[]): SourceAct[] {
+  const startMs = new ManualClock().now();
+  return times.map((timeMs) => ({
+    refuses: new RegistryError('UNAVAILABLE', 'left alone', { notAskedUntilMs: startMs + timeMs }),
+  }));
+}
 
 test('an error that no waiting mends ends it at once', async (t) => {
   for (const code of ['BLOB_UNKNOWN', 'DENIED', 'RANGE_INVALID'] as const) {

@@ -3,7 +3,7 @@ import { isTemporary, RegistryError } from '../../oci/errors.ts';
 import type { BlobContent, CacheOutcome, RequestedRange } from '../../oci/registry.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import { backoffMs } from '../../util/backoff.ts';
-import type { Clock } from '../../util/clock.ts';
+import { type Clock, isWithin } from '../../util/clock.ts';
 import { unlessAborted } from '../../util/single-flight.ts';
 import type { BufferPool } from '../content/buffers.ts';
 import type { Space } from '../space/space.ts';
@@ -21,6 +21,8 @@ export interface DownloadPolicy {
   /** The wait before it is begun again, in milliseconds; it doubles with every fruitless try. */
   readonly firstDelayMs: number;
   readonly maxDelayMs: number;
+  /** How long it waits, since the last new byte, for an upstream that is not even asked, as it is left alone. */
+  readonly maxRestMs: number;
   /** How long the readers of a download that is not on disk may wait for the slowest of them. */
   readonly laggardMs: number;
 }
@@ -30,6 +32,7 @@ export const defaultDownloadPolicy: DownloadPolicy = {
   maxFruitlessTries: 6,
   firstDelayMs: 200,
   maxDelayMs: 10_000,
+  maxRestMs: 180_000,
   laggardMs: 15_000,
 };
 
@@ -194,8 +197,11 @@ export class Download {
     const { clock, policy, random } = this.#tools;
     const { signal } = this.#stop;
     let content: BlobContent | undefined = first;
-    for (let fruitless = 0; ; fruitless++) {
+    let fruitless = 0;
+    let lastByteAtMs = clock.now();
+    for (;;) {
       const before = this.#spool.receivedBytes;
+      let waitMs: number;
       try {
         content ??= await this.#resume(before, signal);
         await this.#receive(content, hash, signal);
@@ -203,15 +209,35 @@ export class Download {
       } catch (error) {
         if (this.#isEndReached(error)) return;
         if (signal.aborted || !isTemporary(error)) throw error;
-        if (this.#spool.receivedBytes > before) fruitless = 0;
-        if (fruitless >= policy.maxFruitlessTries) throw error;
-        this.#observer.resumed(error as Error, this.#spool.receivedBytes);
+        if (this.#spool.receivedBytes > before) {
+          fruitless = 0;
+          lastByteAtMs = clock.now();
+        }
+        const restMs = this.#restMs(error);
+        if (restMs !== undefined) {
+          // Upstream was not asked, so it is no try.
+          if (!isWithin(lastByteAtMs, policy.maxRestMs - restMs, clock.now())) throw error;
+          waitMs = restMs;
+        } else {
+          if (fruitless >= policy.maxFruitlessTries) throw error;
+          this.#observer.resumed(error as Error, this.#spool.receivedBytes);
+          waitMs = backoffMs(++fruitless, policy.firstDelayMs, policy.maxDelayMs, random());
+        }
       } finally {
         content?.close();
         content = undefined;
       }
-      await clock.sleep(backoffMs(fruitless + 1, policy.firstDelayMs, policy.maxDelayMs, random()), signal);
+      await clock.sleep(waitMs, signal);
     }
+  }
+
+  /** How long to wait for an upstream that is left alone; undefined when it was asked. */
+  #restMs(error: unknown): number | undefined {
+    const untilMs = error instanceof RegistryError ? error.notAskedUntilMs : undefined;
+    // Somewhat later than it may be asked again, and never at once: it may be one request only that may.
+    return untilMs === undefined
+      ? undefined
+      : Math.max(untilMs - this.#tools.clock.now(), this.#tools.policy.firstDelayMs);
   }
 
   async #resume(start: number, signal: AbortSignal): Promise<BlobContent> {

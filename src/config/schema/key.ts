@@ -18,6 +18,7 @@ export type KeyType =
   | 'boolean'
   | 'size'
   | 'percentage'
+  | 'count or percentage'
   | 'duration'
   | 'address'
   | 'host'

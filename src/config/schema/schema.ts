@@ -6,6 +6,7 @@ import { about, boolean, choice, listOf, parsedBy, text } from './key.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parsePercent } from './percent.ts';
 import { parseRegistryUrl } from './registry-url.ts';
+import { parseReserve } from './reserve.ts';
 import { parseSize, parseSizeOrZero } from './size.ts';
 
 const hosts = listOf(parsedBy(parseRegistryName));
@@ -65,6 +66,14 @@ export const upstreamSchema = z.strictObject({
     type: 'list of hosts',
     description: 'Hosts outside the registry’s own domain that may hand out its tokens, and see its credentials.',
   }),
+  rateLimitReserve: parsedBy(parseReserve)
+    .optional()
+    .register(about, {
+      type: 'count or percentage',
+      description:
+        'How many of the pulls that the registry grants are kept for content that is not here: with fewer left, tags ' +
+        'that are here are served without asking whether they moved. `10%` of the limit for docker.io, else `0`.',
+    }),
 });
 
 const registryDoor = z.strictObject({
