@@ -9,9 +9,11 @@ import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/dow
 import { Downloads } from './cache/download/downloads.ts';
 import { Hasher } from './cache/download/hasher.ts';
 import { rememberIndex } from './cache/index-memory.ts';
+import { watchIndex } from './cache/index-watch.ts';
 import { PullThrough } from './cache/pull-through.ts';
 import type { Space } from './cache/space/space.ts';
 import type { CacheTools } from './cache/tools.ts';
+import { readUnreadManifests } from './cache/unread-manifests.ts';
 import { UseRecorder } from './cache/uses.ts';
 import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
 import type { MetadataIndex } from './index/metadata-index.ts';
@@ -153,6 +155,7 @@ async function openCache(
   const memory = new ContentMemory();
   const local = new LocalContent({ store, index, memory, buffers, inUse, clock, log });
   const freshness = { tagTtlMs: config.cache.tagTtlMs };
+  tendIndex({ index, memory, local, log }, stack);
   return { store, index, memory, local, downloads, buffers, uses, freshness, clock, log };
 }
 
@@ -160,6 +163,22 @@ async function openCache(
 function spaceFor(maxBytes: number): Space {
   const room = { release() {} };
   return { maxBytes, reserve: async (_digest, sizeBytes) => (sizeBytes <= maxBytes ? room : undefined) };
+}
+
+/** Sees what other processes change, and completes what an older version noted; neither is waited for. */
+function tendIndex(
+  { index, memory, local, log }: Pick<CacheTools, 'index' | 'memory' | 'local' | 'log'>,
+  stack: Stack,
+) {
+  stack.push(watchIndex(index, () => memory.clear()));
+  const stop = new AbortController();
+  const reading = readUnreadManifests(index, local, stop.signal).catch((error: Error) =>
+    log.error({ reason: error.message }, 'references cannot be stored'),
+  );
+  stack.push(async () => {
+    stop.abort();
+    await reading;
+  });
 }
 
 async function warnOfSize(index: MetadataIndex, maxBytes: number, log: Log): Promise<void> {

@@ -151,7 +151,7 @@ export class BlobCache {
       failed: (error) => log.warn({ ...facts, reason: error.message }, 'blob download failed'),
       stored: async (bytes) => {
         if (!(await this.#note(key, digest, bytes))) return;
-        uses.record(digest);
+        uses.record(digest, 0);
         log.info({ ...facts, bytes }, 'blob stored');
       },
     };

@@ -162,7 +162,7 @@ export class ManifestCache {
     if (!('bytes' in manifest)) return false;
     try {
       await this.#tools.local.put(manifest.digest, manifest.bytes, key, manifest.mediaType);
-      this.#tools.uses.record(manifest.digest);
+      this.#tools.uses.record(manifest.digest, 0);
       return true;
     } catch (error) {
       // Whoever asked gets it all the same: a full disk is no reason to withhold what upstream gave.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { ManualClock } from '../../test/support/clock.ts';
-import type { MetadataIndex } from '../index/metadata-index.ts';
+import type { MetadataIndex, Use } from '../index/metadata-index.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import { UseRecorder } from './uses.ts';
 
@@ -10,7 +10,7 @@ const [a, b] = ['a', 'b'].map((text) => digestOf(Buffer.from(text))) as [Digest,
 /** Uses for an index that notes what it is told of, and fails while `failure` is set. */
 function setUp(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const written: [Digest, number][][] = [];
+  const written: [Digest, Use][][] = [];
   const state = { failure: undefined as Error | undefined };
   const index: Partial<MetadataIndex> = {
     async recordUses(uses) {
@@ -24,11 +24,11 @@ function setUp(t: TestContext) {
   return { uses, clock, written, errors, state };
 }
 
-test('uses are written together, after five seconds, with the time of the last', (t) => {
+test('uses are written together, after five seconds, with the time of the last and the number of hits', (t) => {
   const { uses, clock, written } = setUp(t);
   uses.record(a);
   clock.advance(10);
-  uses.record(b);
+  uses.record(b, 0);
   clock.advance(10);
   uses.record(a);
   t.mock.timers.tick(4_999);
@@ -36,8 +36,8 @@ test('uses are written together, after five seconds, with the time of the last',
   t.mock.timers.tick(1);
   assert.deepEqual(written, [
     [
-      [a, 1020],
-      [b, 1010],
+      [a, { atMs: 1020, hits: 2 }],
+      [b, { atMs: 1010, hits: 0 }],
     ],
   ]);
 });
@@ -51,7 +51,7 @@ test('uses are written once, and later ones after another five seconds', (t) => 
   clock.advance(1);
   uses.record(a);
   t.mock.timers.tick(5_000);
-  assert.deepEqual(written, [[[a, 1000]], [[a, 1001]]]);
+  assert.deepEqual(written, [[[a, { atMs: 1000, hits: 1 }]], [[a, { atMs: 1001, hits: 1 }]]]);
 });
 
 test('flush() writes at once what was gathered, and nothing when there is nothing', async (t) => {
@@ -60,7 +60,7 @@ test('flush() writes at once what was gathered, and nothing when there is nothin
   assert.deepEqual(written, []);
   uses.record(a);
   await uses.flush();
-  assert.deepEqual(written, [[[a, 1000]]]);
+  assert.deepEqual(written, [[[a, { atMs: 1000, hits: 1 }]]]);
   t.mock.timers.tick(60_000);
   assert.equal(written.length, 1);
 });
@@ -74,5 +74,5 @@ test('flush() never rejects: it tells of the failure, and later uses are written
   state.failure = undefined;
   uses.record(b);
   await uses.flush();
-  assert.deepEqual(written, [[[b, 1000]]]);
+  assert.deepEqual(written, [[[b, { atMs: 1000, hits: 1 }]]]);
 });

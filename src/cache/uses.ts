@@ -1,4 +1,4 @@
-import type { MetadataIndex } from '../index/metadata-index.ts';
+import type { MetadataIndex, Use } from '../index/metadata-index.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Clock } from '../util/clock.ts';
 
@@ -10,7 +10,7 @@ export class UseRecorder {
   readonly #index: MetadataIndex;
   readonly #clock: Clock;
   readonly #failed: (error: Error) => void;
-  #uses = new Map<Digest, number>();
+  #uses = new Map<Digest, Use>();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param failed is told when the index could not take them; they are lost then, and nothing else is */
@@ -20,9 +20,10 @@ export class UseRecorder {
     this.#failed = failed;
   }
 
-  /** Notes that content was pulled now. */
-  record(digest: Digest): void {
-    this.#uses.set(digest, this.#clock.now());
+  /** Notes that content was pulled now: from here, which is a hit, or for the first time, which is none. */
+  record(digest: Digest, hits: 0 | 1 = 1): void {
+    const before = this.#uses.get(digest)?.hits ?? 0;
+    this.#uses.set(digest, { atMs: this.#clock.now(), hits: before + hits });
     this.#timer ??= setTimeout(() => void this.flush(), flushAfterMs).unref();
   }
 

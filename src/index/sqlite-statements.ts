@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-/** The statements of the index, each prepared once. */
+/** The statements about names, tags and links, each prepared once. */
 export type Statements = ReturnType<typeof prepareStatements>;
 
-/** Prepares every statement of the index. Arguments are bound in the order of the question marks. */
+/** Prepares the statements about names, tags and links. Arguments are bound in the order of the question marks. */
 export function prepareStatements(database: DatabaseSync) {
   const prepare = (sql: string) => database.prepare(sql);
   return {
@@ -26,22 +26,23 @@ export function prepareStatements(database: DatabaseSync) {
     removeTag: prepare('DELETE FROM tags WHERE repository_id = ? AND name = ?'),
     listTags: prepare('SELECT name FROM tags WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?'),
 
-    getLink: prepare('SELECT media_type FROM links WHERE repository_id = ? AND digest = ?'),
+    // That a tag stands for stored content is as good as a link: the repository has it.
+    linkTagged: prepare(`
+      INSERT INTO links (repository_id, digest, media_type, linked_at_ms)
+      SELECT ?1, digest, ?3, ?4 FROM contents WHERE digest = ?2
+      ON CONFLICT (repository_id, digest) DO UPDATE SET media_type = excluded.media_type WHERE media_type IS NULL`),
+
+    getLink: prepare(`
+      SELECT media_type, size_bytes FROM links LEFT JOIN contents USING (digest)
+      WHERE repository_id = ? AND links.digest = ?`),
     // A manifest that is fetched as a blob too stays a manifest.
     putLink: prepare(`
       INSERT INTO links (repository_id, digest, media_type, linked_at_ms) VALUES (?, ?, ?, ?)
       ON CONFLICT (repository_id, digest) DO UPDATE SET
         media_type = coalesce(excluded.media_type, media_type), linked_at_ms = excluded.linked_at_ms`),
     removeLink: prepare('DELETE FROM links WHERE repository_id = ? AND digest = ?'),
-    removeLinks: prepare('DELETE FROM links WHERE digest = ?'),
 
-    putContent: prepare(`
-      INSERT INTO contents (digest, size_bytes, used_at_ms) VALUES (?, ?, ?)
-      ON CONFLICT (digest) DO UPDATE SET
-        size_bytes = excluded.size_bytes, used_at_ms = max(used_at_ms, excluded.used_at_ms)`),
-    removeContent: prepare('DELETE FROM contents WHERE digest = ?'),
-    recordUse: prepare('UPDATE contents SET used_at_ms = ?1 WHERE digest = ?2 AND used_at_ms < ?1'),
-    totals: prepare('SELECT contents, size_bytes FROM totals'),
+    dataVersion: prepare('PRAGMA data_version'),
   };
 }
 

@@ -10,6 +10,8 @@ import { type Digest, digestOf } from '../oci/digest.ts';
 import { parseRepository, parseTag, type Tag } from '../oci/reference.ts';
 import type { MetadataIndex } from './metadata-index.ts';
 import { openSqliteIndex } from './sqlite.ts';
+import { prepareContentStatements } from './sqlite-content-statements.ts';
+import { prepareImageStatements } from './sqlite-images.ts';
 import { migrate, migrations } from './sqlite-migration.ts';
 import { inTransaction } from './sqlite-transaction.ts';
 
@@ -41,12 +43,12 @@ describe('an index in a SQLite file', () => {
     await first.putTag(alpine, latest, entry);
     await first.link(alpine, digest, entry.mediaType, 1);
     await first.putContent(digest, 1234, 100);
-    await first.recordUses(new Map([[digest, 200]]));
+    await first.recordUses(new Map([[digest, { atMs: 200, hits: 1 }]]));
     await first.close();
 
     const again = openIndex(t, file);
     assert.deepEqual(await again.getTag(alpine, latest), entry);
-    assert.deepEqual(await again.getLink(alpine, digest), { mediaType: entry.mediaType });
+    assert.deepEqual(await again.getLink(alpine, digest), { mediaType: entry.mediaType, sizeBytes: 1234 });
     assert.deepEqual(await again.totals(), { contents: 1, sizeBytes: 1234 });
     assert.equal(readLastUse(file, digest), 200);
   });
@@ -66,19 +68,26 @@ describe('an index in a SQLite file', () => {
     assert.equal(await here.getTag(alpine, latest), undefined);
   });
 
-  test('uses are noted all or none', async (t) => {
+  test('what another wrote is a change elsewhere, told once; what was only read is none', async (t) => {
+    const file = await temporaryFile(t);
+    const [here, there] = [openIndex(t, file), openIndex(t, file)];
+    await there.putTag(alpine, latest, entry);
+    assert.equal(await here.changedElsewhere(), true);
+    assert.equal(await here.changedElsewhere(), false);
+    await there.getTag(alpine, latest);
+    await here.putContent(digest, 1, 1);
+    assert.equal(await here.changedElsewhere(), false);
+    assert.equal(await there.changedElsewhere(), true);
+  });
+
+  test('a failure while uses are noted leaves no transaction open', async (t) => {
     const file = await temporaryFile(t);
     const index = openIndex(t, file);
-    const other = digestOf(Buffer.from('another'));
     await index.putContent(digest, 1, 100);
-    await index.putContent(other, 1, 100);
-    const uses = new Map([
-      [digest, 200],
-      [other, 200.5], // which no column of integers takes
-    ]);
-    await assert.rejects(index.recordUses(uses), { code: 'ERR_SQLITE_ERROR' });
+    const wrong = new Map([[digest, { atMs: 200.5, hits: 1 }]]); // which no column of integers takes
+    await assert.rejects(index.recordUses(wrong), { code: 'ERR_SQLITE_ERROR' });
     assert.equal(readLastUse(file, digest), 100);
-    await index.recordUses(new Map([[digest, 300]])); // the transaction is not left open
+    await index.recordUses(new Map([[digest, { atMs: 300, hits: 1 }]]));
     assert.equal(readLastUse(file, digest), 300);
   });
 
@@ -91,6 +100,36 @@ describe('an index in a SQLite file', () => {
     });
     assert.deepEqual(broken, []);
     assert(existsSync(folder));
+  });
+});
+
+describe('the lists of the index', () => {
+  test('none of them sorts, or reads more of a table than its page', async (t) => {
+    const file = await temporaryFile(t);
+    await openSqliteIndex(file).close();
+    const database = openRaw(t, file);
+    const {
+      listByUse,
+      listByDigest,
+      listReferrers,
+      isPinned,
+      listPinned,
+      listUnread,
+      referencesWithSizes,
+      removeTags,
+    } = prepareContentStatements(database);
+    const { listOfRepository, listAfter, listOfRegistryAfter } = prepareImageStatements(database);
+    const lists = { listByUse, listByDigest, listReferrers, listUnread, referencesWithSizes, removeTags };
+    const statements = { ...lists, isPinned, listPinned, listOfRepository, listAfter, listOfRegistryAfter };
+    for (const [name, { sourceSQL }] of Object.entries(statements)) {
+      const plan = database.prepare(`EXPLAIN QUERY PLAN ${sourceSQL}`).all();
+      const steps = plan.map(({ detail }) => String(detail));
+      // All of these is what is wanted: the page that was given, what was found from it, the pins, what is unread.
+      const bad = steps.filter((step) =>
+        /TEMP B-TREE FOR (ORDER|GROUP)|^SCAN (?!json_each|above|below|pins|unread|CONSTANT)/.test(step),
+      );
+      assert.deepEqual(bad, [], `${name}: ${steps.join('; ')}`);
+    }
   });
 });
 
@@ -121,6 +160,40 @@ describe('the migrations of the index', () => {
     database.exec(`INSERT INTO things VALUES ('kept')`);
     migrate(database, [first, { id: 2, name: 'two', sql: 'ALTER TABLE things ADD COLUMN size INTEGER DEFAULT 7' }]);
     assert.deepEqual({ ...database.prepare('SELECT * FROM things').get() }, { name: 'kept', size: 7 });
+  });
+
+  test('an index of the first schema keeps its tags, links, contents and uses', async (t) => {
+    const file = await temporaryFile(t);
+    const other = digestOf(Buffer.from('an index'));
+    const blob = digestOf(Buffer.from('a blob'));
+    const old = openRaw(t, file);
+    migrate(old, migrations.slice(0, 1));
+    old.exec(`
+      INSERT INTO repositories VALUES (1, 'docker.io', 'library/alpine');
+      INSERT INTO tags VALUES (1, 'latest', '${digest}', '${entry.mediaType}', 1234, 99);
+      INSERT INTO links VALUES (1, '${digest}', '${entry.mediaType}', 5), (1, '${blob}', NULL, 5),
+        (1, '${other}', 'application/vnd.oci.image.index.v1+json', 5);
+      INSERT INTO contents VALUES ('${digest}', 1234, 70), ('${blob}', 10, 80), ('${other}', 1, 70)`);
+
+    const index = openIndex(t, file);
+    assert.deepEqual(await index.getTag(alpine, latest), entry);
+    assert.deepEqual(await index.getLink(alpine, digest), { mediaType: entry.mediaType, sizeBytes: 1234 });
+    assert.deepEqual(await index.totals(), { contents: 3, sizeBytes: 1245 });
+    const contents = await index.listLeastRecentlyUsed({ count: 10 });
+    assert.deepEqual(
+      contents.map((content) => [content.digest, content.storedAtMs, content.usedAtMs, content.hits, content.level]),
+      [
+        [other, 70, 70, 0, 2],
+        [digest, 70, 70, 0, 1],
+        [blob, 80, 80, 0, 0],
+      ],
+    );
+    const unread = await index.listUnreadManifests(10);
+    assert.deepEqual(new Set(unread.map((manifest) => manifest.digest)), new Set([digest, other]));
+    assert.deepEqual(
+      (await index.listManifests({ count: 10 })).flatMap(({ tags }) => tags),
+      ['latest'],
+    );
   });
 
   test('one that fails leaves the file as it was', async (t) => {

@@ -1,9 +1,23 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Digest } from '../oci/digest.ts';
-import type { Repository, Tag } from '../oci/reference.ts';
+import type { Reference, Repository, Tag } from '../oci/reference.ts';
 import type { Page } from '../oci/registry.ts';
-import type { MetadataIndex, RepositoryKey, RepositoryPage, TagEntry } from './metadata-index.ts';
+import type {
+  ContentEntry,
+  LinkEntry,
+  ManifestEntry,
+  ManifestPage,
+  MetadataIndex,
+  Pin,
+  ReferencedContent,
+  RepositoryKey,
+  RepositoryPage,
+  TagEntry,
+  Use,
+} from './metadata-index.ts';
+import { StoredContents } from './sqlite-contents.ts';
 import { type DatabaseOptions, openDatabase } from './sqlite-database.ts';
+import { StoredImages } from './sqlite-images.ts';
 import { prepareStatements, type Statements } from './sqlite-statements.ts';
 import { inTransaction } from './sqlite-transaction.ts';
 
@@ -22,12 +36,19 @@ export function openSqliteIndex(file: string, options: Partial<DatabaseOptions> 
 class SqliteIndex implements MetadataIndex {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
+  readonly #contents: StoredContents;
+  readonly #images: StoredImages;
   /** Registry → repository → its number. Repositories are never removed, so what is here is right. */
   readonly #numbers = new Map<string, Map<Repository, number>>();
+
+  #version: number;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#statements = prepareStatements(database);
+    this.#contents = new StoredContents(database);
+    this.#images = new StoredImages(database);
+    this.#version = this.#readVersion();
   }
 
   async getTag(key: RepositoryKey, tag: Tag): Promise<TagEntry | undefined> {
@@ -45,7 +66,12 @@ class SqliteIndex implements MetadataIndex {
 
   async putTag(key: RepositoryKey, tag: Tag, entry: TagEntry): Promise<void> {
     const { digest, mediaType, sizeBytes, checkedAtMs } = entry;
-    this.#statements.putTag.run(this.#addRepository(key), tag, digest, mediaType, sizeBytes, checkedAtMs);
+    const number = this.#addRepository(key);
+    inTransaction(this.#database, () => {
+      this.#statements.putTag.run(number, tag, digest, mediaType, sizeBytes, checkedAtMs);
+      const { changes } = this.#statements.linkTagged.run(number, digest, mediaType, checkedAtMs);
+      if (changes > 0) this.#contents.markManifest(digest);
+    });
   }
 
   async removeTag(key: RepositoryKey, tag: Tag): Promise<boolean> {
@@ -61,14 +87,18 @@ class SqliteIndex implements MetadataIndex {
   }
 
   async link(key: RepositoryKey, digest: Digest, mediaType: string | undefined, nowMs: number): Promise<void> {
-    this.#statements.putLink.run(this.#addRepository(key), digest, mediaType ?? null, nowMs);
+    const number = this.#addRepository(key);
+    inTransaction(this.#database, () => {
+      this.#statements.putLink.run(number, digest, mediaType ?? null, nowMs);
+      if (mediaType !== undefined) this.#contents.markManifest(digest);
+    });
   }
 
-  async getLink(key: RepositoryKey, digest: Digest): Promise<{ readonly mediaType: string | undefined } | undefined> {
+  async getLink(key: RepositoryKey, digest: Digest): Promise<LinkEntry | undefined> {
     const number = this.#findRepository(key);
     if (number === undefined) return undefined;
-    const row = this.#statements.getLink.get(number, digest) as { media_type: string | null } | undefined;
-    return row && { mediaType: row.media_type ?? undefined };
+    const row = this.#statements.getLink.get(number, digest) as LinkRow | undefined;
+    return row && { mediaType: row.media_type ?? undefined, sizeBytes: row.size_bytes ?? undefined };
   }
 
   async unlink(key: RepositoryKey, digest: Digest): Promise<boolean> {
@@ -90,31 +120,80 @@ class SqliteIndex implements MetadataIndex {
     return (rows as RepositoryRow[]).map((row) => ({ registry: row.registry, repository: row.name }));
   }
 
+  async listManifests(page: ManifestPage): Promise<ManifestEntry[]> {
+    return this.#images.list(page);
+  }
+
   async putContent(digest: Digest, sizeBytes: number, nowMs: number): Promise<void> {
-    this.#statements.putContent.run(digest, sizeBytes, nowMs);
+    this.#contents.put(digest, sizeBytes, nowMs);
+  }
+
+  async getContent(digest: Digest): Promise<ContentEntry | undefined> {
+    return this.#contents.get(digest);
   }
 
   async removeContent(digest: Digest): Promise<void> {
-    inTransaction(this.#database, () => {
-      this.#statements.removeContent.run(digest);
-      this.#statements.removeLinks.run(digest);
-    });
+    this.#contents.remove([digest]);
   }
 
-  async recordUses(uses: ReadonlyMap<Digest, number>): Promise<void> {
-    if (uses.size === 0) return;
-    inTransaction(this.#database, () => {
-      for (const [digest, usedAtMs] of uses) this.#statements.recordUse.run(usedAtMs, digest);
-    });
+  async removeContents(digests: readonly Digest[]): Promise<void> {
+    this.#contents.remove(digests, 'and the tags that stand for them');
   }
 
   async totals(): Promise<{ readonly contents: number; readonly sizeBytes: number }> {
-    const row = this.#statements.totals.get() as unknown as { contents: number; size_bytes: number };
-    return { contents: row.contents, sizeBytes: row.size_bytes };
+    return this.#contents.totals();
+  }
+
+  async putReferences(digest: Digest, references: readonly Digest[]): Promise<void> {
+    this.#contents.putReferences(digest, references);
+  }
+
+  async referencesOf(digest: Digest): Promise<ReferencedContent[]> {
+    return this.#contents.referencesOf(digest);
+  }
+
+  async listUnreadManifests(count: number): Promise<{ readonly digest: Digest; readonly mediaType: string }[]> {
+    return this.#contents.listUnread(count);
+  }
+
+  async recordUses(uses: ReadonlyMap<Digest, Use>): Promise<void> {
+    await this.#contents.recordUses(uses);
+  }
+
+  async listLeastRecentlyUsed({ count, after }: Parameters<MetadataIndex['listLeastRecentlyUsed']>[0]) {
+    return this.#contents.listLeastRecentlyUsed(count, after);
+  }
+
+  async listContents({ count, after }: Parameters<MetadataIndex['listContents']>[0]): Promise<ContentEntry[]> {
+    return this.#contents.list(count, after?.digest);
+  }
+
+  async pin(key: RepositoryKey, reference: Reference): Promise<void> {
+    this.#images.pin(this.#addRepository(key), reference);
+  }
+
+  async unpin(key: RepositoryKey, reference: Reference): Promise<boolean> {
+    const number = this.#findRepository(key);
+    return number !== undefined && this.#images.unpin(number, reference);
+  }
+
+  async listPins(): Promise<Pin[]> {
+    return this.#images.listPins();
+  }
+
+  async changedElsewhere(): Promise<boolean> {
+    const before = this.#version;
+    this.#version = this.#readVersion();
+    return this.#version !== before;
   }
 
   async close(): Promise<void> {
     this.#database.close();
+  }
+
+  /** A number that changes when another connection has written. */
+  #readVersion(): number {
+    return this.#statements.dataVersion.get()!['data_version'] as number;
   }
 
   #findRepository({ registry, repository }: RepositoryKey): number | undefined {
@@ -140,6 +219,11 @@ interface TagRow {
   readonly media_type: string;
   readonly size_bytes: number;
   readonly checked_at_ms: number;
+}
+
+interface LinkRow {
+  readonly media_type: string | null;
+  readonly size_bytes: number | null;
 }
 
 interface RepositoryRow {

@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { MetadataIndex, RepositoryKey, TagEntry } from '../../src/index/metadata-index.ts';
-import { type Digest, digestOf } from '../../src/oci/digest.ts';
+import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
-
-/** An empty index, and what a test must see of it that the interface does not show. */
-export interface IndexUnderTest {
-  readonly index: MetadataIndex;
-  /** When the content was used last; undefined when it is not stored. */
-  readLastUse(digest: Digest): Promise<number | undefined>;
-}
-
-/** Makes an empty index, which is closed and removed when the test ends. */
-export type MakeMetadataIndex = (t: TestContext) => Promise<IndexUnderTest>;
+import type { MakeMetadataIndex } from '../support/index-under-test.ts';
+import { changes, contentEntries, listsOfContents, passedOnUses, pins } from './metadata-index-contents.ts';
 
 /** The tests that every `MetadataIndex` passes. */
 export function metadataIndexContract(name: string, make: MakeMetadataIndex): void {
@@ -23,6 +15,11 @@ export function metadataIndexContract(name: string, make: MakeMetadataIndex): vo
     describe('pages of repositories', () => pagesOfRepositories(make));
     describe('stored content', () => contents(make));
     describe('uses', () => uses(make));
+    describe('entries of stored content', () => contentEntries(make));
+    describe('uses that are passed on', () => passedOnUses(make));
+    describe('lists of stored content', () => listsOfContents(make));
+    describe('pins', () => pins(make));
+    describe('changes', () => changes(make));
   });
 }
 
@@ -127,24 +124,24 @@ function links(make: MakeMetadataIndex): void {
     const { index } = await make(t);
     await index.link(alpine, image, manifestType, 1);
     await index.link(alpine, layer, undefined, 1);
-    assert.deepEqual(await index.getLink(alpine, image), { mediaType: manifestType });
-    assert.deepEqual(await index.getLink(alpine, layer), { mediaType: undefined });
+    assert.deepEqual(await index.getLink(alpine, image), { mediaType: manifestType, sizeBytes: undefined });
+    assert.deepEqual(await index.getLink(alpine, layer), { mediaType: undefined, sizeBytes: undefined });
   });
 
   test('a link that is made again has the media type that came last', async (t) => {
     const { index } = await make(t);
     await index.link(alpine, image, undefined, 1);
     await index.link(alpine, image, manifestType, 2);
-    assert.deepEqual(await index.getLink(alpine, image), { mediaType: manifestType });
+    assert.deepEqual(await index.getLink(alpine, image), { mediaType: manifestType, sizeBytes: undefined });
     await index.link(alpine, image, indexType, 3);
-    assert.deepEqual(await index.getLink(alpine, image), { mediaType: indexType });
+    assert.deepEqual(await index.getLink(alpine, image), { mediaType: indexType, sizeBytes: undefined });
   });
 
   test('a manifest that is fetched as a blob too stays a manifest', async (t) => {
     const { index } = await make(t);
     await index.link(alpine, image, manifestType, 1);
     await index.link(alpine, image, undefined, 2);
-    assert.deepEqual(await index.getLink(alpine, image), { mediaType: manifestType });
+    assert.deepEqual(await index.getLink(alpine, image), { mediaType: manifestType, sizeBytes: undefined });
   });
 
   test('a link is of one repository only', async (t) => {
@@ -163,7 +160,7 @@ function links(make: MakeMetadataIndex): void {
     assert.equal(await index.unlink(alpine, image), true);
     assert.equal(await index.unlink(alpine, image), false);
     assert.equal(await index.getLink(alpine, image), undefined);
-    assert.deepEqual(await index.getLink(debian, image), { mediaType: manifestType });
+    assert.deepEqual(await index.getLink(debian, image), { mediaType: manifestType, sizeBytes: undefined });
   });
 }
 
@@ -285,7 +282,7 @@ function contents(make: MakeMetadataIndex): void {
     assert.deepEqual(await index.totals(), { contents: 1, sizeBytes: 20 });
     for (const key of [alpine, debian]) {
       assert.equal(await index.getLink(key, image), undefined);
-      assert.deepEqual(await index.getLink(key, layer), { mediaType: undefined });
+      assert.deepEqual(await index.getLink(key, layer), { mediaType: undefined, sizeBytes: 20 });
     }
     await index.removeContent(image);
     assert.deepEqual(await index.totals(), { contents: 1, sizeBytes: 20 });
@@ -321,8 +318,8 @@ function uses(make: MakeMetadataIndex): void {
     await index.putContent(layer, 1, 100);
     await index.recordUses(
       new Map([
-        [image, 200],
-        [layer, 300],
+        [image, { atMs: 200, hits: 1 }],
+        [layer, { atMs: 300, hits: 0 }],
       ]),
     );
     assert.equal(await readLastUse(image), 200);
@@ -334,8 +331,8 @@ function uses(make: MakeMetadataIndex): void {
     await index.putContent(image, 1, 100);
     await index.recordUses(
       new Map([
-        [layer, 200],
-        [image, 200],
+        [layer, { atMs: 200, hits: 1 }],
+        [image, { atMs: 200, hits: 1 }],
       ]),
     );
     assert.equal(await readLastUse(image), 200);
@@ -346,9 +343,9 @@ function uses(make: MakeMetadataIndex): void {
   test('times never go back', async (t) => {
     const { index, readLastUse } = await make(t);
     await index.putContent(image, 1, 500);
-    await index.recordUses(new Map([[image, 400]]));
+    await index.recordUses(new Map([[image, { atMs: 400, hits: 1 }]]));
     assert.equal(await readLastUse(image), 500);
-    await index.recordUses(new Map([[image, 600]]));
+    await index.recordUses(new Map([[image, { atMs: 600, hits: 1 }]]));
     await index.putContent(image, 1, 550);
     assert.equal(await readLastUse(image), 600);
     await index.putContent(image, 1, 700);

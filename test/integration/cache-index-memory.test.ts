@@ -38,7 +38,8 @@ function setUp(t: TestContext) {
 test('a link that was found is not asked for again', async (t) => {
   const { links, asked } = setUp(t);
   await links.link(key, digest, 'type', 1);
-  for (let i = 0; i < 3; i++) assert.deepEqual(await links.getLink(key, digest), { mediaType: 'type' });
+  for (let i = 0; i < 3; i++)
+    assert.deepEqual(await links.getLink(key, digest), { mediaType: 'type', sizeBytes: undefined });
   assert.equal(asked.count, 1);
 });
 
@@ -46,7 +47,7 @@ test('a link that was not found is asked for every time', async (t) => {
   const { links, index } = setUp(t);
   assert.equal(await links.getLink(key, digest), undefined);
   await index.link(key, digest, undefined, 1); // as another process does
-  assert.deepEqual(await links.getLink(key, digest), { mediaType: undefined });
+  assert.deepEqual(await links.getLink(key, digest), { mediaType: undefined, sizeBytes: undefined });
 });
 
 test('a link of one repository is none of another, nor of another registry', async (t) => {
@@ -61,12 +62,12 @@ test('a link that is written, removed, or loses its content is not remembered as
   const { links } = setUp(t);
   await links.link(key, digest, undefined, 1);
   await links.link(other, digest, undefined, 1);
-  assert.deepEqual(await links.getLink(key, digest), { mediaType: undefined });
+  assert.deepEqual(await links.getLink(key, digest), { mediaType: undefined, sizeBytes: undefined });
   await links.link(key, digest, 'type', 2);
-  assert.deepEqual(await links.getLink(key, digest), { mediaType: 'type' });
+  assert.deepEqual(await links.getLink(key, digest), { mediaType: 'type', sizeBytes: undefined });
   assert.equal(await links.unlink(key, digest), true);
   assert.equal(await links.getLink(key, digest), undefined);
-  assert.deepEqual(await links.getLink(other, digest), { mediaType: undefined });
+  assert.deepEqual(await links.getLink(other, digest), { mediaType: undefined, sizeBytes: undefined });
   await links.removeContent(digest);
   assert.equal(await links.getLink(other, digest), undefined);
 });

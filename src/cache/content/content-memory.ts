@@ -40,4 +40,9 @@ export class ContentMemory {
     this.#totalBytes -= this.#contents.get(digest)?.length ?? 0;
     this.#contents.delete(digest);
   }
+  /** Forgets all content. */
+  clear(): void {
+    this.#totalBytes = 0;
+    this.#contents.clear();
+  }
 }

@@ -1,5 +1,6 @@
 import type { MetadataIndex, RepositoryKey } from '../../index/metadata-index.ts';
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
+import { referencesOf } from '../../oci/manifest.ts';
 import type { BlobContent, CacheOutcome, RequestedRange } from '../../oci/registry.ts';
 import type { BlobStore, StoredBlob } from '../../store/blob-store.ts';
 import type { Clock } from '../../util/clock.ts';
@@ -75,13 +76,14 @@ export class LocalContent {
     return undefined;
   }
 
-  /** Keeps verified bytes. @throws what the store or the index failed with; the bytes are in memory all the same */
+  /** Keeps the verified bytes of a manifest. @throws what the store or the index failed with; the bytes are in memory all the same */
   async put(digest: Digest, bytes: Uint8Array, key: RepositoryKey, mediaType: string): Promise<void> {
     const { memory, index, clock } = this.#tools;
     memory.put(digest, bytes);
     if ((await this.#tools.store.size(digest)) === undefined) await this.#write(digest, bytes);
     await index.putContent(digest, bytes.length, clock.now());
     await index.link(key, digest, mediaType, clock.now());
+    await index.putReferences(digest, referencesOf(bytes, mediaType));
   }
 
   async #write(digest: Digest, bytes: Uint8Array): Promise<void> {
