@@ -8,8 +8,11 @@ import { LocalContent } from './cache/content/local-content.ts';
 import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/download.ts';
 import { Downloads } from './cache/download/downloads.ts';
 import { Hasher } from './cache/download/hasher.ts';
+import { offlinePolicies } from './cache/freshness.ts';
 import { rememberIndex } from './cache/index-memory.ts';
 import { watchIndex } from './cache/index-watch.ts';
+import { rememberNegativeAnswers } from './cache/negative-answers.ts';
+import { offlineRegistry } from './cache/offline.ts';
 import { PullThrough } from './cache/pull-through.ts';
 import type { Space } from './cache/space/space.ts';
 import type { CacheTools } from './cache/tools.ts';
@@ -18,6 +21,7 @@ import { UseRecorder } from './cache/uses.ts';
 import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
 import type { MetadataIndex } from './index/metadata-index.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
+import type { Registry } from './oci/registry.ts';
 import { createAdmin } from './server/admin.ts';
 import { createListener, openDoor } from './server/door.ts';
 import { RegistryHandler } from './server/registry-handler.ts';
@@ -97,14 +101,17 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
     const { retry = {}, env = process.env } = options;
     const health = watchHealth(upstream, options, { clock, log, metrics });
     healths.push(health);
-    const userAgent = `Entrepot/${version}`;
-    const client = openUpstream(
-      upstream,
-      { transport, clock, observer, health, retry, userAgent },
-      { clock, log, env, stopping: stopping.signal },
-    );
     const { name, alias, names, dockerHub } = upstream;
-    return { name, alias, names, dockerHub, registry: new PullThrough(name, client, tools, health) };
+    const open = (): Registry =>
+      openUpstream(
+        upstream,
+        { transport, clock, observer, health, retry, userAgent: `Entrepot/${version}` },
+        { clock, log, env, stopping: stopping.signal },
+      );
+    const ttlMs = config.cache.negativeTtlMs;
+    const asked = config.offline ? offlineRegistry(name) : rememberNegativeAnswers(open(), { ttlMs, clock });
+    const freshness = config.offline ? offlinePolicies : upstream.freshness;
+    return { name, alias, names, dockerHub, registry: new PullThrough(name, asked, freshness, tools, health) };
   });
   // What is left after the last request ends first, then what it writes to: nothing writes to what is closed.
   stack.push(async () => void (await Promise.all(registries.map(({ registry }) => registry.settled()))));
@@ -154,9 +161,9 @@ async function openCache(
   const downloads = new Downloads({ store, hasher, buffers, space, clock, random: Math.random, policy }, inUse);
   const memory = new ContentMemory();
   const local = new LocalContent({ store, index, memory, buffers, inUse, clock, log });
-  const freshness = { tagTtlMs: config.cache.tagTtlMs };
+  const { offline } = config;
   tendIndex({ index, memory, local, log }, stack);
-  return { store, index, memory, local, downloads, buffers, uses, freshness, clock, log };
+  return { store, index, memory, local, downloads, buffers, uses, offline, clock, log };
 }
 
 /** Room for all that is not larger than the whole cache. */

@@ -36,7 +36,7 @@ export class BlobCache {
       this.#tools.index.getLink(key, digest),
       this.#tools.local.size(digest),
     ]);
-    if (link && sizeBytes !== undefined) return { sizeBytes, outcome: hit };
+    if ((link || this.#tools.offline) && sizeBytes !== undefined) return { sizeBytes, outcome: hit };
     const running = this.#tools.downloads.get(digest);
     if (running?.origin === originOf(key) && running.download.sizeBytes !== undefined) {
       return { sizeBytes: running.download.sizeBytes, outcome: collapsed };
@@ -65,6 +65,7 @@ export class BlobCache {
       this.#tools.log.info({ registry, repository, digest, bytes: local.sizeBytes }, 'blob served from local cache');
       return local;
     }
+    if (this.#tools.offline) return this.#upstream.getBlob(repository, digest, range, signal); // which says so
     return this.#download(key, digest, range, signal);
   }
 
@@ -79,8 +80,9 @@ export class BlobCache {
     range: RequestedRange | undefined,
     signal: AbortSignal,
   ): Promise<BlobContent | undefined> {
-    const { index, local, downloads } = this.#tools;
-    if (await index.getLink(key, digest)) return local.open(digest, range, hit);
+    const { index, local, downloads, offline } = this.#tools;
+    // Offline, nobody can be asked whether the repository has it: as when upstream is away, what is here is served.
+    if (offline || (await index.getLink(key, digest))) return local.open(digest, range, hit);
     const running = downloads.get(digest);
     if (running?.origin === originOf(key)) return undefined;
     const sizeBytes = await local.size(digest);

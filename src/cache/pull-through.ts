@@ -16,6 +16,7 @@ import type {
 } from '../oci/registry.ts';
 import { type Allowance, unlimited } from './allowance.ts';
 import { BlobCache } from './blobs.ts';
+import type { FreshnessPolicies } from './freshness.ts';
 import { ManifestCache } from './manifests.ts';
 import type { CacheTools } from './tools.ts';
 
@@ -29,13 +30,22 @@ export class PullThrough implements Registry {
   readonly #blobs: BlobCache;
   readonly #manifests: ManifestCache;
 
-  /** @param name the upstream's name, under which its content is kept: it never changes its meaning */
-  constructor(name: string, upstream: Registry, tools: CacheTools, allowance: Allowance = unlimited) {
+  /**
+   * @param name the upstream's name, under which its content is kept: it never changes its meaning
+   * @param policies how long its tags are believed
+   */
+  constructor(
+    name: string,
+    upstream: Registry,
+    policies: FreshnessPolicies,
+    tools: CacheTools,
+    allowance: Allowance = unlimited,
+  ) {
     this.#name = name;
     this.#upstream = upstream;
     this.#tools = tools;
     this.#blobs = new BlobCache(name, upstream, tools);
-    this.#manifests = new ManifestCache(name, upstream, tools, allowance);
+    this.#manifests = new ManifestCache({ registry: name, upstream, policies, allowance, tools });
   }
 
   resolveManifest(repository: Repository, reference: Reference, signal: AbortSignal): Promise<ManifestDescriptor> {
@@ -65,14 +75,15 @@ export class PullThrough implements Registry {
       const list = await this.#upstream.listTags(repository, page, signal);
       return { ...list, outcome: { kind: 'miss', stored: false, collapsed: false } };
     } catch (error) {
-      if (!isTemporary(error)) throw error;
+      if (!isTemporary(error) && !this.#tools.offline) throw error;
       const key = { registry: this.#name, repository };
       const count = page.count ?? defaultPageCount;
       const tags = await this.#tools.index.listTags(key, { count: count + 1, last: page.last });
       if (tags.length === 0 && page.last === undefined) throw error;
       const shown = tags.slice(0, count);
       const next = tags.length > count ? { count, last: shown.at(-1) } : undefined;
-      return { tags: shown, next, outcome: { kind: 'stale', reason: (error as Error).message } };
+      const { message } = error as Error;
+      return { tags: shown, next, outcome: this.#tools.offline ? { kind: 'hit' } : { kind: 'stale', reason: message } };
     }
   }
 

@@ -6,7 +6,6 @@ import type { BufferPool } from './content/buffers.ts';
 import type { ContentMemory } from './content/content-memory.ts';
 import type { LocalContent } from './content/local-content.ts';
 import type { Downloads } from './download/downloads.ts';
-import type { FreshnessPolicy } from './freshness.ts';
 import type { UseRecorder } from './uses.ts';
 
 /** What the caches of all registries share. */
@@ -18,7 +17,8 @@ export interface CacheTools {
   readonly downloads: Downloads;
   readonly buffers: BufferPool;
   readonly uses: UseRecorder;
-  readonly freshness: FreshnessPolicy;
+  /** Whether only what is here is served, and no upstream is asked. */
+  readonly offline: boolean;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -309,6 +309,55 @@ const cases: Readonly<Record<string, Case>> = {
       'entrepot.yaml:1: Cannot use upstreams.docker.io.password: expected text; put it in quotes where it looks like something else',
     ],
   },
+  'a pattern of tags that is none': {
+    yaml: "cache: { immutableTags: ['^v', '('] }",
+    says: [
+      'entrepot.yaml:1: Cannot use cache.immutableTags "(": expected a regular expression, such as ^v\\d+$ (Unterminated group)',
+    ],
+  },
+  'a bad pattern in the rule of an upstream': {
+    yaml: "upstreams:\n  docker.io:\n    rules:\n      - { tag: a, tagTtl: 1h }\n      - { tag: 'v[', tagTtl: 1h }",
+    says: [
+      'entrepot.yaml:3: Cannot use upstreams.docker.io.rules, entry 2, tag "v[": expected a regular expression, such as ^v\\d+$ (Unterminated character class)',
+    ],
+  },
+  'a repository of a rule that no repository can match': {
+    flags: { set: ['upstreams.docker.io.rules=[{ repository: Library/*, tagTtl: 1h }]'] },
+    says: [
+      '--set upstreams.docker.io.rules: Cannot use upstreams.docker.io.rules, entry 1, repository "Library/*": expected the lower-case name of a repository, with * and ** for any part, such as library/*',
+    ],
+  },
+  'a pattern within a list of a rule': {
+    yaml: "upstreams: { docker.io: { rules: [{ tag: a, immutableTags: [')'] }] } }",
+    says: [
+      'entrepot.yaml:1: Cannot use upstreams.docker.io.rules, entry 1, immutableTags ")": expected a regular expression, such as ^v\\d+$ (Unmatched \')\')',
+    ],
+  },
+  'a key that no rule has': {
+    env: { ENTREPOT_UPSTREAMS_DOCKER_IO_RULES: '[{"tag": "a", "tagTTL": "1h"}]' },
+    says: [
+      'ENTREPOT_UPSTREAMS_DOCKER_IO_RULES: Cannot use upstreams.docker.io.rules, entry 1: expected a group of repository, tag, tagTtl, staleFor, onDenied, onMissing, revalidate, immutableTags, and nothing else',
+    ],
+  },
+  'a rule for nothing': {
+    yaml: 'upstreams: { docker.io: { rules: [{ tagTtl: 1h }] } }',
+    says: [/^entrepot.yaml:1: Cannot use upstreams.docker.io.rules, entry 1: expected a repository or a tag/],
+  },
+  'a rule that changes nothing': {
+    yaml: 'upstreams: { docker.io: { rules: [{ repository: a }] } }',
+    says: [/^entrepot.yaml:1: Cannot use upstreams.docker.io.rules, entry 1: expected one of tagTtl, staleFor/],
+  },
+  'rules that are no list': {
+    env: { ENTREPOT_UPSTREAMS_DOCKER_IO_RULES: '[{' },
+    says: ['ENTREPOT_UPSTREAMS_DOCKER_IO_RULES: Cannot use upstreams.docker.io.rules "[{": expected a list'],
+  },
+  'a policy that is none': {
+    yaml: 'cache: { onDenied: forget, staleFor: none }',
+    says: [
+      'entrepot.yaml:1: Cannot use cache.staleFor "none": expected a duration, such as 1h, 7d, or forever',
+      'entrepot.yaml:1: Cannot use cache.onDenied "forget": expected one of deny, serve',
+    ],
+  },
 };
 
 describe('the configuration is refused, with what, where and what to do, for', () => {

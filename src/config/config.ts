@@ -8,6 +8,8 @@ export interface Config {
   readonly domain: string | undefined;
   readonly doors: { readonly registry: RegistryDoorConfig };
   readonly cache: CacheConfig;
+  /** Whether nobody is asked anything: only what is here is served. */
+  readonly offline: boolean;
   /** The upstreams that may be asked, and no others. */
   readonly upstreams: readonly UpstreamConfig[];
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
@@ -27,7 +29,8 @@ export interface CacheConfig {
   readonly minFreeBytes: number;
   /** What was stored less than so long ago stays. */
   readonly graceMs: number;
-  readonly tagTtlMs: number;
+  /** For how long an upstream is not asked again for what it does not have, or refuses. */
+  readonly negativeTtlMs: number;
 }
 
 /** The door of `/v2/`. */
@@ -71,10 +74,38 @@ export interface UpstreamConfig {
   readonly tokenHosts: readonly string[];
   /** How much of its pull rate limit is kept for content that is not here. */
   readonly rateLimitReserve: RateLimitReserve;
+  /** How long its tags are believed; what holds for all upstreams is filled in. */
+  readonly freshness: FreshnessConfig & { readonly rules: readonly FreshnessRuleConfig[] };
 }
 
 /** So many pulls, or a part of the limit. */
 export type RateLimitReserve = { readonly count: number } | { readonly part: number };
+
+/** How long tags are believed, and what happens after that. */
+export interface FreshnessConfig {
+  readonly tagTtlMs: number;
+  /** How much older a tag may be that is served while upstream cannot say; `Infinity` for any age. */
+  readonly staleForMs: number;
+  readonly onDenied: (typeof deniedPolicies)[number];
+  readonly onMissing: (typeof missingPolicies)[number];
+  readonly revalidate: (typeof revalidatePolicies)[number];
+  readonly immutableTags: readonly RegExp[];
+}
+
+/** What holds for the tags that match, in place of what holds for the upstream; a key that it lacks is undefined. */
+export type FreshnessRuleConfig = { readonly [key in keyof FreshnessConfig]: FreshnessConfig[key] | undefined } & {
+  readonly repository: RegExp | undefined;
+  readonly tag: RegExp | undefined;
+};
+
+/** What may happen to a tag that is known when upstream refuses it. */
+export const deniedPolicies = ['deny', 'serve'] as const;
+
+/** What may happen to a tag that is known when upstream has it no more. */
+export const missingPolicies = ['forget', 'serve'] as const;
+
+/** When upstream may be asked for a tag whose time is over. */
+export const revalidatePolicies = ['first', 'background'] as const;
 
 /** How much is logged: what pino calls its levels. */
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;

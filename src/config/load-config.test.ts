@@ -25,8 +25,9 @@ test('without a file, variables and flags, every key has its default', () => {
       maxAgeMs: undefined,
       minFreeBytes: 1e9,
       graceMs: 600_000,
-      tagTtlMs: 60_000,
+      negativeTtlMs: 10_000,
     },
+    offline: false,
     log: { level: 'info', format: 'auto' },
     shutdown: { graceMs: 30_000 },
   });
@@ -60,7 +61,7 @@ test('the file wins over defaults, the environment over the file, flags over the
   const { config, origins } = loadTestConfig({ yaml, env, flags });
   assert.equal(config.data, '/file');
   assert.equal(config.cache.maxBytes, 1e9);
-  assert.equal(config.cache.tagTtlMs, 120_000);
+  assert.equal(config.upstreams[0]?.freshness.tagTtlMs, 120_000);
   assert.deepEqual(config.log, { level: 'debug', format: 'auto' });
   assert.equal(config.shutdown.graceMs, 6000);
   assert.deepEqual(
@@ -127,8 +128,10 @@ log: { level: info, format: json }
   assert.equal(hub.password?.reveal(), 'swordfish');
   assert.equal(hub.passwordFile, '/run/secrets/hub');
   const corp = upstreamOf(loaded, 'registry.corp:5443');
+  const { freshness, ...others } = corp;
+  assert.equal(freshness.tagTtlMs, 60_000);
   assert.deepEqual(
-    { ...corp, urls: corp.urls.map(String) },
+    { ...others, urls: corp.urls.map(String) },
     {
       name: 'registry.corp:5443',
       alias: 'registry.corp',
@@ -228,7 +231,7 @@ test('values that YAML reads as numbers are taken where they are one thing only'
     yaml: 'cache: { maxBytes: 1000, tagTtl: 0 }\ndoors: { registry: { listen: 80 } }',
   });
   assert.equal(config.cache.maxBytes, 1000);
-  assert.equal(config.cache.tagTtlMs, 0);
+  assert.equal(config.upstreams[0]?.freshness.tagTtlMs, 0);
   assert.deepEqual(config.doors.registry.listen, { host: '127.0.0.1', port: 80 });
 });
 

@@ -47,7 +47,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const report: Report = (problem) => problems.push(problem);
   const merged = mergeSettings(readLayers(sources, report), report);
   const parsed = parseSettings(merged, report);
-  const upstreams = resolveUpstreams(merged.upstreams, parsed.upstreams, sources.readFile, report);
+  const upstreams = resolveUpstreams(merged.upstreams, parsed, sources.readFile, report);
   checkWatermarks(parsed, merged, report);
   const config = assembleConfig(parsed, upstreams, resolveDefault(parsed, merged, upstreams, report));
   if (problems.length > 0) throw new ConfigError(problems);
@@ -109,7 +109,7 @@ function checkWatermarks({ cache }: ParsedConfig, { values }: MergedSettings, re
 }
 
 function assembleConfig(
-  { data, domain, doors, cache, log, shutdown }: ParsedConfig,
+  { data, domain, doors, cache, offline, log, shutdown }: ParsedConfig,
   upstreams: Config['upstreams'],
   defaultUpstream: string | undefined,
 ): Config {
@@ -124,8 +124,9 @@ function assembleConfig(
       maxAgeMs: cache.maxAge,
       minFreeBytes: cache.minFreeBytes,
       graceMs: cache.grace,
-      tagTtlMs: cache.tagTtl,
+      negativeTtlMs: cache.negativeTtl,
     },
+    offline,
     upstreams,
     log,
     shutdown: { graceMs: shutdown.grace },

@@ -27,10 +27,23 @@ export function parseSettings(merged: MergedSettings, report: Report): ParsedCon
 }
 
 function describeIssue({ path, value, origin }: Setting, issuePath: readonly PropertyKey[], advice: string): Problem {
-  const entry = issuePath.at(-1);
-  const wrong = Array.isArray(value) && typeof entry === 'number' ? value[entry] : value;
-  const shown = keyAt(path)?.about.secret ? '' : ` ${quoteValue(wrong)}`;
-  return { where: origin, what: `Cannot use ${nameOfPath(path)}${shown}`, advice };
+  const below = issuePath.slice(path.length);
+  const wrong = below.reduce<unknown>((inner, part) => (inner as Readonly<Record<PropertyKey, unknown>>)[part], value);
+  // Of a list of groups, the place in it is told, too.
+  const [entry, ...keys] = below;
+  const place = isGroup(value, entry) ? [`, entry ${Number(entry) + 1}`, ...keys.filter(isName)].join(', ') : '';
+  const isHidden = keyAt(path)?.about.secret || (place !== '' && typeof wrong === 'object');
+  const shown = isHidden ? '' : ` ${quoteValue(wrong)}`;
+  return { where: origin, what: `Cannot use ${nameOfPath(path)}${place}${shown}`, advice };
+}
+
+function isGroup(list: unknown, entry: PropertyKey | undefined): boolean {
+  if (!Array.isArray(list) || typeof entry !== 'number') return false;
+  return typeof list[entry] === 'object' && list[entry] !== null;
+}
+
+function isName(part: PropertyKey): boolean {
+  return typeof part === 'string';
 }
 
 function treeOf({ values, upstreams }: MergedSettings): Tree {

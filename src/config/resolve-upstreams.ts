@@ -2,8 +2,9 @@ import { Secret } from '../util/secret.ts';
 import type { UpstreamConfig } from './config.ts';
 import type { Report } from './config-error.ts';
 import type { UpstreamSettings } from './merge-settings.ts';
+import { resolveFreshness } from './resolve-freshness.ts';
 import { aliasOfName, makeAlias, parseRegistryName } from './schema/host-name.ts';
-import type { ParsedUpstream } from './schema/schema.ts';
+import type { ParsedConfig, ParsedUpstream } from './schema/schema.ts';
 
 /** Reads a file as text; throws the system's error. */
 export type ReadFile = (path: string) => string;
@@ -13,6 +14,8 @@ interface UpstreamSource {
   readonly name: string;
   readonly settings: UpstreamSettings;
   readonly parsed: ParsedUpstream;
+  /** What holds for every upstream. */
+  readonly cache: ParsedConfig['cache'];
   readonly readFile: ReadFile;
   readonly report: Report;
 }
@@ -20,12 +23,12 @@ interface UpstreamSource {
 /** Makes the upstreams from their checked entries: what follows from the name is filled in, their files are read. */
 export function resolveUpstreams(
   upstreams: ReadonlyMap<string, UpstreamSettings>,
-  parsed: Readonly<Record<string, ParsedUpstream>>,
+  { upstreams: parsed, cache }: Pick<ParsedConfig, 'upstreams' | 'cache'>,
   readFile: ReadFile,
   report: Report,
 ): UpstreamConfig[] {
   const resolved = [...upstreams].map(([name, settings]) =>
-    resolveUpstream({ name, settings, parsed: parsed[name] ?? {}, readFile, report }),
+    resolveUpstream({ name, settings, parsed: parsed[name] ?? {}, cache, readFile, report }),
   );
   reportSharedNames(resolved, upstreams, report);
   return resolved;
@@ -52,6 +55,7 @@ function resolveUpstream(source: UpstreamSource): UpstreamConfig {
     insecure: parsed.insecure ?? false,
     tokenHosts: parsed.tokenHosts ?? [],
     rateLimitReserve: parsed.rateLimitReserve ?? { count: 0 },
+    freshness: resolveFreshness(source.cache, parsed),
   };
 }
 

@@ -75,6 +75,11 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof RegistryError && error.status === 404;
 }
 
+/** Whether the error says that the thing is there, or may be, and not for us. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof RegistryError && (error.code === 'DENIED' || error.code === 'UNAUTHORIZED');
+}
+
 /** Renders an error as the spec's JSON body. */
 export function renderErrorBody(error: RegistryError): string {
   const entry: Record<string, unknown> = { code: error.code, message: error.message };

@@ -139,5 +139,7 @@ export type CacheOutcome =
   | { readonly kind: 'miss'; readonly stored: boolean; readonly collapsed: boolean }
   /** From here, after upstream said that it is still right. */
   | { readonly kind: 'revalidated' }
+  /** From here, although its time is over, as whoever runs this wants it: upstream is asked behind the answer. */
+  | { readonly kind: 'revalidating' }
   /** From here, although it is old, because upstream could not be asked; `reason` tells why. */
   | { readonly kind: 'stale'; readonly reason: string };

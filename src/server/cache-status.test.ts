@@ -12,6 +12,7 @@ const rows: readonly (readonly [CacheOutcome | undefined, label: string, paramet
   [{ kind: 'miss', stored: true, collapsed: false }, 'miss', { fwd: 'miss', stored: true }],
   [{ kind: 'miss', stored: true, collapsed: true }, 'collapsed', { fwd: 'miss', stored: true, collapsed: true }],
   [{ kind: 'revalidated' }, 'revalidated', { fwd: 'stale', 'fwd-status': 200, detail: 'revalidated' }],
+  [{ kind: 'revalidating' }, 'revalidating', { hit: true, detail: 'revalidating' }],
   [{ kind: 'stale', reason: 'down' }, 'stale', { hit: true, detail: 'stale' }],
 ];
 

@@ -1,7 +1,7 @@
 import type { CacheOutcome } from '../oci/registry.ts';
 
 /** The outcome in one word, for logs and metrics. */
-export type CacheLabel = 'hit' | 'miss' | 'collapsed' | 'revalidated' | 'stale' | 'none';
+export type CacheLabel = 'hit' | 'miss' | 'collapsed' | 'revalidated' | 'revalidating' | 'stale' | 'none';
 
 /** The word for an outcome; `none` where no cache had a part in the answer. */
 export function labelOf(outcome: CacheOutcome | undefined): CacheLabel {
@@ -23,6 +23,8 @@ export function renderCacheStatus(outcome: CacheOutcome | undefined, detail = 'l
       return `Entrepot; fwd=miss${outcome.stored ? '; stored' : ''}${outcome.collapsed ? '; collapsed' : ''}`;
     case 'revalidated':
       return 'Entrepot; fwd=stale; fwd-status=200; detail=revalidated';
+    case 'revalidating':
+      return 'Entrepot; hit; detail=revalidating';
     case 'stale':
       return 'Entrepot; hit; detail=stale';
   }

@@ -105,7 +105,7 @@ function requestMetrics(registers: Registry[]): Pick<Metrics, 'requests' | 'requ
   return {
     requests: new Counter({
       name: 'entrepot_requests_total',
-      help: 'Requests that were answered; cache: hit, miss, collapsed, revalidated, stale or none',
+      help: 'Requests that were answered; cache: hit, miss, collapsed, revalidated, revalidating, stale or none',
       labelNames: ['method', 'route', 'registry', 'status', 'cache'],
       registers,
     }),

@@ -13,7 +13,8 @@ function loadOrTell(sources: TestSources, where: RegExp): void {
   try {
     const { config, render } = loadTestConfig(sources);
     assert.ok(config.upstreams.every(({ urls }) => urls.length > 0));
-    assert.ok(Number.isSafeInteger(config.cache.maxBytes) && config.cache.tagTtlMs >= 0);
+    assert.ok(Number.isSafeInteger(config.cache.maxBytes) && config.cache.negativeTtlMs >= 0);
+    assert.ok(config.upstreams.every(({ freshness }) => freshness.tagTtlMs >= 0 && freshness.staleForMs >= 0));
     loadTestConfig({ ...sources, env: {}, yaml: render() });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

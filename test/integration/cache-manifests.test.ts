@@ -5,16 +5,17 @@ import { makeImage, makeIndex } from '../support/images.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import type { Quirks } from '../support/registry/quirks.ts';
 import { shorten } from '../support/registry/recorder.ts';
-import { repository, setStage } from '../support/stage.ts';
+import { repository, type StageOptions, setStage } from '../support/stage.ts';
 
 const image = makeImage({ seed: 'image', layers: [100] });
+const renewed = makeImage({ seed: 'renewed', layers: [100] });
 const { digest, bytes, mediaType } = image.manifest;
 const byTag = `/v2/${repository}/manifests/latest`;
 const byDigest = `/v2/${repository}/manifests/${shorten(digest)}`;
 
-async function setUp(t: TestContext, quirks: Quirks = {}) {
+async function setUp(t: TestContext, quirks: Quirks = {}, cache: StageOptions['cache'] = {}) {
   const clock = new ManualClock();
-  const stage = await setStage(t, { registry: { quirks }, cache: { clock, retry: { rounds: 1 } } });
+  const stage = await setStage(t, { registry: { quirks }, cache: { clock, retry: { rounds: 1 }, ...cache } });
   stage.origin.content.push(repository, image, 'latest');
   return { stage, origin: stage.origin, clock };
 }
@@ -67,12 +68,13 @@ test('a manifest that came by tag is a hit by digest', async (t) => {
 });
 
 test('a manifest of one repository is not another’s until upstream says so', async (t) => {
-  const { stage, origin } = await setUp(t);
+  const { stage, origin, clock } = await setUp(t);
   await rawFetch(stage.manifestUrl(digest));
   origin.requests.clear();
   const there = `/v2/lib/other/manifests/${shorten(digest)}`;
   assert.equal((await rawFetch(stage.manifestUrl(digest, 'lib/other'))).status, 404);
   origin.content.push('lib/other', image);
+  clock.advance(10_000);
   assert.deepEqual((await rawFetch(stage.manifestUrl(digest, 'lib/other'))).body, bytes);
   assert.deepEqual(origin.requests.lines(), [`GET ${there}`, `GET ${there}`]);
 });
@@ -137,11 +139,45 @@ test('an index and its images come byte for byte, under their own types', async 
   }
 });
 
-test('a tag that is not there is asked for every time, and is there once it is pushed', async (t) => {
-  const { stage, origin } = await setUp(t);
+for (const [what, reference] of Object.entries({ tag: 'later', digest: renewed.manifest.digest })) {
+  test(`a manifest that is not there by ${what} is asked for once in ten seconds, and is there once it is pushed`, async (t) => {
+    const { stage, origin, clock } = await setUp(t);
+    const line = `GET /v2/${repository}/manifests/${shorten(reference)}`;
+    const ask = async () => (await rawFetch(stage.manifestUrl(reference))).status;
+    for (const passedMs of [0, 9_999]) {
+      clock.advance(passedMs);
+      assert.equal(await ask(), 404);
+      assert.equal((await rawFetch(stage.manifestUrl(reference), { method: 'HEAD' })).status, 404);
+    }
+    assert.deepEqual(origin.requests.lines(), ['GET /v2/', line]);
+    origin.content.push(repository, renewed, 'later');
+    assert.equal(await ask(), 404);
+    clock.advance(1);
+    assert.equal(await ask(), 200);
+    assert.deepEqual(origin.requests.lines(), ['GET /v2/', line, line]);
+  });
+}
+
+test('what is not there is asked for every time when negative answers are not to be remembered', async (t) => {
+  const { stage, origin } = await setUp(t, {}, { negativeTtlMs: 0 });
   const line = `GET /v2/${repository}/manifests/later`;
   for (let i = 0; i < 2; i++) assert.equal((await rawFetch(stage.manifestUrl('later'))).status, 404);
   origin.content.tag(repository, 'later', digest);
   assert.deepEqual((await rawFetch(stage.manifestUrl('later'))).body, bytes);
   assert.deepEqual(origin.requests.lines(), ['GET /v2/', line, line, line]);
+});
+
+test('a tag that upstream fails to tell of is asked for again by the next request', async (t) => {
+  const { stage, origin } = await setUp(t);
+  origin.faults.answer('GET manifest', { status: 500 });
+  assert.equal((await rawFetch(stage.manifestUrl('latest'))).status, 502);
+  assert.deepEqual((await rawFetch(stage.manifestUrl('latest'))).body, bytes);
+});
+
+test('that a manifest is not there by digest hides nothing when it comes by a tag', async (t) => {
+  const { stage, origin } = await setUp(t);
+  assert.equal((await rawFetch(stage.manifestUrl(renewed.manifest.digest))).status, 404);
+  origin.content.push(repository, renewed, 'later');
+  assert.equal((await rawFetch(stage.manifestUrl('later'))).status, 200);
+  assert.deepEqual((await rawFetch(stage.manifestUrl(renewed.manifest.digest))).body, renewed.manifest.bytes);
 });

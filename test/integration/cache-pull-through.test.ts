@@ -5,6 +5,7 @@ import { ContentMemory } from '../../src/cache/content/content-memory.ts';
 import { ContentInUse } from '../../src/cache/content/in-use.ts';
 import { LocalContent } from '../../src/cache/content/local-content.ts';
 import { Downloads } from '../../src/cache/download/downloads.ts';
+import { offlinePolicies } from '../../src/cache/freshness.ts';
 import { PullThrough } from '../../src/cache/pull-through.ts';
 import { UseRecorder } from '../../src/cache/uses.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';
@@ -42,14 +43,19 @@ function setUp(
     },
   });
   const log = new EventLog();
-  const tools = { ...downloadTools(t), index, log, memory: new ContentMemory(), freshness: { tagTtlMs: 60_000 } };
+  const tools = { ...downloadTools(t), index, log, memory: new ContentMemory(), offline: false };
   const inUse = new ContentInUse();
   const downloads = new Downloads(tools, inUse);
   t.after(() => downloads.close());
   const uses = new UseRecorder(index, tools.clock, () => {});
   t.after(() => uses.flush());
   const local = new LocalContent({ ...tools, inUse });
-  const cache = new PullThrough('docker.io', upstream, { ...tools, downloads, uses, local });
+  const cache = new PullThrough(
+    'docker.io',
+    upstream,
+    { ...offlinePolicies, tagTtlMs: 60_000 },
+    { ...tools, downloads, uses, local },
+  );
   return { cache, upstream, tools, log };
 }
 

@@ -132,7 +132,10 @@ test('a tag that is gone upstream is 404, forgotten, and its image still here by
     assert.equal(status, 404);
     assert.match(body.toString(), /MANIFEST_UNKNOWN/);
   }
-  // Forgotten: the second request asks as for a tag that was never known.
+  assert.deepEqual(origin.requests.lines(), [head]);
+  // Forgotten: it is asked for as a tag that was never known.
+  clock.advance(10_000);
+  assert.equal((await pull()).status, 404);
   assert.deepEqual(origin.requests.lines(), [head, get]);
   assertImage(await pull(old.manifest.digest), old, 'Entrepot; hit');
   origin.faults.answer('tags', { status: 503 });
@@ -147,6 +150,9 @@ for (const status of [401, 403]) {
     const refused = await pull();
     assert.equal(refused.status, 403);
     assert.match(refused.body.toString(), /DENIED/);
+    clock.advance(9_999);
+    assert.equal((await pull()).status, 403);
+    clock.advance(1);
     assertImage(await pull(), old, revalidated);
     assert.deepEqual(origin.requests.lines(), [head, head]);
   });

@@ -170,7 +170,7 @@ describe('upstream’s trouble becomes what makes clients go elsewhere', () => {
   });
 
   test('upstream’s page of HTML is not passed on, and its JSON in one short line', async (t) => {
-    const { url, origin } = await setDoorStage(t);
+    const { url, origin } = await setDoorStage(t, { cache: { negativeTtlMs: 0 } });
     const answer = async (body: string) => {
       origin.faults.answer('manifest', { status: 403, body });
       return errorOf(await rawFetch(`${url}/v2/${paths.manifest}`)).message;

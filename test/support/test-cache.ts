@@ -21,7 +21,11 @@ export interface TestCacheOptions extends AppOptions {
   readonly domain?: string;
   /** The default upstream's name; null for none. */
   readonly default?: string | null;
+  /** How long the tags of all upstreams are believed. */
+  readonly freshness?: Partial<UpstreamConfig['freshness']>;
   readonly tagTtlMs?: number;
+  readonly negativeTtlMs?: number;
+  readonly offline?: boolean;
   /** Of `cache` in the configuration: without any, there is no limit but a size that no test reaches. */
   readonly space?: Partial<CacheConfig>;
   readonly graceMs?: number;
@@ -65,7 +69,7 @@ export async function startTestCache(options: TestCacheOptions): Promise<TestCac
 }
 
 function configOf(options: TestCacheOptions): Config {
-  const upstreams = options.upstreams.map(upstreamOf);
+  const upstreams = options.upstreams.map((upstream) => upstreamOf(upstream, options));
   const name = options.default === null ? undefined : (options.default ?? upstreams[0]?.name);
   return {
     data: options.data,
@@ -78,16 +82,17 @@ function configOf(options: TestCacheOptions): Config {
       maxAgeMs: undefined,
       minFreeBytes: 0,
       graceMs: 600_000,
-      tagTtlMs: options.tagTtlMs ?? 60_000,
+      negativeTtlMs: options.negativeTtlMs ?? 10_000,
       ...options.space,
     },
+    offline: options.offline ?? false,
     upstreams,
     log: { level: 'info', format: 'json' },
     shutdown: { graceMs: options.graceMs ?? 1_000 },
   };
 }
 
-function upstreamOf(upstream: TestCacheOptions['upstreams'][number]): UpstreamConfig {
+function upstreamOf(upstream: TestCacheOptions['upstreams'][number], options: TestCacheOptions): UpstreamConfig {
   const given = typeof upstream === 'string' ? { name: 'origin.test', urls: [new URL(upstream)] } : upstream;
   return {
     alias: given.name,
@@ -102,6 +107,16 @@ function upstreamOf(upstream: TestCacheOptions['upstreams'][number]): UpstreamCo
     insecure: false,
     tokenHosts: [],
     rateLimitReserve: { count: 0 },
+    freshness: {
+      tagTtlMs: options.tagTtlMs ?? 60_000,
+      staleForMs: Number.POSITIVE_INFINITY,
+      onDenied: 'deny',
+      onMissing: 'forget',
+      revalidate: 'first',
+      immutableTags: [],
+      rules: [],
+      ...options.freshness,
+    },
     ...given,
   };
 }

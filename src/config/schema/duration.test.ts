@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { maxTimerMs, parseDuration, parseDurationOrNone } from './duration.ts';
+import { maxTimerMs, parseDuration, parseDurationOrForever, parseDurationOrNone } from './duration.ts';
 
 test('parseDuration() reads every unit, and several in a row', () => {
   const durations: [string, number][] = [
@@ -33,4 +33,13 @@ test('parseDurationOrNone() reads a duration above zero, or none', () => {
   assert.equal(parseDurationOrNone('none'), undefined);
   for (const text of ['0', '0s', 'None', '30'])
     assert.throws(() => parseDurationOrNone(text), /^Error: expected a dur/);
+});
+
+test('parseDurationOrForever() reads a duration, or forever', () => {
+  assert.equal(parseDurationOrForever('7d'), 7 * 86_400_000);
+  assert.equal(parseDurationOrForever('0'), 0);
+  assert.equal(parseDurationOrForever('forever'), Number.POSITIVE_INFINITY);
+  for (const text of ['none', 'Infinity', '30', '-1s', '']) {
+    assert.throws(() => parseDurationOrForever(text), /^Error: expected a duration, such as 1h, 7d, or forever$/);
+  }
 });

@@ -29,3 +29,13 @@ export function parseDurationOrNone(text: string): number | undefined {
   if (durationMs > 0) return durationMs;
   throw new Error('expected a duration above zero, such as 30d, or none');
 }
+
+/**
+ * Parses a duration, or `forever`, which is `Infinity`.
+ * @throws Error that says what was expected
+ */
+export function parseDurationOrForever(text: string): number {
+  if (text === 'forever') return Number.POSITIVE_INFINITY;
+  if (text === '0' || durationPattern.test(text)) return parseDuration(text);
+  throw new Error('expected a duration, such as 1h, 7d, or forever');
+}

@@ -24,7 +24,9 @@ export type KeyType =
   | 'host'
   | 'url'
   | 'list of hosts'
-  | 'list of URLs';
+  | 'list of URLs'
+  | 'list of patterns'
+  | 'list of rules';
 
 /** What is known about every key of the schema. */
 export const about = z.registry<KeyAbout>();

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { logFormats, logLevels } from '../config.ts';
 import { maxTimerMs, parseDuration, parseDurationOrNone } from './duration.ts';
+import { freshnessKeys, upstreamFreshnessKeys } from './freshness.ts';
 import { parseAlias, parseDomain, parseRegistryName } from './host-name.ts';
 import { about, boolean, choice, listOf, parsedBy, text } from './key.ts';
 import { parseListenAddress } from './listen-address.ts';
@@ -74,6 +75,7 @@ export const upstreamSchema = z.strictObject({
         'How many of the pulls that the registry grants are kept for content that is not here: with fewer left, tags ' +
         'that are here are served without asking whether they moved. `10%` of the limit for docker.io, else `0`.',
     }),
+  ...upstreamFreshnessKeys,
 });
 
 const registryDoor = z.strictObject({
@@ -143,15 +145,23 @@ export const configSchema = z.strictObject({
           type: 'duration',
           description: 'Nothing goes that was stored less than so long ago, so that images come whole.',
         }),
-      tagTtl: parsedBy((given) => parseDuration(given))
-        .prefault('60s')
+      ...freshnessKeys,
+      negativeTtl: parsedBy((given) => parseDuration(given))
+        .prefault('10s')
         .register(about, {
           type: 'duration',
-          description: 'For how long the upstream is not asked again what a tag stands for. `0` asks every time.',
+          description:
+            'For how long an upstream is not asked again for what it does not have (404) or refuses (401, 403). `0` asks ' +
+            'every time.',
         }),
     })
     .prefault({})
     .register(about, { type: 'group', description: 'What is kept, and for how long.' }),
+  offline: boolean.prefault(false).register(about, {
+    type: 'boolean',
+    description:
+      'Serve only what is here, tags whatever their age, and ask no upstream anything. What is not here is 404.',
+  }),
   builtinUpstreams: boolean.prefault(true).register(about, {
     type: 'boolean',
     description:

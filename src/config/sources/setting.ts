@@ -1,3 +1,4 @@
+import { parse } from 'yaml';
 import { nearest } from '../../util/nearest.ts';
 import type { ConfigKey, KeyPath } from '../schema/keys.ts';
 import { configKeys, nameOfPath } from '../schema/keys.ts';
@@ -21,8 +22,21 @@ export function readText(key: ConfigKey, given: string): unknown {
     case 'list of hosts':
     case 'list of URLs':
       return given.split(',').map((entry) => entry.trim());
+    case 'list of patterns': // a comma may be part of one, and a space is part of no tag
+      return given.split(/\s+/).filter((entry) => entry !== '');
+    case 'list of rules':
+      return readList(given);
     default:
       return given;
+  }
+}
+
+/** Reads a list of groups, which text can only give as YAML or JSON; what is neither stays text, and is refused later. */
+function readList(given: string): unknown {
+  try {
+    return parse(given);
+  } catch {
+    return given;
   }
 }
 
