@@ -156,7 +156,7 @@ test('a blob that is here is a hit for another repository after one HEAD there, 
 });
 
 test('a blob that upstream does not have in a repository is 404 there, whether here or on its way', async (t) => {
-  const stage = await setStage(t);
+  const stage = await setStage(t, { cache: { negativeTtlMs: 0 } });
   const { origin, log } = stage;
   const digest = origin.content.putGenerated(repository, 'layer', sizeBytes);
   const gate = origin.faults.stallAfterBytes('GET blob', 1);
@@ -205,6 +205,6 @@ test('a cold blob that upstream does not have is 404, and nothing is kept of it'
   const digest = origin.content.putGenerated('lib/other', 'layer', 1000);
   for (let i = 0; i < 2; i++) assert.equal((await rawFetch(stage.blobUrl(digest))).status, 404);
   const get = `GET /v2/${repository}/blobs/${shorten(digest)}`;
-  assert.deepEqual(origin.requests.lines(), ['GET /v2/', get, get]);
+  assert.deepEqual(origin.requests.lines(), ['GET /v2/', get]);
   assert.deepEqual(storedBlobs(data), []);
 });
