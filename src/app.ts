@@ -20,11 +20,13 @@ import { readUnreadManifests } from './cache/unread-manifests.ts';
 import { UseRecorder } from './cache/uses.ts';
 import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
 import type { MetadataIndex } from './index/metadata-index.ts';
+import { readTotals } from './index/read-totals.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
 import type { Registry } from './oci/registry.ts';
 import { createAdmin } from './server/admin.ts';
 import { createListener, openDoor } from './server/door.ts';
 import { RegistryHandler } from './server/registry-handler.ts';
+import { reportStatus } from './server/report-status.ts';
 import { Router } from './server/routing.ts';
 import { openFileStore } from './store/fs.ts';
 import { UpstreamRegistry } from './upstream/client.ts';
@@ -89,11 +91,13 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   const tools = await openCache(config, options, { clock, log }, stack);
   const version = packageVersion();
   const healths: UpstreamHealth[] = [];
-  const metrics = createMetrics({
+  const sources = {
     downloadsInFlight: () => tools.downloads.count,
     store: () => tools.index.totals(),
     upstreams: () => healths.map(({ status }) => status),
-  });
+  };
+  const metrics = createMetrics(sources);
+  const status = reportStatus({ ...sources, version, maxBytes: config.cache.maxBytes, clock });
   const observer = observeUpstreams(metrics, log);
   const stopping = new AbortController();
   stack.push(() => stopping.abort());
@@ -122,7 +126,7 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
   const listener = createListener({
     registry: new RegistryHandler({ router, log, catalog: (page) => listCatalog(tools.index, aliases, page) }),
-    admin: createAdmin({ metrics, version, ready: async () => void (await tools.index.totals()) }),
+    admin: createAdmin({ metrics, version, status, ready: async () => void (await tools.index.totals()) }),
     log,
     metrics,
   });
@@ -142,7 +146,7 @@ async function openCache(
   await mkdir(config.data, { recursive: true });
   const store = await openFileStore(config.data, { clock });
   const index = rememberIndex(
-    openSqliteIndex(join(config.data, 'index-v1.sqlite'), {
+    openSqliteIndex(indexFile(config.data), {
       onBroken: (path, error) =>
         log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
       now: () => clock.now(),
@@ -245,6 +249,15 @@ function observeUpstreams(metrics: Metrics, log: Log): UpstreamObserver {
       log.debug({ upstream, operation, method, result, ms: Math.round(durationMs) }, 'upstream answered');
     },
   };
+}
+
+/** How much a data folder holds, by its index; undefined when it has none. It may be another process's, and stays as it is. */
+export function readStoredTotals(data: string): ReturnType<typeof readTotals> {
+  return readTotals(indexFile(data));
+}
+
+function indexFile(data: string): string {
+  return join(data, 'index-v1.sqlite');
 }
 
 async function unwind(stack: Stack): Promise<void> {
