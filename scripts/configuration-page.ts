@@ -100,7 +100,9 @@ const typeNotes = `### Types
 - **duration**: a number with a unit, \`ms\`, \`s\`, \`m\`, \`h\` or \`d\`, or several in a row (\`1h30m\`).
 - **address**: \`host:port\`; \`[::1]:5000\` for IPv6, \`:5000\` for every address of the machine.
 - **boolean**: \`true\` or \`false\`.
-- **list**: a YAML list in the file, separated by commas in variables and flags.`;
+- **list**: a YAML list in the file, separated by commas in variables and flags.
+- **command**: a YAML list of a program and its arguments. In variables and flags they are separated by blanks, or
+  written as a JSON list. No shell reads them: there are no quotes, variables or pipes.`;
 
 function upstreamSection(): string {
   const rows = upstreamKeys.map(({ path, about }) => [

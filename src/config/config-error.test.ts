@@ -203,8 +203,45 @@ const cases: Readonly<Record<string, Case>> = {
     yaml: 'upstreams: { docker.io: { username: u } }',
     env: { GHCR_USERNAME: 'u' },
     says: [
-      /^entrepot.yaml:1: Upstream "docker.io" has a username and no password: give its password or passwordFile/,
+      /^entrepot.yaml:1: Upstream "docker.io" has a username and no password: give its password, passwordFile or tokenCommand/,
       /^GHCR_USERNAME: Upstream "ghcr.io" has a username and no password/,
+    ],
+  },
+  'credentials of two kinds in one place': {
+    yaml: [
+      'upstreams:',
+      '  docker.io: { username: u, password: p, dockerConfig: docker.json }',
+      '  ghcr.io: { username: u, password: p, tokenCommand: [print] }',
+      '  quay.io: { dockerConfig: docker.json, tokenCommand: [print] }',
+      '  gcr.io: { username: u, passwordFile: secret, dockerConfig: docker.json }',
+    ].join('\n'),
+    files: { 'docker.json': '{}', secret: 'p' },
+    says: [
+      'entrepot.yaml:2: Upstream "docker.io" has both username and dockerConfig: keep one of them',
+      'entrepot.yaml:2: Upstream "docker.io" has both password and dockerConfig: keep one of them',
+      'entrepot.yaml:3: Upstream "ghcr.io" has both password and tokenCommand: keep one of them',
+      'entrepot.yaml:4: Upstream "quay.io" has both dockerConfig and tokenCommand: keep one of them',
+      'entrepot.yaml:5: Upstream "gcr.io" has both username and dockerConfig: keep one of them',
+      'entrepot.yaml:5: Upstream "gcr.io" has both passwordFile and dockerConfig: keep one of them',
+    ],
+  },
+  'a docker config.json that is missing, or none': {
+    yaml: 'dockerConfig: gone.json\nupstreams: { docker.io: { dockerConfig: none.json }, ghcr.io: { dockerConfig: gone.json } }',
+    files: { 'none.json': '["swordfish"]' },
+    says: [
+      'entrepot.yaml:1: Cannot read dockerConfig "gone.json": there is no such file: correct the path, or the rights',
+      'entrepot.yaml:2: Cannot use dockerConfig "none.json" of upstream "docker.io": it is not a JSON object: docker login writes one',
+      'entrepot.yaml:2: Cannot read dockerConfig "gone.json" of upstream "ghcr.io": there is no such file: correct the path, or the rights',
+    ],
+  },
+  'a token command that is no command': {
+    yaml: 'upstreams: { docker.io: { tokenCommand: print }, ghcr.io: { tokenCommand: [] }, quay.io: { tokenCommand: [a, 5] } }',
+    env: { ENTREPOT_UPSTREAMS_GCR_IO_TOKEN_COMMAND: '["print"' },
+    says: [
+      'entrepot.yaml:1: Cannot use upstreams.docker.io.tokenCommand "print": expected a list',
+      'entrepot.yaml:1: Cannot use upstreams.ghcr.io.tokenCommand a list: expected a program and its arguments',
+      /^entrepot.yaml:1: Cannot use upstreams.quay.io.tokenCommand "5": expected text/,
+      /^ENTREPOT_UPSTREAMS_GCR_IO_TOKEN_COMMAND: Cannot use upstreams.gcr.io.tokenCommand .*: expected a list$/,
     ],
   },
   'a password without a username': {

@@ -62,6 +62,10 @@ export interface UpstreamConfig {
   readonly password: Secret | undefined;
   /** The file that the password came from, and that a newer one may come from. */
   readonly passwordFile: string | undefined;
+  /** The docker `config.json` that has its credentials. */
+  readonly dockerConfig: string | undefined;
+  /** The command that prints its password. */
+  readonly tokenCommand: readonly [program: string, ...args: string[]] | undefined;
   /** The certificates that its own is checked against, as PEM; undefined for those that Node.js trusts. */
   readonly ca: string | undefined;
   /** The client certificate, as PEM. */

@@ -141,6 +141,8 @@ log: { level: info, format: json }
       username: undefined,
       password: undefined,
       passwordFile: undefined,
+      dockerConfig: undefined,
+      tokenCommand: undefined,
       ca,
       cert: undefined,
       key: undefined,
@@ -224,6 +226,76 @@ test('a name and a password are given by the file, by the environment and by fla
       assert.deepEqual([hub.username, hub.password?.reveal(), hub.passwordFile], ['u', 'p', file]);
     }
   }
+});
+
+test('a docker config.json is given by the file, by the environment and by flags, for one upstream or for all', () => {
+  const files = { 'docker.json': '{}', 'all.json': '{}' };
+  const one: TestSources[] = [
+    { yaml: 'upstreams: { docker.io: { dockerConfig: docker.json } }' },
+    { env: { ENTREPOT_UPSTREAMS_DOCKER_IO_DOCKER_CONFIG: 'docker.json' } },
+    { flags: { set: ['upstreams.docker.io.dockerConfig=docker.json'] } },
+  ];
+  for (const sources of one) {
+    const loaded = loadTestConfig({ ...sources, files });
+    assert.equal(upstreamOf(loaded, 'docker.io').dockerConfig, 'docker.json');
+    assert.equal(upstreamOf(loaded, 'ghcr.io').dockerConfig, undefined);
+  }
+  const all: TestSources[] = [
+    { yaml: 'dockerConfig: all.json' },
+    { env: { ENTREPOT_DOCKER_CONFIG: 'all.json' } },
+    { flags: { set: ['dockerConfig=all.json'] } },
+  ];
+  for (const sources of all) {
+    assert.equal(upstreamOf(loadTestConfig({ ...sources, files }), 'ghcr.io').dockerConfig, 'all.json');
+  }
+});
+
+test('the docker config.json of all is only for upstreams that have nothing of their own', () => {
+  const yaml = `
+dockerConfig: all.json
+upstreams:
+  docker.io: { dockerConfig: docker.json }
+  ghcr.io: { username: u, password: p }
+  quay.io: { username: u, tokenCommand: [print] }
+`;
+  const loaded = loadTestConfig({ yaml, files: { 'docker.json': '{}', 'all.json': '{}' } });
+  const configs = ['docker.io', 'ghcr.io', 'quay.io', 'gcr.io'].map((name) => upstreamOf(loaded, name).dockerConfig);
+  assert.deepEqual(configs, ['docker.json', undefined, undefined, 'all.json']);
+});
+
+test('a token command is a list in the file, and words or a JSON list in the environment and in flags', () => {
+  const command = ['aws', 'ecr', 'get-login-password'];
+  const name = 'upstreams.docker.io.tokenCommand';
+  const variable = 'ENTREPOT_UPSTREAMS_DOCKER_IO_TOKEN_COMMAND';
+  const sources: TestSources[] = [
+    { yaml: 'upstreams: { docker.io: { tokenCommand: [aws, ecr, get-login-password] } }' },
+    { env: { [variable]: ' aws ecr  get-login-password ' } },
+    { env: { [variable]: '["aws", "ecr", "get-login-password"]' } },
+    { flags: { set: [`${name}=aws ecr get-login-password`] } },
+  ];
+  for (const source of sources) {
+    assert.deepEqual(upstreamOf(loadTestConfig(source), 'docker.io').tokenCommand, command);
+  }
+  const quoted = { env: { [variable]: '["/opt/my tools/print", "a b"]' } };
+  assert.deepEqual(upstreamOf(loadTestConfig(quoted), 'docker.io').tokenCommand, ['/opt/my tools/print', 'a b']);
+});
+
+test('credentials of a higher source take the place of those of another kind below', () => {
+  const files = { 'docker.json': '{}' };
+  const yaml = 'upstreams: { docker.io: { username: u, password: p }, ghcr.io: { dockerConfig: docker.json } }';
+  const env = {
+    ENTREPOT_UPSTREAMS_DOCKER_IO_DOCKER_CONFIG: 'docker.json',
+    ENTREPOT_UPSTREAMS_GHCR_IO_USERNAME: 'v',
+    ENTREPOT_UPSTREAMS_GHCR_IO_PASSWORD: 'q',
+  };
+  const loaded = loadTestConfig({ yaml, env, files });
+  const hub = upstreamOf(loaded, 'docker.io');
+  assert.deepEqual([hub.username, hub.password, hub.dockerConfig], [undefined, undefined, 'docker.json']);
+  const ghcr = upstreamOf(loaded, 'ghcr.io');
+  assert.deepEqual([ghcr.username, ghcr.password?.reveal(), ghcr.dockerConfig], ['v', 'q', undefined]);
+  const flags = { set: ['upstreams.docker.io.tokenCommand=print'] };
+  const commanded = upstreamOf(loadTestConfig({ yaml, flags, files }), 'docker.io');
+  assert.deepEqual([commanded.username, commanded.password, commanded.tokenCommand], ['u', undefined, ['print']]);
 });
 
 test('values that YAML reads as numbers are taken where they are one thing only', () => {

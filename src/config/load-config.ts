@@ -47,7 +47,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const report: Report = (problem) => problems.push(problem);
   const merged = mergeSettings(readLayers(sources, report), report);
   const parsed = parseSettings(merged, report);
-  const upstreams = resolveUpstreams(merged.upstreams, parsed, sources.readFile, report);
+  const upstreams = resolveUpstreams(merged, parsed, sources.readFile, report);
   checkWatermarks(parsed, merged, report);
   const config = assembleConfig(parsed, upstreams, resolveDefault(parsed, merged, upstreams, report));
   if (problems.length > 0) throw new ConfigError(problems);

@@ -33,12 +33,15 @@ interface LayeredSetting extends Setting {
 
 const builtinLayer = 0;
 
-// Of each pair, what a higher layer gives takes the place of both; one layer that gives both contradicts itself.
-const alternatives: Readonly<Record<string, string>> = {
-  url: 'urls',
-  urls: 'url',
-  password: 'passwordFile',
-  passwordFile: 'password',
+// What a higher layer gives takes the place of its alternatives; one layer that gives both contradicts itself.
+const alternatives: Readonly<Record<string, readonly string[]>> = {
+  url: ['urls'],
+  urls: ['url'],
+  username: ['dockerConfig'],
+  password: ['passwordFile', 'dockerConfig', 'tokenCommand'],
+  passwordFile: ['password', 'dockerConfig', 'tokenCommand'],
+  dockerConfig: ['username', 'password', 'passwordFile', 'tokenCommand'],
+  tokenCommand: ['password', 'passwordFile', 'dockerConfig'],
 };
 
 /** Lays the settings of all sources over each other, the lowest layer first, which is what is built in. */
@@ -78,11 +81,13 @@ function placeSetting(
   entry.isConfigured ||= setting.layer === builtinLayer ? hasBuiltins : !setting.needsUpstream;
   const key = setting.path[2];
   if (key === undefined) return;
-  const other = entry.fields.get(alternatives[key] ?? '');
-  if (other !== undefined && other.layer === setting.layer) {
-    const what = `Upstream "${name}" has both ${other.path[2]} and ${key}`;
-    report({ where: setting.origin, what, advice: 'keep one of them' });
-  } else if (other !== undefined) entry.fields.delete(other.path[2] ?? '');
+  for (const alternative of alternatives[key] ?? []) {
+    const other = entry.fields.get(alternative);
+    if (other !== undefined && other.layer === setting.layer) {
+      const what = `Upstream "${name}" has both ${alternative} and ${key}`;
+      report({ where: setting.origin, what, advice: 'keep one of them' });
+    } else entry.fields.delete(alternative);
+  }
   entry.fields.set(key, setting);
 }
 

@@ -1,7 +1,7 @@
 import { Secret } from '../util/secret.ts';
 import type { UpstreamConfig } from './config.ts';
 import type { Report } from './config-error.ts';
-import type { UpstreamSettings } from './merge-settings.ts';
+import type { MergedSettings, UpstreamSettings } from './merge-settings.ts';
 import { resolveFreshness } from './resolve-freshness.ts';
 import { aliasOfName, makeAlias, parseRegistryName } from './schema/host-name.ts';
 import type { ParsedConfig, ParsedUpstream } from './schema/schema.ts';
@@ -16,19 +16,27 @@ interface UpstreamSource {
   readonly parsed: ParsedUpstream;
   /** What holds for every upstream. */
   readonly cache: ParsedConfig['cache'];
+  /** The docker `config.json` of all upstreams that have no credentials of their own. */
+  readonly sharedDockerConfig: string | undefined;
   readonly readFile: ReadFile;
   readonly report: Report;
 }
 
 /** Makes the upstreams from their checked entries: what follows from the name is filled in, their files are read. */
 export function resolveUpstreams(
-  upstreams: ReadonlyMap<string, UpstreamSettings>,
-  { upstreams: parsed, cache }: Pick<ParsedConfig, 'upstreams' | 'cache'>,
+  { upstreams, values }: MergedSettings,
+  parsed: Pick<ParsedConfig, 'upstreams' | 'cache' | 'dockerConfig'>,
   readFile: ReadFile,
   report: Report,
 ): UpstreamConfig[] {
+  const { cache, dockerConfig: sharedDockerConfig } = parsed;
+  const common = { cache, sharedDockerConfig, readFile, report };
+  if (sharedDockerConfig !== undefined) {
+    const where = values.get('dockerConfig')?.origin ?? '';
+    checkDockerConfig(sharedDockerConfig, `dockerConfig "${sharedDockerConfig}"`, where, readFile, report);
+  }
   const resolved = [...upstreams].map(([name, settings]) =>
-    resolveUpstream({ name, settings, parsed: parsed[name] ?? {}, cache, readFile, report }),
+    resolveUpstream({ ...common, name, settings, parsed: parsed.upstreams[name] ?? {} }),
   );
   reportSharedNames(resolved, upstreams, report);
   return resolved;
@@ -49,6 +57,8 @@ function resolveUpstream(source: UpstreamSource): UpstreamConfig {
     username: parsed.username,
     password: passwordText === undefined ? undefined : new Secret(passwordText),
     passwordFile: parsed.passwordFile,
+    dockerConfig: dockerConfigOf(source),
+    tokenCommand: hasWords(parsed.tokenCommand) ? parsed.tokenCommand : undefined,
     ca: readPem(source, 'ca', 'CERTIFICATE'),
     cert: readPem(source, 'cert', 'CERTIFICATE'),
     key: keyText === undefined ? undefined : new Secret(keyText),
@@ -81,9 +91,14 @@ function checkName({ name, settings, report }: UpstreamSource): void {
 function checkPairs({ name, settings: { fields }, report }: UpstreamSource): void {
   const username = fields.get('username');
   const password = fields.get('password') ?? fields.get('passwordFile');
-  if (username !== undefined && password === undefined) {
+  const command = fields.get('tokenCommand');
+  if (username !== undefined && password === undefined && command === undefined) {
     const what = `Upstream "${name}" has a username and no password`;
-    report({ where: username.origin, what, advice: 'give its password or passwordFile, too, or leave both away' });
+    report({
+      where: username.origin,
+      what,
+      advice: 'give its password, passwordFile or tokenCommand, too, or leave it away',
+    });
   }
   if (username === undefined && password !== undefined) {
     const what = `Upstream "${name}" has a password and no username`;
@@ -93,6 +108,45 @@ function checkPairs({ name, settings: { fields }, report }: UpstreamSource): voi
   if ((cert === undefined) === (key === undefined)) return;
   const what = `Upstream "${name}" has ${cert === undefined ? 'a key and no cert' : 'a cert and no key'}`;
   report({ where: (cert ?? key)?.origin ?? '', what, advice: 'give both, or leave both away' });
+}
+
+function dockerConfigOf(source: UpstreamSource): string | undefined {
+  const { name, parsed, settings, sharedDockerConfig, readFile, report } = source;
+  const path = parsed.dockerConfig;
+  if (path !== undefined) {
+    const where = settings.fields.get('dockerConfig')?.origin ?? '';
+    checkDockerConfig(path, `dockerConfig "${path}" of upstream "${name}"`, where, readFile, report);
+    return path;
+  }
+  const own = ['username', 'password', 'passwordFile', 'tokenCommand'].some((key) => settings.fields.has(key));
+  return own ? undefined : sharedDockerConfig;
+}
+
+// Only whether it is one at all: it may change while it is used, and is read then.
+function checkDockerConfig(path: string, name: string, where: string, readFile: ReadFile, report: Report): void {
+  let text: string;
+  try {
+    text = readFile(path);
+  } catch (error) {
+    const what = `Cannot read ${name}: ${describeFileError(error)}`;
+    report({ where, what, advice: 'correct the path, or the rights' });
+    return;
+  }
+  if (isJsonObject(text)) return;
+  report({ where, what: `Cannot use ${name}: it is not a JSON object`, advice: 'docker login writes one' });
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+function hasWords(command: readonly string[] | undefined): command is readonly [string, ...string[]] {
+  return command?.[0] !== undefined;
 }
 
 function readPassword(source: UpstreamSource): string | undefined {

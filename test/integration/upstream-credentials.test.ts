@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { CredentialTools } from '../../src/upstream/credentials/credential-tools.ts';
-import { openCredentials } from '../../src/upstream/credentials/open-credentials.ts';
+import { type CredentialSettings, openCredentials } from '../../src/upstream/credentials/open-credentials.ts';
 import { silentLog } from '../../src/util/log.ts';
 import { ManualClock } from '../support/clock.ts';
 import { basicAuthorization } from '../support/registry/token-server.ts';
@@ -12,6 +12,14 @@ import { latest, patient, repository, startUpstream } from '../support/upstream-
 
 const manifest = `GET /v2/${repository}/manifests/latest`;
 const token = `GET /token?scope=repository:${repository}:pull`;
+
+const nobody: CredentialSettings = {
+  username: undefined,
+  password: undefined,
+  passwordFile: undefined,
+  dockerConfig: undefined,
+  tokenCommand: undefined,
+};
 
 function toolsOf(clock: ManualClock): CredentialTools {
   return { upstream: 'origin.test', clock, log: silentLog, env: process.env, stopping: patient };
@@ -23,7 +31,13 @@ async function setUp(t: TestContext, kind: 'basic' | 'bearer') {
   const passwordFile = join(tmpDir(t), 'password');
   writeFileSync(passwordFile, 'old\n');
   const auth = { kind, username: 'robot', password: 'old', anonymous: false };
-  const settings = { username: 'robot', password: undefined, passwordFile };
+  const settings = {
+    username: 'robot',
+    password: undefined,
+    passwordFile,
+    dockerConfig: undefined,
+    tokenCommand: undefined,
+  };
   const credentials = openCredentials(settings, toolsOf(clock));
   const upstream = await startUpstream(t, { auth }, { credentials, clock });
   const rotate = () => {
@@ -64,6 +78,47 @@ test('a password that was rotated a while ago is sent at once, and the tokens of
   await registry.getManifest(repository, latest, patient);
   assert.deepEqual(server.requests.lines(), [token, manifest]);
   assert.deepEqual(sent(), [rotated, 'Bearer test-token-2']);
+});
+
+test('a docker config.json that is logged in anew is read without a restart, also from an identity token to another', async (t) => {
+  const clock = new ManualClock();
+  const dockerConfig = join(tmpDir(t), 'config.json');
+  const auth = { kind: 'bearer' as const, anonymous: false, identityToken: 'old' };
+  const settings = { ...nobody, dockerConfig };
+  writeFileSync(dockerConfig, '{}');
+  const { registry, server } = await startUpstream(
+    t,
+    { auth },
+    { credentials: openCredentials(settings, toolsOf(clock)), clock },
+  );
+  const login = (identitytoken: string) =>
+    writeFileSync(dockerConfig, JSON.stringify({ auths: { [server.authority]: { auth: 'MDAwMDo=', identitytoken } } }));
+  await assert.rejects(registry.getManifest(repository, latest, patient), { code: 'DENIED' });
+  login('old');
+  clock.advance(2_000);
+  await registry.getManifest(repository, latest, patient);
+  auth.identityToken = 'new';
+  server.expireTokens();
+  login('new');
+  server.requests.clear();
+  await registry.getManifest(repository, latest, patient);
+  assert.deepEqual(server.requests.lines(), [manifest, 'POST /token', 'POST /token', manifest]);
+});
+
+test('a token command prints what an upstream that wants a password gets, once for many requests', async (t) => {
+  const folder = tmpDir(t);
+  const command = join(folder, 'print');
+  writeFileSync(command, `#!/bin/sh\necho run >> ${folder}/runs\necho token\n`, { mode: 0o755 });
+  const clock = new ManualClock();
+  const settings = { ...nobody, username: 'AWS', tokenCommand: [command] } as const;
+  const { registry, server } = await startUpstream(
+    t,
+    { auth: { kind: 'basic', username: 'AWS', password: 'token' } },
+    { credentials: openCredentials(settings, toolsOf(clock)), clock },
+  );
+  await Promise.all(Array.from({ length: 8 }, () => registry.getManifest(repository, latest, patient)));
+  assert.deepEqual(server.requests.lines(), ['GET /v2/', ...Array(8).fill(manifest)]);
+  assert.equal(readFileSync(join(folder, 'runs'), 'utf8'), 'run\n');
 });
 
 test('an identity token is posted for a token, and serves like a password', async (t) => {

@@ -101,6 +101,8 @@ function upstreamOf(upstream: TestCacheOptions['upstreams'][number], options: Te
     username: undefined,
     password: undefined,
     passwordFile: undefined,
+    dockerConfig: undefined,
+    tokenCommand: undefined,
     ca: undefined,
     cert: undefined,
     key: undefined,

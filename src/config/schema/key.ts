@@ -26,7 +26,8 @@ export type KeyType =
   | 'list of hosts'
   | 'list of URLs'
   | 'list of patterns'
-  | 'list of rules';
+  | 'list of rules'
+  | 'command';
 
 /** What is known about every key of the schema. */
 export const about = z.registry<KeyAbout>();

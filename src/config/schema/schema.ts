@@ -37,7 +37,8 @@ export const upstreamSchema = z.strictObject({
   }),
   username: text.optional().register(about, {
     type: 'text',
-    description: 'Who pulls from it; nobody (anonymous), unless given. Needs `password` or `passwordFile`.',
+    description:
+      'Who pulls from it; nobody (anonymous), unless given. Needs `password`, `passwordFile` or `tokenCommand`.',
   }),
   password: text.optional().register(about, {
     type: 'text',
@@ -50,6 +51,21 @@ export const upstreamSchema = z.strictObject({
       'A file that holds the password; a line break at its end does not count. It is read again when it changes. Instead ' +
       'of `password`.',
   }),
+  dockerConfig: text.optional().register(about, {
+    type: 'path',
+    description:
+      'A docker `config.json` with its credentials, or the names of the helpers that have them, by the host of its URL. ' +
+      'It is read again when it changes. Instead of `username`; see [credentials.md](credentials.md).',
+  }),
+  tokenCommand: listOf(text)
+    .min(1, { error: 'expected a program and its arguments' })
+    .optional()
+    .register(about, {
+      type: 'command',
+      description:
+        'A program and its arguments that prints a password or token, and perhaps how long it lives. `username` is who it ' +
+        'is for. Instead of `password`; see [credentials.md](credentials.md).',
+    }),
   ca: text.optional().register(about, {
     type: 'path',
     description: 'A PEM file with the certificates that the registry’s is checked against.',
@@ -161,6 +177,12 @@ export const configSchema = z.strictObject({
     type: 'boolean',
     description:
       'Serve only what is here, tags whatever their age, and ask no upstream anything. What is not here is 404.',
+  }),
+  dockerConfig: text.optional().register(about, {
+    type: 'path',
+    description:
+      'A docker `config.json`, for every upstream that has no credentials of its own. None is read unless it is named ' +
+      'here or for the upstream; see [credentials.md](credentials.md).',
   }),
   builtinUpstreams: boolean.prefault(true).register(about, {
     type: 'boolean',

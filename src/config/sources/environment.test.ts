@@ -7,6 +7,7 @@ test('every key has a variable of its own, which sets it', () => {
   const values: Readonly<Record<string, string>> = {
     ENTREPOT_DATA: '/d',
     ENTREPOT_DOMAIN: 'd.example',
+    ENTREPOT_DOCKER_CONFIG: 'config.json',
     ENTREPOT_DOORS_REGISTRY_LISTEN: ':80',
     ENTREPOT_DOORS_REGISTRY_DEFAULT: 'none',
     ENTREPOT_CACHE_MAX_BYTES: '3MB',
@@ -29,7 +30,7 @@ test('every key has a variable of its own, which sets it', () => {
     ENTREPOT_SHUTDOWN_GRACE: '3s',
   };
   assert.deepEqual(configKeys.map(({ path }) => variableOfPath(path)).sort(), Object.keys(values).sort());
-  const { config, origins } = loadTestConfig({ env: values });
+  const { config, origins } = loadTestConfig({ env: values, files: { 'config.json': '{}' } });
   assert.deepEqual(config, {
     data: '/d',
     domain: 'd.example',

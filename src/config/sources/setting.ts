@@ -26,12 +26,14 @@ export function readText(key: ConfigKey, given: string): unknown {
       return given.split(/\s+/).filter((entry) => entry !== '');
     case 'list of rules':
       return readList(given);
+    case 'command': // words between blanks or, where one has blanks, a list; no shell reads it, so there are no quotes
+      return given.trim().startsWith('[') ? readList(given) : given.trim().split(/\s+/);
     default:
       return given;
   }
 }
 
-/** Reads a list of groups, which text can only give as YAML or JSON; what is neither stays text, and is refused later. */
+/** Reads a list that text can only give as YAML or JSON; what is neither stays text, and is refused later. */
 function readList(given: string): unknown {
   try {
     return parse(given);

@@ -19,10 +19,14 @@ export function logFailure({ log, upstream }: CredentialTools, source: string, r
   log.warn({ upstream, source, reason }, 'credentials unavailable');
 }
 
-/** What clients are told of it: paths and programs are for the log alone. */
-export function credentialsUnavailable(upstream: string): RegistryError {
+/** Credentials are not looked for again so soon after it failed. */
+export const failurePauseMs = 5_000;
+
+/** What clients are told of it: paths and programs are for the log alone. Upstream is not to blame: it was not asked. */
+export function credentialsUnavailable({ upstream, clock }: CredentialTools): RegistryError {
   return new RegistryError(
     'UNAVAILABLE',
     `Cannot get the credentials for upstream ${upstream}: the log of the cache says why`,
+    { notAskedUntilMs: clock.now() + failurePauseMs },
   );
 }

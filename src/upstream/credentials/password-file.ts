@@ -18,7 +18,7 @@ export function passwordFileCredentials(username: string, path: string, tools: C
         return last;
       } catch {
         signal.throwIfAborted();
-        throw credentialsUnavailable(tools.upstream);
+        throw credentialsUnavailable(tools);
       }
     },
     refused(_server, credentials) {

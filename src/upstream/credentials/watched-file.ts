@@ -101,8 +101,8 @@ async function readText(handle: FileHandle): Promise<string> {
   return buffer.toString('utf8', 0, length);
 }
 
-/** Why, by the system's code where there is one: its message would repeat the path. */
-function reasonOf(error: unknown): string {
+/** Why something failed, by the system's code where there is one: its message would repeat the path. */
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return 'code' in error ? String(error.code) : error.message;
 }

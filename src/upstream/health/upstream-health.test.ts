@@ -80,6 +80,15 @@ test('while one request finds out whether upstream is well, others are told so, 
   assert.equal(told.at(-1), 'docker.io closed after 1500');
 });
 
+test('a request that never left, as our own credentials could not be had, says nothing of upstream', () => {
+  const { clock, health, told, fail } = setUp();
+  const error = new RegistryError('UNAVAILABLE', 'no credentials', { notAskedUntilMs: clock.now() });
+  for (let count = 0; count < 10; count++) fail(error);
+  assert.deepEqual(told, []);
+  assert.deepEqual(health.status.circuit, { state: 'closed', failures: 0 });
+  assert.equal(health.status.lastError, undefined);
+});
+
 test('one request that used all its time is enough', () => {
   const { health, fail } = setUp();
   const cause = new DOMException('The operation was aborted due to timeout', 'TimeoutError');

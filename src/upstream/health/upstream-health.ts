@@ -154,6 +154,7 @@ export class UpstreamHealth {
 
   #failed(error: unknown, passage: Passage): void {
     if (!(error instanceof RegistryError)) return passage.abandoned(); // the reason of a signal
+    if (error.notAskedUntilMs !== undefined) return passage.abandoned(); // our own credentials could not be had
     if (!isTemporary(error)) return passage.succeeded(); // it was refused, so somebody is there
     this.#noteError(error.cause instanceof TransportError ? error.cause.code : error.code, error.message);
     if (error.code === 'TOOMANYREQUESTS' && this.#wait(error.headers['retry-after'])) passage.succeeded();
