@@ -14,20 +14,18 @@ import { watchIndex } from './cache/index-watch.ts';
 import { rememberNegativeAnswers } from './cache/negative-answers.ts';
 import { offlineRegistry } from './cache/offline.ts';
 import { PullThrough } from './cache/pull-through.ts';
-import type { Space } from './cache/space/space.ts';
+import { SpaceKeeper, type SpaceObserver, type SpaceTools } from './cache/space/space-keeper.ts';
 import type { CacheTools } from './cache/tools.ts';
 import { readUnreadManifests } from './cache/unread-manifests.ts';
 import { UseRecorder } from './cache/uses.ts';
 import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
-import type { MetadataIndex } from './index/metadata-index.ts';
-import { readTotals } from './index/read-totals.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
 import type { Registry } from './oci/registry.ts';
 import { createAdmin } from './server/admin.ts';
 import { createListener, openDoor } from './server/door.ts';
 import { RegistryHandler } from './server/registry-handler.ts';
-import { reportStatus } from './server/report-status.ts';
 import { Router } from './server/routing.ts';
+import { freeBytesOf } from './store/free-space.ts';
 import { openFileStore } from './store/fs.ts';
 import { UpstreamRegistry } from './upstream/client.ts';
 import type { CredentialTools } from './upstream/credentials/credential-tools.ts';
@@ -54,6 +52,8 @@ export interface AppOptions {
   readonly retry?: Partial<RetryPolicy>;
   readonly download?: Partial<DownloadPolicy>;
   readonly circuit?: Partial<CircuitPolicy>;
+  /** How much of the file system of the data folder is free. */
+  freeBytes?(): Promise<number>;
 }
 
 /** A cache that is serving. */
@@ -88,16 +88,14 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     proxyFor: proxyFromEnvironment(options.env ?? process.env),
   });
-  const tools = await openCache(config, options, { clock, log }, stack);
   const version = packageVersion();
   const healths: UpstreamHealth[] = [];
-  const sources = {
+  const metrics = createMetrics({
     downloadsInFlight: () => tools.downloads.count,
     store: () => tools.index.totals(),
     upstreams: () => healths.map(({ status }) => status),
-  };
-  const metrics = createMetrics(sources);
-  const status = reportStatus({ ...sources, version, maxBytes: config.cache.maxBytes, clock });
+  });
+  const tools = await openCache(config, options, { clock, log, metrics }, stack);
   const observer = observeUpstreams(metrics, log);
   const stopping = new AbortController();
   stack.push(() => stopping.abort());
@@ -126,7 +124,7 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
   const listener = createListener({
     registry: new RegistryHandler({ router, log, catalog: (page) => listCatalog(tools.index, aliases, page) }),
-    admin: createAdmin({ metrics, version, status, ready: async () => void (await tools.index.totals()) }),
+    admin: createAdmin({ metrics, version, ready: async () => void (await tools.index.totals()) }),
     log,
     metrics,
   });
@@ -140,20 +138,19 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
 async function openCache(
   config: Config,
   options: AppOptions,
-  { clock, log }: { clock: Clock; log: Log },
+  { clock, log, metrics }: { clock: Clock; log: Log; metrics: Metrics },
   stack: Stack,
 ): Promise<CacheTools> {
   await mkdir(config.data, { recursive: true });
   const store = await openFileStore(config.data, { clock });
   const index = rememberIndex(
-    openSqliteIndex(indexFile(config.data), {
+    openSqliteIndex(join(config.data, 'index-v1.sqlite'), {
       onBroken: (path, error) =>
         log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
       now: () => clock.now(),
     }),
   );
   stack.push(() => index.close());
-  await warnOfSize(index, config.cache.maxBytes, log);
   const uses = new UseRecorder(index, clock, (error) => log.error({ reason: error.message }, 'uses cannot be stored'));
   stack.push(() => uses.flush());
   const hasher = new Hasher();
@@ -161,19 +158,14 @@ async function openCache(
   const buffers = new BufferPool();
   const policy = { ...defaultDownloadPolicy, ...options.download };
   const inUse = new ContentInUse();
-  const space = spaceFor(config.cache.maxBytes);
-  const downloads = new Downloads({ store, hasher, buffers, space, clock, random: Math.random, policy }, inUse);
   const memory = new ContentMemory();
-  const local = new LocalContent({ store, index, memory, buffers, inUse, clock, log });
+  const space = openSpace(config, options, { store, index, memory, uses, inUse, clock, log }, metrics);
+  stack.push(() => space.close());
+  const downloads = new Downloads({ store, hasher, buffers, space, clock, random: Math.random, policy }, inUse);
+  const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, log });
   const { offline } = config;
   tendIndex({ index, memory, local, log }, stack);
   return { store, index, memory, local, downloads, buffers, uses, offline, clock, log };
-}
-
-/** Room for all that is not larger than the whole cache. */
-function spaceFor(maxBytes: number): Space {
-  const room = { release() {} };
-  return { maxBytes, reserve: async (_digest, sizeBytes) => (sizeBytes <= maxBytes ? room : undefined) };
 }
 
 /** Sees what other processes change, and completes what an older version noted; neither is waited for. */
@@ -192,9 +184,25 @@ function tendIndex(
   });
 }
 
-async function warnOfSize(index: MetadataIndex, maxBytes: number, log: Log): Promise<void> {
-  const { sizeBytes } = await index.totals();
-  if (sizeBytes > maxBytes) log.warn({ sizeBytes, maxBytes }, 'more is kept than cache.maxBytes, nothing is removed');
+/** Begins to keep the cache within its size. */
+function openSpace(
+  { cache, data }: Config,
+  { freeBytes = () => freeBytesOf(data) }: AppOptions,
+  tools: Omit<SpaceTools, 'observer' | 'freeBytes'>,
+  metrics: Metrics,
+): SpaceKeeper {
+  metrics.storeLimit.set(cache.maxBytes);
+  const observer: SpaceObserver = {
+    removed(reason, contents, sizeBytes) {
+      metrics.evictedContents.inc({ reason }, contents);
+      metrics.evictedBytes.inc({ reason }, sizeBytes);
+    },
+    notKept: () => metrics.notKept.inc(),
+    ran: () => metrics.lastEviction.set(tools.clock.now() / 1000),
+  };
+  const space = new SpaceKeeper(cache, { ...tools, observer, freeBytes });
+  space.start();
+  return space;
 }
 
 interface UpstreamTools {
@@ -249,15 +257,6 @@ function observeUpstreams(metrics: Metrics, log: Log): UpstreamObserver {
       log.debug({ upstream, operation, method, result, ms: Math.round(durationMs) }, 'upstream answered');
     },
   };
-}
-
-/** How much a data folder holds, by its index; undefined when it has none. It may be another process's, and stays as it is. */
-export function readStoredTotals(data: string): ReturnType<typeof readTotals> {
-  return readTotals(indexFile(data));
-}
-
-function indexFile(data: string): string {
-  return join(data, 'index-v1.sqlite');
 }
 
 async function unwind(stack: Stack): Promise<void> {

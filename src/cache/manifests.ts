@@ -102,8 +102,9 @@ export class ManifestCache {
   async #keepIfWhole(key: RepositoryKey, manifest: ManifestDescriptor | Manifest): Promise<boolean> {
     if (!('bytes' in manifest)) return false;
     try {
-      await this.#tools.local.put(manifest.digest, manifest.bytes, key, manifest.mediaType);
-      this.#tools.uses.record(manifest.digest, 0);
+      const { digest, bytes, mediaType } = manifest;
+      if (!(await this.#tools.local.put(digest, bytes, key, mediaType))) return false;
+      this.#tools.uses.record(digest, 0);
       return true;
     } catch (error) {
       // Whoever asked gets it all the same: a full disk is no reason to withhold what upstream gave.

@@ -3,7 +3,6 @@ import { ConfigError } from '../config/config-error.ts';
 import { packageVersion } from '../util/version.ts';
 import { addConfigCommands } from './config.ts';
 import { addServeCommand } from './serve.ts';
-import { addStatusCommand } from './status.ts';
 import type { Terminal } from './terminal.ts';
 
 /** How the program ends: the same for every command. */
@@ -35,7 +34,6 @@ function makeProgram(terminal: Terminal): Command {
     })
     .exitOverride();
   addServeCommand(program, terminal);
-  addStatusCommand(program, terminal);
   addConfigCommands(program, terminal);
   return program;
 }

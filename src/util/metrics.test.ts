@@ -91,8 +91,13 @@ test('createMetrics() says of every metric what it is, and of the process what P
   assert.deepEqual(types, {
     entrepot_downloads_in_flight: 'gauge',
     entrepot_store_contents: 'gauge',
+    entrepot_store_limit_bytes: 'gauge',
     entrepot_store_bytes: 'gauge',
     entrepot_requests_total: 'counter',
+    entrepot_evicted_bytes_total: 'counter',
+    entrepot_evicted_contents_total: 'counter',
+    entrepot_eviction_last_run_timestamp_seconds: 'gauge',
+    entrepot_not_kept_contents_total: 'counter',
     entrepot_request_duration_seconds: 'histogram',
     entrepot_served_bytes_total: 'counter',
     entrepot_upstream_fetched_bytes_total: 'counter',

@@ -10,6 +10,11 @@ export interface Metrics {
   readonly upstreamRequests: Counter<'upstream' | 'operation' | 'method' | 'result'>;
   readonly upstreamSeconds: Histogram<'upstream' | 'operation'>;
   readonly circuitOpenings: Counter<'upstream'>;
+  readonly storeLimit: Gauge;
+  readonly evictedContents: Counter<'reason'>;
+  readonly evictedBytes: Counter<'reason'>;
+  readonly notKept: Counter;
+  readonly lastEviction: Gauge;
   /** All of it in the text format of Prometheus, and its content type. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -63,6 +68,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     render: () => register.metrics(),
     ...requestMetrics(registers),
     ...upstreamMetrics(registers),
+    ...spaceMetrics(registers),
   };
 }
 
@@ -152,6 +158,41 @@ function upstreamMetrics(registers: Registry[]): UpstreamMetrics {
       name: 'entrepot_upstream_circuit_openings_total',
       help: 'How often an upstream was left alone because it failed again and again',
       labelNames: ['upstream'],
+      registers,
+    }),
+  };
+}
+
+type SpaceMetrics = Pick<Metrics, 'storeLimit' | 'evictedContents' | 'evictedBytes' | 'notKept' | 'lastEviction'>;
+
+function spaceMetrics(registers: Registry[]): SpaceMetrics {
+  const labelNames = ['reason'] as const;
+  return {
+    storeLimit: new Gauge({
+      name: 'entrepot_store_limit_bytes',
+      help: 'How much may be stored',
+      registers,
+    }),
+    evictedContents: new Counter({
+      name: 'entrepot_evicted_contents_total',
+      help: 'Contents that were removed; reason: age, size (of the cache) or disk (too full)',
+      labelNames,
+      registers,
+    }),
+    evictedBytes: new Counter({
+      name: 'entrepot_evicted_bytes_total',
+      help: 'Size of the contents that were removed',
+      labelNames,
+      registers,
+    }),
+    notKept: new Counter({
+      name: 'entrepot_not_kept_contents_total',
+      help: 'Contents that were not stored, as nothing more could be removed for them',
+      registers,
+    }),
+    lastEviction: new Gauge({
+      name: 'entrepot_eviction_last_run_timestamp_seconds',
+      help: 'When it was last looked for what can be removed',
       registers,
     }),
   };

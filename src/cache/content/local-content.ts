@@ -5,6 +5,7 @@ import type { BlobContent, CacheOutcome, RequestedRange } from '../../oci/regist
 import type { BlobStore, StoredBlob } from '../../store/blob-store.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Log } from '../../util/log.ts';
+import type { Space } from '../space/space.ts';
 import type { BufferPool } from './buffers.ts';
 import { type ContentMemory, maxRememberedBytes } from './content-memory.ts';
 import type { ContentInUse } from './in-use.ts';
@@ -16,6 +17,7 @@ export interface LocalContentTools {
   readonly index: MetadataIndex;
   readonly memory: ContentMemory;
   readonly buffers: BufferPool;
+  readonly space: Space;
   readonly inUse: ContentInUse;
   readonly clock: Clock;
   readonly log: Log;
@@ -23,6 +25,9 @@ export interface LocalContentTools {
 
 /** A manifest may be of any size that upstream may send: it is read whole. */
 const maxWholeBytes = 8 * 1024 * 1024;
+
+/** Room is answered for when a run is over, at the latest. */
+const untilAnswered = new AbortController().signal;
 
 /**
  * The content that is here, by digest, whoever may read it: in memory what is small, on disk the rest. Small content is
@@ -76,14 +81,24 @@ export class LocalContent {
     return undefined;
   }
 
-  /** Keeps the verified bytes of a manifest. @throws what the store or the index failed with; the bytes are in memory all the same */
-  async put(digest: Digest, bytes: Uint8Array, key: RepositoryKey, mediaType: string): Promise<void> {
-    const { memory, index, clock } = this.#tools;
+  /**
+   * Keeps the verified bytes of a manifest; false when there is no room for them.
+   * @throws what the store or the index failed with; the bytes are in memory all the same
+   */
+  async put(digest: Digest, bytes: Uint8Array, key: RepositoryKey, mediaType: string): Promise<boolean> {
+    const { memory, index, space, clock } = this.#tools;
     memory.put(digest, bytes);
-    if ((await this.#tools.store.size(digest)) === undefined) await this.#write(digest, bytes);
-    await index.putContent(digest, bytes.length, clock.now());
-    await index.link(key, digest, mediaType, clock.now());
-    await index.putReferences(digest, referencesOf(bytes, mediaType));
+    const room = await space.reserve(digest, bytes.length, untilAnswered);
+    if (!room) return false;
+    try {
+      if ((await this.#tools.store.size(digest)) === undefined) await this.#write(digest, bytes);
+      await index.putContent(digest, bytes.length, clock.now());
+      await index.link(key, digest, mediaType, clock.now());
+      await index.putReferences(digest, referencesOf(bytes, mediaType));
+    } finally {
+      room.release();
+    }
+    return true;
   }
 
   async #write(digest: Digest, bytes: Uint8Array): Promise<void> {

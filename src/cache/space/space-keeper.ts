@@ -1,0 +1,244 @@
+import type { MetadataIndex } from '../../index/metadata-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Clock } from '../../util/clock.ts';
+import { unlessAborted } from '../../util/single-flight.ts';
+import type { ContentInUse } from '../content/in-use.ts';
+import type { UseRecorder } from '../uses.ts';
+import { Removal, type RemovalTools } from './removal.ts';
+import { makeRoom, type RemovalReason } from './room-making.ts';
+import { Rooms } from './rooms.ts';
+import type { Room, Space } from './space.ts';
+
+/** How much space the cache may take, and for how long. */
+export interface SpaceLimits {
+  readonly maxBytes: number;
+  /** Above this part of `maxBytes` room is made, down to the low one. */
+  readonly highWatermark: number;
+  readonly lowWatermark: number;
+  readonly maxAgeMs: number | undefined;
+  /** How much of the file system is left free; 0 for not looking. */
+  readonly minFreeBytes: number;
+  readonly graceMs: number;
+}
+
+/** Is told what becomes of the space. It must not throw. */
+export interface SpaceObserver {
+  removed(reason: RemovalReason, contents: number, sizeBytes: number): void;
+  /** Content was not kept, as no room could be made. */
+  notKept(sizeBytes: number): void;
+  /** A run is over. */
+  ran(): void;
+}
+
+/** What the keeper of the space works with. */
+export interface SpaceTools extends RemovalTools {
+  readonly index: Pick<MetadataIndex, 'totals' | 'listLeastRecentlyUsed' | 'removeContents'>;
+  readonly uses: Pick<UseRecorder, 'flush'>;
+  readonly inUse: Pick<ContentInUse, 'has'>;
+  readonly clock: Clock;
+  readonly observer: SpaceObserver;
+  /** How much of the file system that the blobs are on is free. */
+  freeBytes(): Promise<number>;
+}
+
+/** How often it is looked for what is too old, and for a disk that is too full. */
+const lookEveryMs = 60_000;
+
+/** When nothing more could go, it is not tried for so long again: each try looks at everything that is stored. */
+const pauseMs = 10_000;
+
+/** One line for so long says that content is not kept; each pull would be one otherwise. */
+const warnEveryMs = 60_000;
+
+interface Waiter {
+  readonly sizeBytes: number;
+  answer(room: Room | undefined): void;
+}
+
+/**
+ * Keeps the cache within its size. Room is taken before content is stored, and when there is none, or little is left,
+ * one run at a time makes some. Who waits for room has it as soon as there is enough, and does not wait for the end.
+ */
+export class SpaceKeeper implements Space {
+  readonly #limits: SpaceLimits;
+  readonly #tools: SpaceTools;
+  readonly #removal: Removal;
+  readonly #rooms: Rooms;
+  readonly #end = new AbortController();
+  #waiting: readonly Waiter[] = [];
+  #running: Promise<void> | undefined;
+  #looking: Promise<void> | undefined;
+  #pausedAtMs = Number.NEGATIVE_INFINITY;
+  #warnedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(limits: SpaceLimits, tools: SpaceTools) {
+    this.#limits = limits;
+    this.#tools = tools;
+    this.#removal = new Removal(tools);
+    this.#rooms = new Rooms(tools.index, limits.maxBytes, () => void this.#runWhenHigh());
+  }
+
+  get maxBytes(): number {
+    return this.#limits.maxBytes;
+  }
+
+  /** Begins to look after the space by itself: at once, as the limits may have changed, and every minute. */
+  start(): void {
+    this.#looking = this.#look().catch(() => {}); // it was closed
+  }
+
+  /** Ends what is under way, between two steps; whoever waits for room gets none. */
+  async close(): Promise<void> {
+    this.#end.abort(new Error('The cache is being stopped'));
+    await Promise.all([this.#looking, this.settled()]);
+  }
+
+  /** Resolves when no run is under way. */
+  async settled(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  async reserve(digest: Digest, sizeBytes: number, signal: AbortSignal): Promise<Room | undefined> {
+    await unlessAborted(this.#removal.settled(digest), signal);
+    let reason = 'nothing more may be removed';
+    try {
+      const room = (await this.#rooms.take(sizeBytes)) ?? (await this.#waitForRoom(sizeBytes, signal));
+      if (room) return room;
+    } catch (error) {
+      signal.throwIfAborted();
+      reason = (error as Error).message;
+    }
+    this.#tellNotKept(digest, sizeBytes, reason);
+    return undefined;
+  }
+
+  async #look(): Promise<void> {
+    const { maxAgeMs, minFreeBytes } = this.#limits;
+    await this.#runWhenHigh();
+    while (maxAgeMs !== undefined || minFreeBytes > 0) {
+      await this.#run();
+      await this.#tools.clock.sleep(lookEveryMs, this.#end.signal);
+    }
+  }
+
+  async #waitForRoom(sizeBytes: number, signal: AbortSignal): Promise<Room | undefined> {
+    if (sizeBytes > this.maxBytes || this.#isPaused()) return undefined;
+    const { promise, resolve } = Promise.withResolvers<Room | undefined>();
+    const waiter = { sizeBytes, answer: resolve };
+    this.#waiting = [...this.#waiting, waiter];
+    void this.#run();
+    try {
+      return await unlessAborted(promise, signal);
+    } catch (error) {
+      if (!this.#endWait(waiter)) (await promise)?.release();
+      throw error;
+    }
+  }
+
+  /** False when it has ended already. */
+  #endWait(waiter: Waiter): boolean {
+    const before = this.#waiting.length;
+    this.#waiting = this.#waiting.filter((other) => other !== waiter);
+    return this.#waiting.length < before;
+  }
+
+  /** Gives room to all who wait, in their order, and for whom there is some by now; false when somebody still waits. */
+  async #answerWaiting(): Promise<boolean> {
+    for (const waiter of this.#waiting) {
+      const room = await this.#rooms.take(waiter.sizeBytes);
+      if (room === undefined) continue;
+      if (this.#endWait(waiter)) waiter.answer(room);
+      else room.release();
+    }
+    return this.#waiting.length === 0;
+  }
+
+  #refuseWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { answer } of waiting) answer(undefined);
+  }
+
+  async #runWhenHigh(): Promise<void> {
+    if (this.#running || this.#isPaused()) return;
+    try {
+      if (await this.#isHigh()) await this.#run();
+    } catch (error) {
+      this.#tellFailed(error as Error);
+    }
+  }
+
+  async #isHigh(): Promise<boolean> {
+    const { sizeBytes } = await this.#tools.index.totals();
+    return sizeBytes > this.maxBytes * this.#limits.highWatermark;
+  }
+
+  #isPaused(): boolean {
+    return Math.abs(this.#tools.clock.now() - this.#pausedAtMs) < pauseMs;
+  }
+
+  #run(): Promise<void> {
+    this.#running ??= this.#makeRoom()
+      .catch((error: Error) => {
+        this.#tellFailed(error);
+        this.#refuseWaiting();
+      })
+      .finally(() => {
+        this.#running = undefined;
+        this.#tools.observer.ran();
+        if (this.#waiting.length > 0) void this.#run(); // they came too late for this one
+      });
+    return this.#running;
+  }
+
+  async #makeRoom(): Promise<void> {
+    const { observer, clock, log } = this.#tools;
+    let isFull = await this.#isHigh();
+    const goal = {
+      diskBytes: await this.#missingOnDisk(),
+      excessBytes: async () => {
+        isFull ||= this.#waiting.length > 0; // and so until the low watermark, though they have their room before
+        return isFull ? this.#excessBytes() : 0;
+      },
+      removed: observer.removed.bind(observer),
+      stepped: () => this.#answerWaiting(),
+    };
+    const tools = { ...this.#tools, removal: this.#removal, limits: this.#limits };
+    const { isEnough, contents, bytes } = await makeRoom(tools, goal, this.#end.signal);
+    this.#refuseWaiting();
+    if (!isEnough) this.#pausedAtMs = clock.now();
+    if (contents > 0) log.info({ contents, bytes }, 'room made');
+  }
+
+  /** How much is stored beyond the low watermark, and beyond what leaves room for the first who waits. */
+  async #excessBytes(): Promise<number> {
+    const { sizeBytes } = await this.#tools.index.totals();
+    const first = this.#waiting[0]?.sizeBytes ?? 0;
+    const forFirst = this.maxBytes - this.#rooms.takenBytes - first;
+    return sizeBytes - Math.min(this.maxBytes * this.#limits.lowWatermark, forFirst);
+  }
+
+  /** How much is missing to what the disk should have free. */
+  async #missingOnDisk(): Promise<number> {
+    const { minFreeBytes } = this.#limits;
+    if (minFreeBytes === 0) return 0;
+    try {
+      return Math.max(0, minFreeBytes - (await this.#tools.freeBytes()));
+    } catch (error) {
+      this.#tools.log.error({ reason: (error as Error).message }, 'free space cannot be told');
+      return 0;
+    }
+  }
+
+  #tellNotKept(digest: Digest, sizeBytes: number, reason: string): void {
+    const { clock, log, observer } = this.#tools;
+    observer.notKept(sizeBytes);
+    if (Math.abs(clock.now() - this.#warnedAtMs) < warnEveryMs) return;
+    this.#warnedAtMs = clock.now();
+    log.warn({ digest, sizeBytes, maxBytes: this.maxBytes, reason }, 'no room to keep content');
+  }
+
+  #tellFailed(error: Error): void {
+    if (!this.#end.signal.aborted) this.#tools.log.error({ reason: error.message }, 'room cannot be made');
+  }
+}
