@@ -6,12 +6,16 @@ import { singleFlight } from '../util/single-flight.ts';
 import { TagCache, type TagCacheOptions } from './tags.ts';
 import type { CacheTools } from './tools.ts';
 
+/** For work that nobody waits for; it ends by itself. */
+const untilDone = new AbortController().signal;
+
 /** The manifests and tags of one upstream. */
 export class ManifestCache {
   readonly #registry: string;
   readonly #upstream: Registry;
   readonly #tools: CacheTools;
   readonly #manifests = singleFlight<Manifest>();
+  readonly #adoptions = singleFlight<void>();
   readonly #tags: TagCache;
 
   constructor(options: Omit<TagCacheOptions, 'keep'>) {
@@ -43,7 +47,10 @@ export class ManifestCache {
     const { digest, mediaType, outcome } = await this.#tags.check(key, reference, entry, signal);
     // That upstream named it under a tag of this repository is as good as a link.
     const local = await this.#read(digest, mediaType, outcome);
-    if (local) return local;
+    if (local) {
+      void this.#adoptions.run(`${repository}@${digest}`, untilDone, () => this.#adopt(key, local));
+      return local;
+    }
     try {
       return await this.#fetch(key, digest, signal);
     } catch (error) {
@@ -54,7 +61,7 @@ export class ManifestCache {
 
   /** Resolves when nothing is being fetched or written any more. */
   async settled(): Promise<void> {
-    await Promise.all([this.#manifests.settled(), this.#tags.settled()]);
+    await Promise.all([this.#manifests.settled(), this.#adoptions.settled(), this.#tags.settled()]);
   }
 
   async #resolveTag(key: RepositoryKey, tag: Tag, signal: AbortSignal): Promise<ManifestDescriptor> {
@@ -82,6 +89,20 @@ export class ManifestCache {
     if (bytes === undefined) return undefined;
     this.#tools.uses.record(digest);
     return { digest, mediaType, sizeBytes: bytes.length, bytes, outcome };
+  }
+
+  /**
+   * Notes what only a tag has told so far: the index was lost, or the process was killed between file and row. Without
+   * it, nobody would be served the manifest by digest when upstream cannot be asked, and it would never make room.
+   */
+  async #adopt(key: RepositoryKey, manifest: Manifest): Promise<void> {
+    const { index, log } = this.#tools;
+    try {
+      const link = await index.getLink(key, manifest.digest);
+      if (link?.mediaType === undefined || link.sizeBytes === undefined) await this.#keepIfWhole(key, manifest);
+    } catch (error) {
+      log.error({ ...key, digest: manifest.digest, reason: (error as Error).message }, 'manifest cannot be stored');
+    }
   }
 
   async #fetch(key: RepositoryKey, reference: Reference, signal: AbortSignal): Promise<Manifest> {

@@ -51,6 +51,17 @@ for (const [which, jumpMs] of [
     assert.deepEqual(stage.origin.requests.lines().slice(before), [head, head]);
   });
 
+  test(`a clock that jumps ${which} while upstream is in trouble holds it in trouble no longer`, async (t) => {
+    const { stage, clock, pull } = await setClockStage(t);
+    clock.advance(60_000);
+    stage.origin.faults.answer('any', { status: 503 });
+    assert.match(await pull(), /detail=stale/);
+    assert.match(await pull(), /detail=stale/);
+    clock.advance(jumpMs);
+    assert.match(await pull(), /detail=revalidated$/);
+    assert.equal(await pull(), 'Entrepot; hit');
+  });
+
   test(`a clock that jumps ${which} makes a token be fetched anew before it is used again`, async (t) => {
     const { stage, clock, pull } = await setClockStage(t, 'bearer');
     assert.equal(stage.origin.tokensIssued, 1);
