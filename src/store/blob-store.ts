@@ -21,7 +21,29 @@ export interface BlobStore {
   remove(digest: Digest): Promise<boolean>;
 
   /** Every committed blob, in no order. */
-  list(): AsyncIterable<{ digest: Digest; sizeBytes: number }>;
+  list(): AsyncIterable<ListedBlob>;
+
+  /** Everything that is in the store's place and is no blob, nor one that is being written; in no order. */
+  listLeftovers(): AsyncIterable<Leftover>;
+}
+
+/** A committed blob as it is listed. */
+export interface ListedBlob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** When its bytes were written, in milliseconds since the epoch. */
+  readonly writtenAtMs: number;
+}
+
+/** Something that no layout of the store knows: nobody will ever look for it. */
+export interface Leftover {
+  /** What a person finds it by. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** When its bytes were written, in milliseconds since the epoch. */
+  readonly writtenAtMs: number;
+  /** Removes it; again is no harm. */
+  remove(): Promise<void>;
 }
 
 /** Reads at a position. */
@@ -33,6 +55,8 @@ export interface ReadableAt {
 /** A committed blob, open for reading. It is closed once, by whoever opened it, when no read is under way. */
 export interface StoredBlob extends ReadableAt {
   readonly sizeBytes: number;
+  /** Removes this blob from the store; false when that was done before, or another has taken its place, which stays. */
+  remove(): Promise<boolean>;
   close(): Promise<void>;
 }
 

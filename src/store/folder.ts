@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises';
+import type { Dir } from 'node:fs';
+import { mkdir, opendir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { openFile } from './open-file.ts';
 import { isSystemError } from './system-error.ts';
@@ -31,4 +32,16 @@ export async function syncFolder(folder: string): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+/** What is in a folder. One that is missing is an empty one: nothing was put there yet. */
+export async function* entries(folder: string) {
+  let opened: Dir;
+  try {
+    opened = await opendir(folder);
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return;
+    throw error;
+  }
+  yield* opened;
 }

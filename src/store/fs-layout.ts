@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { algorithmOf, type Digest, hexOf } from '../oci/digest.ts';
+import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../oci/digest.ts';
 
 /** The folders of a store. They carry the version of their layout: a later one begins beside them. */
 export interface StoreFolders {
@@ -9,6 +9,9 @@ export interface StoreFolders {
   /** `<hex>.<random>.part`: blobs that are being written. On the same file system, so that a rename is all it takes. */
   readonly spool: string;
 }
+
+/** The algorithms whose blobs have a folder. */
+export const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha512'];
 
 const spoolPattern = /^(?:[0-9a-f]{64}|[0-9a-f]{128})\.[0-9a-f]{16}\.part$/;
 
@@ -25,6 +28,12 @@ export function shardFolder(folders: StoreFolders, digest: Digest): string {
 /** Where a blob is. */
 export function blobPath(folders: StoreFolders, digest: Digest): string {
   return join(shardFolder(folders, digest), hexOf(digest));
+}
+
+/** Whose blob a file is, by its name and that of its folder; undefined when no blob is looked for there. */
+export function digestOfName(algorithm: DigestAlgorithm, shard: string, name: string): Digest | undefined {
+  const digest = `${algorithm}:${name}`;
+  return isDigest(digest) && name.slice(0, 2) === shard ? digest : undefined;
 }
 
 /** Where a new writer of a blob writes: a name that no other has. */

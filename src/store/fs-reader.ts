@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import type { StoredBlob } from './blob-store.ts';
 import { type OpenFile, openFile } from './open-file.ts';
 import { isSystemError } from './system-error.ts';
@@ -19,7 +19,7 @@ export async function openStoredFile(path: string): Promise<StoredBlob | undefin
   try {
     const stats = await file.stat();
     assertFile(stats, path);
-    return new StoredFile(file, stats.size);
+    return new StoredFile(file, stats);
   } catch (error) {
     await file.close();
     throw error;
@@ -39,15 +39,25 @@ export async function unlessMissing<T>(operation: Promise<T>): Promise<T | undef
 class StoredFile implements StoredBlob {
   readonly sizeBytes: number;
   readonly #file: OpenFile;
+  readonly #stats: Stats;
 
-  constructor(file: OpenFile, sizeBytes: number) {
+  constructor(file: OpenFile, stats: Stats) {
     this.#file = file;
-    this.sizeBytes = sizeBytes;
+    this.#stats = stats;
+    this.sizeBytes = stats.size;
   }
 
   // The size is known, so the system need not be asked once more for bytes that do not come.
   read(into: Uint8Array, position: number): Promise<number> {
     return this.#file.read(into, position, Math.min(into.length, this.sizeBytes - position));
+  }
+
+  // A writer that commits between the two calls loses its blob, which is fetched once more then.
+  async remove(): Promise<boolean> {
+    const { path } = this.#file;
+    const found = await unlessMissing(stat(path));
+    if (found?.ino !== this.#stats.ino || found.dev !== this.#stats.dev) return false;
+    return (await unlessMissing(unlink(path).then(() => true))) ?? false;
   }
 
   close(): Promise<void> {

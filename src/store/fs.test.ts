@@ -69,8 +69,43 @@ describe('the layout of a file store', () => {
     for (const stray of strays) await writeFile(stray, 'stray');
     const listed = [];
     for await (const entry of store.list()) listed.push(entry);
-    assert.deepEqual(listed, [{ digest, sizeBytes: bytes.length }]);
+    const { mtimeMs } = await stat(blobFile(folder, digest));
+    assert.deepEqual(listed, [{ digest, sizeBytes: bytes.length, writtenAtMs: mtimeMs }]);
     for (const stray of strays) assert.equal(await readFile(stray, 'utf8'), 'stray');
+  });
+
+  test('files that belong to no layout are the leftovers, and can be removed; what is in other folders is not', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    await storeBlob(store, digest);
+    const writer = await store.create(digest);
+    const shard = dirname(blobFile(folder, digest));
+    const elsewhere = join(folder, 'blobs-v1', 'lost+found');
+    const wrongShard = join(folder, 'blobs-v1', 'sha256', hexOf(digest).startsWith('00') ? '01' : '00');
+    await mkdir(elsewhere);
+    await mkdir(wrongShard);
+    const leftovers = [
+      join(folder, 'blobs-v1', 'README'),
+      join(folder, 'blobs-v1', 'sha256', 'lost'),
+      join(shard, 'notes.txt'),
+      join(wrongShard, hexOf(digest)),
+      join(folder, 'spool-v1', 'notes.part'),
+    ];
+    for (const path of [...leftovers, join(elsewhere, 'kept'), join(folder, 'kept')]) await writeFile(path, 'left');
+    const listed = [];
+    for await (const leftover of store.listLeftovers()) {
+      listed.push(leftover.path);
+      assert.deepEqual([leftover.sizeBytes, leftover.writtenAtMs], [4, (await stat(leftover.path)).mtimeMs]);
+      await leftover.remove();
+      await leftover.remove();
+    }
+    assert.deepEqual(listed.sort(), leftovers.sort());
+    for await (const { path } of store.listLeftovers()) assert.fail(path);
+    assert.equal(await store.size(digest), bytes.length);
+    assert.equal((await spoolNames(folder)).length, 1);
+    for (const path of [join(elsewhere, 'kept'), join(folder, 'kept')])
+      assert.equal(await readFile(path, 'utf8'), 'left');
+    await writer.close();
   });
 
   test('it goes on after its folder was emptied', async (t) => {

@@ -1,11 +1,19 @@
-import type { Dir } from 'node:fs';
-import { opendir, rm, stat, unlink } from 'node:fs/promises';
+import { rm, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Digest, type DigestAlgorithm, isDigest } from '../oci/digest.ts';
+import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
-import type { BlobStore, BlobWriter, StoredBlob } from './blob-store.ts';
-import { makeFolder } from './folder.ts';
-import { blobPath, isSpoolName, newSpoolPath, type StoreFolders, storeFolders } from './fs-layout.ts';
+import type { BlobStore, BlobWriter, Leftover, ListedBlob, StoredBlob } from './blob-store.ts';
+import { entries, makeFolder } from './folder.ts';
+import {
+  algorithms,
+  blobPath,
+  digestOfName,
+  isSpoolName,
+  newSpoolPath,
+  type StoreFolders,
+  storeFolders,
+} from './fs-layout.ts';
+import { listLeftovers } from './fs-leftovers.ts';
 import { openStoredFile, storedFileSize, unlessMissing } from './fs-reader.ts';
 import { FileWriter } from './fs-writer.ts';
 import { openFile } from './open-file.ts';
@@ -15,8 +23,6 @@ import { explainSystemError } from './system-error.ts';
 const maxSpoolAgeMs = 24 * 60 * 60 * 1000;
 
 const spoolMode = 0o600; // what is cached may be readable by some clients only
-
-const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha512'];
 
 /** What a file store may be given. */
 export interface FileStoreOptions {
@@ -67,13 +73,17 @@ class FileStore implements BlobStore {
     return (await unlessMissing(removal)) ?? false;
   }
 
-  async *list(): AsyncIterable<{ digest: Digest; sizeBytes: number }> {
+  async *list(): AsyncIterable<ListedBlob> {
     for (const algorithm of algorithms) {
       const top = join(this.#folders.blobs, algorithm);
       for await (const shard of entries(top)) {
         if (shard.isDirectory()) yield* listShard(join(top, shard.name), algorithm, shard.name);
       }
     }
+  }
+
+  listLeftovers(): AsyncIterable<Leftover> {
+    return listLeftovers(this.#folders);
   }
 
   async #makeShard(shard: string): Promise<void> {
@@ -84,17 +94,11 @@ class FileStore implements BlobStore {
 
 async function* listShard(folder: string, algorithm: DigestAlgorithm, prefix: string) {
   for await (const { name } of entries(folder)) {
-    const digest = `${algorithm}:${name}`;
-    if (!isDigest(digest) || name.slice(0, 2) !== prefix) continue; // not ours, or where no blob is looked for
+    const digest = digestOfName(algorithm, prefix, name);
+    if (digest === undefined) continue;
     const stats = await unlessMissing(stat(join(folder, name)));
-    if (stats?.isFile()) yield { digest, sizeBytes: stats.size };
+    if (stats?.isFile()) yield { digest, sizeBytes: stats.size, writtenAtMs: stats.mtimeMs };
   }
-}
-
-// A folder that is missing is an empty one: nothing was committed to it yet.
-async function* entries(folder: string) {
-  const opened: Dir | undefined = await unlessMissing(opendir(folder));
-  if (opened !== undefined) yield* opened;
 }
 
 async function removeOldSpools(folder: string, beforeMs: number): Promise<void> {

@@ -10,6 +10,7 @@ export type MakeBlobStore = (t: TestContext) => Promise<BlobStore>;
 export function blobStoreContract(name: string, make: MakeBlobStore): void {
   describe(`${name} is a blob store`, () => {
     describe('what is committed', () => committedBlobs(make));
+    describe('what is open and removed', () => removedWhileOpen(make));
     describe('what is being written', () => growingBlobs(make));
     describe('writers of one digest', () => severalWriters(make));
     describe('what is listed', () => listedBlobs(make));
@@ -111,6 +112,32 @@ function committedBlobs(make: MakeBlobStore): void {
     assert.equal(await store.remove(digest), true);
     assert.equal(await readText(blob, 0, 100), 'read while it goes');
     await blob.close();
+  });
+}
+
+function removedWhileOpen(make: MakeBlobStore): void {
+  test('what is open can be removed, once', async (t) => {
+    const store = await make(t);
+    const digest = await storeBlob(store, utf8('found to be wrong'));
+    const blob = await store.open(digest);
+    assert(blob);
+    assert.equal(await blob.remove(), true);
+    assert.equal(await store.size(digest), undefined);
+    assert.equal(await blob.remove(), false);
+    assert.equal(await readText(blob, 0, 5), 'found');
+    await blob.close();
+  });
+
+  test('what took the place of that which is open stays', async (t) => {
+    const store = await make(t);
+    const digest = await storeBlob(store, utf8('the old'), digestOf(utf8('the new one')));
+    const old = await store.open(digest);
+    assert(old);
+    assert.equal(await store.remove(digest), true);
+    await storeBlob(store, utf8('the new one'));
+    assert.equal(await old.remove(), false);
+    assert.deepEqual(await readBlob(store, digest), utf8('the new one'));
+    await old.close();
   });
 }
 
@@ -301,7 +328,7 @@ async function readText(from: ReadableAt, position: number, length: number): Pro
 
 async function listAll(store: BlobStore): Promise<{ digest: Digest; sizeBytes: number }[]> {
   const listed = [];
-  for await (const entry of store.list()) listed.push(entry);
+  for await (const { digest, sizeBytes } of store.list()) listed.push({ digest, sizeBytes });
   return listed;
 }
 

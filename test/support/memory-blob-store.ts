@@ -1,5 +1,5 @@
 import type { Digest } from '../../src/oci/digest.ts';
-import type { BlobStore, BlobWriter, StoredBlob } from '../../src/store/blob-store.ts';
+import type { BlobStore, BlobWriter, Leftover, ListedBlob, StoredBlob } from '../../src/store/blob-store.ts';
 
 /** What goes wrong in a memory store, or waits: each is asked at every such call. */
 export interface StoreFaults {
@@ -21,7 +21,13 @@ export class MemoryBlobStore implements BlobStore {
 
   async open(digest: Digest): Promise<StoredBlob | undefined> {
     const bytes = this.blobs.get(digest);
-    return bytes && { sizeBytes: bytes.length, read: async (into, at) => readAt(bytes, into, at), async close() {} };
+    if (bytes === undefined) return undefined;
+    return {
+      sizeBytes: bytes.length,
+      read: async (into, position) => readAt(bytes, into, position),
+      remove: async () => this.blobs.get(digest) === bytes && this.blobs.delete(digest),
+      async close() {},
+    };
   }
 
   async create(digest: Digest): Promise<BlobWriter> {
@@ -50,9 +56,11 @@ export class MemoryBlobStore implements BlobStore {
     return this.blobs.delete(digest);
   }
 
-  async *list(): AsyncIterable<{ digest: Digest; sizeBytes: number }> {
-    for (const [digest, { length }] of this.blobs) yield { digest, sizeBytes: length };
+  async *list(): AsyncIterable<ListedBlob> {
+    for (const [digest, { length }] of this.blobs) yield { digest, sizeBytes: length, writtenAtMs: 0 };
   }
+
+  async *listLeftovers(): AsyncIterable<Leftover> {}
 }
 
 function readAt(bytes: Buffer, into: Uint8Array, position: number): number {

@@ -25,6 +25,7 @@ function blobOf(endBytes = sizeBytes, held: Promise<void> = Promise.resolve()) {
       into.set(part);
       return part.length;
     },
+    remove: async () => false,
     async close() {
       assert.equal(state.reading, 0, 'closed while a read was under way');
       state.closed++;
