@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { listCatalog } from './cache/catalog.ts';
 import { BufferPool } from './cache/content/buffers.ts';
 import { ContentMemory } from './cache/content/content-memory.ts';
+import { Damages } from './cache/content/damages.ts';
 import { ContentInUse } from './cache/content/in-use.ts';
 import { LocalContent } from './cache/content/local-content.ts';
 import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/download.ts';
@@ -14,19 +13,19 @@ import { watchIndex } from './cache/index-watch.ts';
 import { rememberNegativeAnswers } from './cache/negative-answers.ts';
 import { offlineRegistry } from './cache/offline.ts';
 import { PullThrough } from './cache/pull-through.ts';
+import { Scrubber } from './cache/scrub/scrubber.ts';
 import { SpaceKeeper, type SpaceObserver, type SpaceTools } from './cache/space/space-keeper.ts';
 import type { CacheTools } from './cache/tools.ts';
 import { readUnreadManifests } from './cache/unread-manifests.ts';
 import { UseRecorder } from './cache/uses.ts';
 import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
-import { openSqliteIndex } from './index/sqlite.ts';
 import type { Registry } from './oci/registry.ts';
 import { createAdmin } from './server/admin.ts';
 import { createListener, openDoor } from './server/door.ts';
 import { RegistryHandler } from './server/registry-handler.ts';
 import { Router } from './server/routing.ts';
+import { openServerStorage } from './storage.ts';
 import { freeBytesOf } from './store/free-space.ts';
-import { openFileStore } from './store/fs.ts';
 import { UpstreamRegistry } from './upstream/client.ts';
 import type { CredentialTools } from './upstream/credentials/credential-tools.ts';
 import { openCredentials } from './upstream/credentials/open-credentials.ts';
@@ -94,8 +93,11 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
     downloadsInFlight: () => tools.downloads.count,
     store: () => tools.index.totals(),
     upstreams: () => healths.map(({ status }) => status),
+    integrity: () => ({ scrubbedBytes: scrubber.scrubbedBytes, damagedContents: tools.damages.count }),
   });
   const tools = await openCache(config, options, { clock, log, metrics }, stack);
+  const scrubber = new Scrubber({ ...tools, random: Math.random }, config.cache.scrubRateBytes);
+  stack.push(() => scrubber.stop());
   const observer = observeUpstreams(metrics, log);
   const stopping = new AbortController();
   stack.push(() => stopping.abort());
@@ -131,6 +133,7 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   const open = await openDoor(door.listen, listener);
   stack.push(() => open.close(config.shutdown.graceMs));
   log.info({ host: open.host, port: open.port, version }, 'registry door open');
+  scrubber.start();
   return { addresses: { registry: { host: open.host, port: open.port } }, stop: () => unwind(stack) };
 }
 
@@ -141,16 +144,12 @@ async function openCache(
   { clock, log, metrics }: { clock: Clock; log: Log; metrics: Metrics },
   stack: Stack,
 ): Promise<CacheTools> {
-  await mkdir(config.data, { recursive: true });
-  const store = await openFileStore(config.data, { clock });
-  const index = rememberIndex(
-    openSqliteIndex(join(config.data, 'index-v1.sqlite'), {
-      onBroken: (path, error) =>
-        log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
-      now: () => clock.now(),
-    }),
+  const storage = await openServerStorage(config.data, clock, (path, error) =>
+    log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
   );
-  stack.push(() => index.close());
+  stack.push(() => storage.close());
+  const { store } = storage;
+  const index = rememberIndex(storage.index);
   const uses = new UseRecorder(index, clock, (error) => log.error({ reason: error.message }, 'uses cannot be stored'));
   stack.push(() => uses.flush());
   const hasher = new Hasher();
@@ -162,10 +161,11 @@ async function openCache(
   const space = openSpace(config, options, { store, index, memory, uses, inUse, clock, log }, metrics);
   stack.push(() => space.close());
   const downloads = new Downloads({ store, hasher, buffers, space, clock, random: Math.random, policy }, inUse);
-  const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, log });
+  const damages = new Damages({ store, index, log });
+  const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages });
   const { offline } = config;
   tendIndex({ index, memory, local, log }, stack);
-  return { store, index, memory, local, downloads, buffers, uses, offline, clock, log };
+  return { store, index, memory, local, damages, hasher, downloads, buffers, uses, offline, clock, log };
 }
 
 /** Sees what other processes change, and completes what an older version noted; neither is waited for. */

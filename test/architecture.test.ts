@@ -23,11 +23,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   hosted: ['src/oci/', 'src/util/', ...interfaces],
   server: ['src/oci/', 'src/util/', 'src/cache/', 'src/hosted/'],
   proxy: ['src/util/'],
+  // What the server and the tools open alike.
+  'storage.ts': ['src/oci/', 'src/util/', 'src/store/', 'src/index/'],
   // The composition root: everything but src/cli/.
-  'app.ts': ['oci', 'util', 'config', 'upstream', 'store', 'index', 'cache', 'hosted', 'server', 'proxy', 'setup'].map(
-    (folder) => `src/${folder}/`,
-  ),
-  cli: ['src/app.ts', 'src/config/', 'src/setup/', 'src/cache/', 'src/oci/', 'src/util/'],
+  'app.ts': [
+    'src/storage.ts',
+    ...['oci', 'util', 'config', 'upstream', 'store', 'index', 'cache', 'hosted', 'server', 'proxy', 'setup'].map(
+      (folder) => `src/${folder}/`,
+    ),
+  ],
+  cli: ['src/app.ts', 'src/storage.ts', 'src/config/', 'src/setup/', 'src/cache/', 'src/oci/', 'src/util/'],
 };
 
 /** The one folder that may import each third-party package. */

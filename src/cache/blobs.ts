@@ -14,6 +14,12 @@ const stored: CacheOutcome = { kind: 'miss', stored: true, collapsed: false };
 const collapsed: CacheOutcome = { kind: 'miss', stored: true, collapsed: true };
 const passedOn: CacheOutcome = { kind: 'miss', stored: false, collapsed: false };
 
+/** What upstream says of a blob whose bytes are here: how it is served, and its size, when that is known. */
+interface Confirmed {
+  readonly outcome: CacheOutcome;
+  readonly sizeBytes: number | undefined;
+}
+
 /**
  * The blobs of one upstream. Bytes are shared by all repositories of all upstreams, but a repository has only what
  * upstream says it has: that is a link. Without one, upstream is asked once (HEAD); the bytes are not fetched again.
@@ -22,7 +28,7 @@ export class BlobCache {
   readonly #registry: string;
   readonly #upstream: Registry;
   readonly #tools: CacheTools;
-  readonly #confirmations = singleFlight<CacheOutcome>();
+  readonly #confirmations = singleFlight<Confirmed>();
 
   constructor(registry: string, upstream: Registry, tools: CacheTools) {
     this.#registry = registry;
@@ -32,10 +38,12 @@ export class BlobCache {
 
   async stat(repository: Repository, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
     const key = this.#key(repository);
-    const [link, sizeBytes] = await Promise.all([
+    const [link, storedBytes] = await Promise.all([
       this.#tools.index.getLink(key, digest),
       this.#tools.local.size(digest),
     ]);
+    // A file of another size is damaged; whoever gets the blob drops it.
+    const sizeBytes = (link?.sizeBytes ?? storedBytes) === storedBytes ? storedBytes : undefined;
     if ((link || this.#tools.offline) && sizeBytes !== undefined) return { sizeBytes, outcome: hit };
     const running = this.#tools.downloads.get(digest);
     if (running?.origin === originOf(key) && running.download.sizeBytes !== undefined) {
@@ -43,8 +51,9 @@ export class BlobCache {
     }
     try {
       const stat = await this.#upstream.statBlob(repository, digest, signal);
-      if (sizeBytes !== undefined) await this.#note(key, digest, sizeBytes);
-      return { ...stat, outcome: sizeBytes === undefined ? passedOn : revalidated };
+      if (sizeBytes === undefined || stat.sizeBytes !== sizeBytes) return { ...stat, outcome: passedOn };
+      await this.#note(key, digest, sizeBytes);
+      return { ...stat, outcome: revalidated };
     } catch (error) {
       if (sizeBytes === undefined || !isTemporary(error)) throw error;
       return { sizeBytes, outcome: staleBecause(error) };
@@ -81,16 +90,17 @@ export class BlobCache {
     signal: AbortSignal,
   ): Promise<BlobContent | undefined> {
     const { index, local, downloads, offline } = this.#tools;
+    const link = await index.getLink(key, digest);
     // Offline, nobody can be asked whether the repository has it: as when upstream is away, what is here is served.
-    if (offline || (await index.getLink(key, digest))) return local.open(digest, range, hit);
+    if (link || offline) return local.open(digest, range, hit, link?.sizeBytes);
     const running = downloads.get(digest);
     if (running?.origin === originOf(key)) return undefined;
     const sizeBytes = await local.size(digest);
     if (!running && sizeBytes === undefined) return undefined;
-    const outcome = await this.#confirmations.run(`${key.repository}@${digest}`, signal, (shared) =>
+    const confirmed = await this.#confirmations.run(`${key.repository}@${digest}`, signal, (shared) =>
       this.#confirm(key, digest, sizeBytes, shared),
     );
-    return local.open(digest, range, outcome);
+    return local.open(digest, range, confirmed.outcome, confirmed.sizeBytes);
   }
 
   /** Asks upstream whether the repository has a blob whose bytes are here, or on their way. */
@@ -99,16 +109,19 @@ export class BlobCache {
     digest: Digest,
     sizeBytes: number | undefined,
     signal: AbortSignal,
-  ): Promise<CacheOutcome> {
+  ): Promise<Confirmed> {
     // Another request may have been told since this one looked for the link.
-    if (await this.#tools.index.getLink(key, digest)) return hit;
+    const link = await this.#tools.index.getLink(key, digest);
+    if (link) return { outcome: hit, sizeBytes: link.sizeBytes };
     try {
-      await this.#upstream.statBlob(key.repository, digest, signal);
-      await this.#note(key, digest, sizeBytes);
-      return revalidated;
+      const stat = await this.#upstream.statBlob(key.repository, digest, signal);
+      // Bytes of another size are damaged, and are dropped when they are opened.
+      const isWrong = sizeBytes !== undefined && stat.sizeBytes !== sizeBytes;
+      await this.#note(key, digest, isWrong ? undefined : sizeBytes);
+      return { outcome: revalidated, sizeBytes: stat.sizeBytes };
     } catch (error) {
       // What one repository gives to everybody is no secret in another: unless upstream says no, it is served.
-      if (isTemporary(error)) return staleBecause(error);
+      if (isTemporary(error)) return { outcome: staleBecause(error), sizeBytes: undefined };
       throw error;
     }
   }

@@ -4,8 +4,10 @@ import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
 import type { BufferPool } from './content/buffers.ts';
 import type { ContentMemory } from './content/content-memory.ts';
+import type { Damages } from './content/damages.ts';
 import type { LocalContent } from './content/local-content.ts';
 import type { Downloads } from './download/downloads.ts';
+import type { Hasher } from './download/hasher.ts';
 import type { UseRecorder } from './uses.ts';
 
 /** What the caches of all registries share. */
@@ -14,6 +16,8 @@ export interface CacheTools {
   readonly index: MetadataIndex;
   readonly memory: ContentMemory;
   readonly local: LocalContent;
+  readonly damages: Damages;
+  readonly hasher: Hasher;
   readonly downloads: Downloads;
   readonly buffers: BufferPool;
   readonly uses: UseRecorder;

@@ -29,6 +29,8 @@ export interface CacheConfig {
   readonly minFreeBytes: number;
   /** What was stored less than so long ago stays. */
   readonly graceMs: number;
+  /** How many bytes per second are verified in the background; 0 for none. */
+  readonly scrubRateBytes: number;
   /** For how long an upstream is not asked again for what it does not have, or refuses. */
   readonly negativeTtlMs: number;
 }

@@ -25,6 +25,7 @@ test('without a file, variables and flags, every key has its default', () => {
       maxAgeMs: undefined,
       minFreeBytes: 1e9,
       graceMs: 600_000,
+      scrubRateBytes: 20e6,
       negativeTtlMs: 10_000,
     },
     offline: false,

@@ -124,6 +124,7 @@ function assembleConfig(
       maxAgeMs: cache.maxAge,
       minFreeBytes: cache.minFreeBytes,
       graceMs: cache.grace,
+      scrubRateBytes: cache.scrubRate,
       negativeTtlMs: cache.negativeTtl,
     },
     offline,

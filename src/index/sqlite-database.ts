@@ -17,6 +17,8 @@ const maxLogAttempts = 20; // far more than processes that start on one file at 
 
 /** What `openDatabase` may be given. */
 export interface DatabaseOptions {
+  /** Leaves a file that is damaged where it is, and throws INDEX_DAMAGED: for those who only look. */
+  readonly keepBroken?: boolean | undefined;
   /** Told where a damaged file was moved, and why. */
   readonly onBroken?: ((path: string, error: unknown) => void) | undefined;
   /** Names the file that is moved. */
@@ -39,7 +41,7 @@ export function openDatabase(file: string, options: DatabaseOptions): DatabaseSy
 }
 
 // A damaged file is moved while it is open: SQLite then leaves the log beside it alone, which it would remove on closing.
-function openOrMove(file: string, { onBroken, now }: DatabaseOptions): DatabaseSync | undefined {
+function openOrMove(file: string, { keepBroken, onBroken, now }: DatabaseOptions): DatabaseSync | undefined {
   if (!existsSync(file)) makeFile(file);
   const database = new DatabaseSync(file, { timeout: busyTimeoutMs });
   let moved: string;
@@ -50,7 +52,8 @@ function openOrMove(file: string, { onBroken, now }: DatabaseOptions): DatabaseS
   } catch (error) {
     try {
       if (!damageCodes.has(resultCode(error))) throw error;
-      moved = moveAside(file, now());
+      if (keepBroken) throw damaged(error);
+      moved = moveAside(file, 'broken', now());
       damage = error;
     } finally {
       database.close();
@@ -104,11 +107,20 @@ function resultCode(error: unknown): number | undefined {
   return error.errcode & 0xff; // the rest tells its kind
 }
 
-// The log goes first: one that stayed beside a new file would be read into it.
-function moveAside(file: string, nowMs: number): string {
+function damaged(cause: unknown): unknown {
+  const what = 'it is damaged; `entrepot verify --rebuild` makes it anew, as starting the server does';
+  return Object.assign(new Error(what, { cause }), { code: 'INDEX_DAMAGED' });
+}
+
+/**
+ * Moves the file of an index aside, with the files beside it, to a name that says why and when; returns that. Nobody
+ * may have it open who would write to it.
+ */
+export function moveAside(file: string, why: 'broken' | 'replaced', nowMs: number): string {
   const stamp = new Date(nowMs).toISOString().replace(/[-:.]/g, '');
-  let target = `${file}.broken-${stamp}`;
-  for (let count = 2; existsSync(target); count++) target = `${file}.broken-${stamp}-${count}`;
+  let target = `${file}.${why}-${stamp}`;
+  for (let count = 2; existsSync(target); count++) target = `${file}.${why}-${stamp}-${count}`;
+  // The log goes first: one that stayed beside a new file would be read into it.
   for (const suffix of ['-wal', '-shm', '']) {
     if (existsSync(file + suffix)) renameSync(file + suffix, target + suffix);
   }

@@ -25,8 +25,7 @@ const everything = -1; // SQLite's word for no limit
 
 /** Opens the index in a file, which is made when it is missing. Several processes may have it open. */
 export function openSqliteIndex(file: string, options: Partial<DatabaseOptions> = {}): MetadataIndex {
-  const { onBroken, now = Date.now } = options;
-  return new SqliteIndex(openDatabase(file, { onBroken, now }));
+  return new SqliteIndex(openDatabase(file, { ...options, now: options.now ?? Date.now }));
 }
 
 /**

@@ -8,6 +8,7 @@ const nothing: MetricSources = {
   downloadsInFlight: () => 0,
   store: async () => ({ contents: 0, sizeBytes: 0 }),
   upstreams: () => [],
+  integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
 };
 
 test('createMetrics() counts under the labels that it is told', async () => {
@@ -49,12 +50,15 @@ test('createMetrics() reads its sources at every scrape, and all of them at the 
     ...nothing,
     downloadsInFlight: () => downloads,
     store: async () => ({ contents: 3 * downloads, sizeBytes: 1000 * downloads }),
+    integrity: () => ({ scrubbedBytes: 500 + downloads, damagedContents: 7 + downloads }),
   });
   for (downloads of [2, 0, 5]) {
     const scrape = parsePrometheusText(await metrics.render());
     assert.equal(scrape.value('entrepot_downloads_in_flight'), downloads);
     assert.equal(scrape.value('entrepot_store_contents'), 3 * downloads);
     assert.equal(scrape.value('entrepot_store_bytes'), 1000 * downloads);
+    assert.equal(scrape.value('entrepot_scrubbed_bytes_total'), 500 + downloads);
+    assert.equal(scrape.value('entrepot_damaged_contents_total'), 7 + downloads);
   }
 });
 
@@ -93,6 +97,8 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_store_contents: 'gauge',
     entrepot_store_limit_bytes: 'gauge',
     entrepot_store_bytes: 'gauge',
+    entrepot_scrubbed_bytes_total: 'counter',
+    entrepot_damaged_contents_total: 'counter',
     entrepot_requests_total: 'counter',
     entrepot_evicted_bytes_total: 'counter',
     entrepot_evicted_contents_total: 'counter',

@@ -25,6 +25,8 @@ export interface MetricSources {
   downloadsInFlight(): number;
   store(): Promise<{ readonly contents: number; readonly sizeBytes: number }>;
   upstreams(): readonly UpstreamStatus[];
+  /** Since the start: how much stored content was read to verify it, and how much was found damaged, by whoever. */
+  integrity(): { readonly scrubbedBytes: number; readonly damagedContents: number };
 }
 
 // From a hit in memory to the 25 s after which a request is given up.
@@ -63,6 +65,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
   });
   measureUpstreams(registers, sources);
+  countIntegrity(sources, registers);
   return {
     contentType: register.contentType,
     render: () => register.metrics(),
@@ -105,6 +108,25 @@ function measureUpstreams(registers: Registry[], sources: MetricSources): void {
     'What upstream said last is left of its pull rate limit',
     ({ rateLimit }) => rateLimit?.remaining,
   );
+}
+
+function countIntegrity({ integrity }: MetricSources, registers: Registry[]): void {
+  const counters = [
+    ['scrubbed_bytes', 'Bytes of stored content that were read in the background to verify them'],
+    ['damaged_contents', 'Stored contents that were found to be damaged, and dropped'],
+  ] as const;
+  for (const [name, help] of counters) {
+    new Counter({
+      name: `entrepot_${name}_total`,
+      help,
+      registers,
+      collect() {
+        const { scrubbedBytes, damagedContents } = integrity();
+        this.reset();
+        this.inc(name === 'scrubbed_bytes' ? scrubbedBytes : damagedContents);
+      },
+    });
+  }
 }
 
 function requestMetrics(registers: Registry[]): Pick<Metrics, 'requests' | 'requestSeconds' | 'servedBytes'> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Digest } from '../../src/oci/digest.ts';
@@ -8,7 +8,7 @@ import { makeImage } from '../support/images.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, type Stage, setStage } from '../support/stage.ts';
-import { storedBlobs, storedPath } from '../support/store-files.ts';
+import { removeIndex, storedBlobs, storedPath } from '../support/store-files.ts';
 
 const image = makeImage({ seed: 'image', layers: [20_000] });
 const { digest: manifestDigest } = image.manifest;
@@ -85,13 +85,12 @@ test('a damaged manifest is an error, not a wrong answer, while upstream cannot 
   assert.deepEqual((await rawFetch(stage.manifestUrl('latest'))).body, image.manifest.bytes);
 });
 
-/** Removes the index, as a crash of the disk or a person would. */
-function removeIndex({ data }: Stage): void {
-  for (const name of readdirSync(data)) if (name.startsWith('index-')) rmSync(join(data, name));
-}
-
-test('a lost index is filled again without fetching the bytes of any blob', async (t) => {
-  const stage = await restartAfter(t, removeIndex);
+test('a lost index is filled again from the files, without asking for the bytes of any blob', async (t) => {
+  const stage = await restartAfter(t, ({ data }) => removeIndex(data));
+  const sizes = layer.bytes.length + image.manifest.bytes.length;
+  const { facts } = await stage.log.waitFor('index refilled from the store');
+  assert.deepEqual(facts, { contents: 2, bytes: sizes });
+  assert.deepEqual(stage.origin.requests.lines(), []);
   const statuses = [];
   for (let i = 0; i < 2; i++) {
     const blob = await rawFetch(stage.blobUrl(layer.digest));
@@ -109,11 +108,11 @@ test('a lost index is filled again without fetching the bytes of any blob', asyn
   // All that is stored is known again, with its size.
   const metrics = (await rawFetch(`${stage.url}/metrics`)).body.toString();
   assert.match(metrics, /^entrepot_store_contents 2$/m);
-  assert.match(metrics, new RegExp(`^entrepot_store_bytes ${layer.bytes.length + image.manifest.bytes.length}$`, 'm'));
+  assert.match(metrics, new RegExp(`^entrepot_store_bytes ${sizes}$`, 'm'));
 });
 
 test('HEAD of a blob fills a lost index, too', async (t) => {
-  const stage = await restartAfter(t, removeIndex);
+  const stage = await restartAfter(t, ({ data }) => removeIndex(data));
   const ask = () => rawFetch(stage.blobUrl(layer.digest), { method: 'HEAD' });
   assert.equal((await ask()).headers['cache-status'], revalidated);
   assert.equal((await ask()).headers['cache-status'], 'Entrepot; hit');
@@ -121,12 +120,13 @@ test('HEAD of a blob fills a lost index, too', async (t) => {
     'GET /v2/',
     `HEAD /v2/${repository}/blobs/${shorten(layer.digest)}`,
   ]);
-  assert.match((await rawFetch(`${stage.url}/metrics`)).body.toString(), /^entrepot_store_contents 1$/m);
+  await stage.log.waitFor('index refilled from the store');
+  assert.match((await rawFetch(`${stage.url}/metrics`)).body.toString(), /^entrepot_store_contents 2$/m);
 });
 
 test('an index that is no database is moved aside, and nothing is lost that upstream has', async (t) => {
   const stage = await restartAfter(t, (stopped) => {
-    removeIndex(stopped);
+    removeIndex(stopped.data);
     writeFileSync(join(stopped.data, 'index-v1.sqlite'), 'this is not a database, and long enough to be read as one');
   });
   assertWhole(await rawFetch(stage.blobUrl(layer.digest)), layer.digest);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ContentMemory } from '../../src/cache/content/content-memory.ts';
+import { Damages } from '../../src/cache/content/damages.ts';
 import { ContentInUse } from '../../src/cache/content/in-use.ts';
 import { LocalContent } from '../../src/cache/content/local-content.ts';
 import { Downloads } from '../../src/cache/download/downloads.ts';
@@ -49,12 +50,13 @@ function setUp(
   t.after(() => downloads.close());
   const uses = new UseRecorder(index, tools.clock, () => {});
   t.after(() => uses.flush());
-  const local = new LocalContent({ ...tools, inUse });
+  const damages = new Damages(tools);
+  const local = new LocalContent({ ...tools, inUse, damages });
   const cache = new PullThrough(
     'docker.io',
     upstream,
     { ...offlinePolicies, tagTtlMs: 60_000 },
-    { ...tools, downloads, uses, local },
+    { ...tools, damages, downloads, uses, local },
   );
   return { cache, upstream, tools, log };
 }

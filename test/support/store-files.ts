@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, readdirSync, watch } from 'node:fs';
+import { existsSync, readdirSync, rmSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { algorithmOf, type Digest, hexOf } from '../../src/oci/digest.ts';
 
@@ -11,6 +11,11 @@ export function spoolFolder(data: string): string {
 /** Where the file store keeps a blob. */
 export function storedPath(data: string, digest: Digest): string {
   return join(data, 'blobs-v1', algorithmOf(digest), hexOf(digest).slice(0, 2), hexOf(digest));
+}
+
+/** Removes the index and what is beside it, as a crash of the disk or a person would. */
+export function removeIndex(data: string): void {
+  for (const name of readdirSync(data)) if (name.startsWith('index-')) rmSync(join(data, name));
 }
 
 /** The names of all files that the file store holds, in lexical order. */

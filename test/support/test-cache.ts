@@ -82,6 +82,7 @@ function configOf(options: TestCacheOptions): Config {
       maxAgeMs: undefined,
       minFreeBytes: 0,
       graceMs: 600_000,
+      scrubRateBytes: 0,
       negativeTtlMs: options.negativeTtlMs ?? 10_000,
       ...options.space,
     },

@@ -36,7 +36,10 @@ export async function openTestDoor(
   const { registries = [], domain, catalog = async () => ({ repositories: [] }) } = options;
   const { ready = async () => {}, store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
   const events = new EventLog();
-  const metrics = createMetrics({ downloadsInFlight: () => 0, store, upstreams: () => [] });
+  const metrics = createMetrics({
+    ...{ downloadsInFlight: () => 0, store, upstreams: () => [] },
+    integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
+  });
   const routed = registries.map((given) => ({
     ...{ name: 'origin.test', alias: given.name ?? 'origin.test', names: [], dockerHub: false },
     ...given,

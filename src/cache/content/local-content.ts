@@ -4,10 +4,10 @@ import { referencesOf } from '../../oci/manifest.ts';
 import type { BlobContent, CacheOutcome, RequestedRange } from '../../oci/registry.ts';
 import type { BlobStore, StoredBlob } from '../../store/blob-store.ts';
 import type { Clock } from '../../util/clock.ts';
-import type { Log } from '../../util/log.ts';
 import type { Space } from '../space/space.ts';
 import type { BufferPool } from './buffers.ts';
 import { type ContentMemory, maxRememberedBytes } from './content-memory.ts';
+import type { Damages } from './damages.ts';
 import type { ContentInUse } from './in-use.ts';
 import { memoryContent, storedContent } from './stored-content.ts';
 
@@ -20,7 +20,7 @@ export interface LocalContentTools {
   readonly space: Space;
   readonly inUse: ContentInUse;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly damages: Damages;
 }
 
 /** A manifest may be of any size that upstream may send: it is read whole. */
@@ -46,13 +46,14 @@ export class LocalContent {
   }
 
   /**
-   * Content, or a part of it.
+   * Content, or a part of it. When its size is known to be another than that of the file, the file is dropped.
    * @throws RegistryError RANGE_INVALID
    */
   async open(
     digest: Digest,
     range: RequestedRange | undefined,
     outcome: CacheOutcome,
+    knownBytes?: number,
   ): Promise<BlobContent | undefined> {
     const remembered = this.#tools.memory.get(digest);
     if (remembered) return memoryContent(remembered, range, outcome);
@@ -61,6 +62,7 @@ export class LocalContent {
     try {
       const blob = await this.#tools.store.open(digest);
       if (!blob) return undefined;
+      if (blob.sizeBytes !== (knownBytes ?? blob.sizeBytes)) return await this.#drop(digest, blob, { knownBytes });
       isLarge = blob.sizeBytes > maxRememberedBytes;
       if (isLarge) return await storedContent(blob, range, this.#tools.buffers, outcome, release);
       const bytes = await this.#readAndVerify(digest, blob);
@@ -91,7 +93,8 @@ export class LocalContent {
     const room = await space.reserve(digest, bytes.length, untilAnswered);
     if (!room) return false;
     try {
-      if ((await this.#tools.store.size(digest)) === undefined) await this.#write(digest, bytes);
+      // One of another size is damaged, and is replaced.
+      if ((await this.#tools.store.size(digest)) !== bytes.length) await this.#write(digest, bytes);
       await index.putContent(digest, bytes.length, clock.now());
       await index.link(key, digest, mediaType, clock.now());
       await index.putReferences(digest, referencesOf(bytes, mediaType));
@@ -113,18 +116,25 @@ export class LocalContent {
 
   async #readAndVerify(digest: Digest, blob: StoredBlob): Promise<Uint8Array | undefined> {
     const bytes = Buffer.allocUnsafeSlow(blob.sizeBytes);
+    let found: Digest;
     try {
       const count = await blob.read(bytes, 0);
-      if (count === bytes.length && digestOf(bytes, algorithmOf(digest)) === digest) {
-        this.#tools.memory.put(digest, bytes);
-        return bytes;
-      }
+      found = digestOf(bytes.subarray(0, count), algorithmOf(digest));
+    } catch (error) {
+      await blob.close();
+      throw error;
+    }
+    if (found !== digest) return this.#drop(digest, blob, { found });
+    await blob.close();
+    this.#tools.memory.put(digest, bytes);
+    return bytes;
+  }
+
+  async #drop(digest: Digest, blob: StoredBlob, facts: Readonly<Record<string, unknown>>): Promise<undefined> {
+    try {
+      await this.#tools.damages.drop(digest, blob, { sizeBytes: blob.sizeBytes, ...facts });
     } finally {
       await blob.close();
     }
-    this.#tools.log.error({ digest }, 'stored content is damaged, removed');
-    await this.#tools.store.remove(digest);
-    await this.#tools.index.removeContent(digest);
-    return undefined;
   }
 }

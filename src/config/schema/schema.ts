@@ -161,6 +161,14 @@ export const configSchema = z.strictObject({
           type: 'duration',
           description: 'Nothing goes that was stored less than so long ago, so that images come whole.',
         }),
+      scrubRate: parsedBy(parseSizeOrZero)
+        .prefault('20MB')
+        .register(about, {
+          type: 'size',
+          description:
+            'How much of what is stored is read in a second, in the background, to find what the disk damaged. It goes ' +
+            'round once a day at most. `0` reads nothing.',
+        }),
       ...freshnessKeys,
       negativeTtl: parsedBy((given) => parseDuration(given))
         .prefault('10s')

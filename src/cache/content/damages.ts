@@ -1,0 +1,49 @@
+import type { MetadataIndex } from '../../index/metadata-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { BlobStore, StoredBlob } from '../../store/blob-store.ts';
+import type { Log } from '../../util/log.ts';
+
+/** What damaged content is dropped from. */
+export interface DamageTools {
+  readonly store: BlobStore;
+  readonly index: MetadataIndex;
+  readonly log: Log;
+}
+
+/** Drops stored content that is not what its digest says, whoever found it, so that the next request fetches it. */
+export class Damages {
+  readonly #tools: DamageTools;
+  #count = 0;
+
+  constructor(tools: DamageTools) {
+    this.#tools = tools;
+  }
+
+  /** How many were found. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Drops what is open, and what the index knows of it; `facts` say how it is wrong. When another was first it is
+   * `gone`, and what took its place stays. It never rejects: what cannot be removed (`stays`) is not to be served either.
+   */
+  async drop(
+    digest: Digest,
+    blob: StoredBlob,
+    facts: Readonly<Record<string, unknown>>,
+  ): Promise<'dropped' | 'gone' | 'stays'> {
+    const { store, index, log } = this.#tools;
+    try {
+      if (!(await blob.remove())) return 'gone';
+      this.#count++;
+      log.error({ digest, ...facts }, 'stored content is damaged, removed');
+      // A download that commits now notes its content after this, as its own last step.
+      if ((await store.size(digest)) === undefined) await index.removeContent(digest);
+      return 'dropped';
+    } catch (error) {
+      log.error({ digest, ...facts, reason: (error as Error).message }, 'damaged content cannot be removed');
+      return 'stays';
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { MetadataIndex } from '../../index/metadata-index.ts';
+import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
+import { referencesOf } from '../../oci/manifest.ts';
+import type { BlobStore, ListedBlob } from '../../store/blob-store.ts';
+
+// Registries are asked to take manifests of 4 MiB; what is larger and begins like one is a layer that is not packed.
+const maxManifestBytes = 4 * 1024 * 1024;
+
+/**
+ * Notes stored content that the index does not know, used when it was written, and what it references if it is a
+ * manifest. Links and tags cannot be told from the bytes: upstream tells them when they are asked for.
+ */
+export async function adoptContent(
+  { store, index }: { readonly store: BlobStore; readonly index: MetadataIndex },
+  { digest, sizeBytes, writtenAtMs }: ListedBlob,
+): Promise<void> {
+  const bytes = await readIfJson(store, digest, sizeBytes);
+  const references = bytes ? referencesOf(bytes, '') : [];
+  await index.putContent(digest, sizeBytes, Math.floor(writtenAtMs));
+  if (references.length > 0) await index.putReferences(digest, references);
+  // It may have been removed before it was noted.
+  if ((await store.size(digest)) === undefined) await index.removeContent(digest);
+}
+
+/** The bytes of content that may be a manifest by its size and its first byte. */
+async function readIfJson(store: BlobStore, digest: Digest, sizeBytes: number): Promise<Uint8Array | undefined> {
+  if (sizeBytes > maxManifestBytes) return undefined;
+  const blob = await store.open(digest);
+  if (blob === undefined) return undefined;
+  try {
+    const first = Buffer.alloc(1);
+    await blob.read(first, 0);
+    if (first.toString() !== '{') return undefined;
+    const bytes = Buffer.allocUnsafeSlow(blob.sizeBytes);
+    await blob.read(bytes, 0);
+    return digestOf(bytes, algorithmOf(digest)) === digest ? bytes : undefined; // damaged bytes tell nothing
+  } finally {
+    await blob.close();
+  }
+}

@@ -1,0 +1,108 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type IndexLock, lockForReplacement, lockForUse } from './index/index-lock.ts';
+import type { MetadataIndex, Pin } from './index/metadata-index.ts';
+import { openSqliteIndex } from './index/sqlite.ts';
+import { moveAside } from './index/sqlite-database.ts';
+import type { BlobStore } from './store/blob-store.ts';
+import { openFileStore } from './store/fs.ts';
+import type { Clock } from './util/clock.ts';
+
+/** What is kept in a data folder, open. */
+export interface Storage {
+  readonly store: BlobStore;
+  readonly index: MetadataIndex;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the data folder of a server, which is made when it is missing. An index that is damaged is moved aside, which
+ * `onBroken` is told.
+ */
+export async function openServerStorage(
+  data: string,
+  clock: Pick<Clock, 'now'>,
+  onBroken: (path: string, error: unknown) => void,
+): Promise<Storage> {
+  await mkdir(data, { recursive: true });
+  const file = indexFile(data);
+  const lock = lockForUse(file);
+  if (lock === undefined) throw inUse(`Cannot open the index "${file}": it is being made anew, wait for that to end`);
+  return open(data, clock, lock, () => openSqliteIndex(file, { onBroken, now: () => clock.now() }));
+}
+
+/** Opens a data folder for a tool, which changes nothing by opening it; a server may be using it. */
+export async function openToolStorage(data: string, clock: Pick<Clock, 'now'>): Promise<Storage> {
+  assertKept(data);
+  return open(data, clock, undefined, () => openSqliteIndex(indexFile(data), { keepBroken: true }));
+}
+
+/**
+ * Opens a data folder with a new, empty index. The old one is moved aside; `replaced` is its path, when there was one.
+ * @throws INDEX_IN_USE while a server uses it, which would go on with the old one
+ */
+export async function openWithNewIndex(
+  data: string,
+  clock: Pick<Clock, 'now'>,
+): Promise<Storage & { readonly replaced: string | undefined }> {
+  assertKept(data);
+  const file = indexFile(data);
+  const lock = lockForReplacement(file);
+  if (lock === undefined) throw inUse(`Cannot make the index "${file}" anew: a server is using it, stop that first`);
+  let replaced: string | undefined;
+  const storage = await open(data, clock, lock, async () => {
+    const pins = await readPins(file);
+    if (existsSync(file)) replaced = moveAside(file, 'replaced', clock.now());
+    const index = openSqliteIndex(file);
+    for (const { reference, ...key } of pins) await index.pin(key, reference);
+    return index;
+  });
+  return { ...storage, replaced };
+}
+
+/** The pins of an index, which nothing but itself could tell; none when it cannot be read. */
+async function readPins(file: string): Promise<readonly Pin[]> {
+  if (!existsSync(file)) return [];
+  try {
+    const index = openSqliteIndex(file, { keepBroken: true });
+    return await index.listPins().finally(() => index.close());
+  } catch {
+    return [];
+  }
+}
+
+function indexFile(data: string): string {
+  return join(data, 'index-v1.sqlite');
+}
+
+async function open(
+  data: string,
+  clock: Pick<Clock, 'now'>,
+  lock: IndexLock | undefined,
+  openIndex: () => Promise<MetadataIndex> | MetadataIndex,
+): Promise<Storage> {
+  try {
+    const store = await openFileStore(data, { clock });
+    const index = await openIndex();
+    const close = async () => {
+      await index.close();
+      lock?.release();
+    };
+    return { store, index, close };
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
+}
+
+/** A tool that is given the wrong folder should say so, and not make it. */
+function assertKept(data: string): void {
+  if (existsSync(join(data, 'blobs-v1'))) return;
+  const what = `Cannot look into "${data}": nothing is kept there, name the folder with --data`;
+  throw Object.assign(new Error(what), { code: 'NOTHING_KEPT' });
+}
+
+function inUse(message: string): Error {
+  return Object.assign(new Error(message), { code: 'INDEX_IN_USE' });
+}
