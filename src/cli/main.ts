@@ -10,6 +10,7 @@ if (problem !== undefined) {
   const { runProgram } = await import('./program.ts');
   process.exitCode = await runProgram(process.argv.slice(2), {
     env: process.env,
+    isWatched: process.stderr.isTTY === true,
     writeOut: (text) => process.stdout.write(text),
     writeError: (text) => process.stderr.write(text),
   });

@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { packageVersion } from '../util/version.ts';
+import { CommandFailure } from './command-failure.ts';
 import { addConfigCommands } from './config.ts';
 import { addServeCommand } from './serve.ts';
 import type { Terminal } from './terminal.ts';
+import { addVerifyCommand } from './verify.ts';
 
 /** How the program ends: the same for every command. */
 export const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
@@ -35,12 +37,13 @@ function makeProgram(terminal: Terminal): Command {
     .exitOverride();
   addServeCommand(program, terminal);
   addConfigCommands(program, terminal);
+  addVerifyCommand(program, terminal);
   return program;
 }
 
 /** What went wrong, for people: with a stack only where the fault may be ours. */
 function describeFailure(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
+  if (error instanceof ConfigError || error instanceof CommandFailure) return error.message;
   if (!(error instanceof Error)) return `Cannot go on: ${String(error)}`;
   const code = 'code' in error ? String(error.code) : '';
   if (code === 'EADDRINUSE') return `Cannot start: ${error.message}; choose another address with --listen`;
