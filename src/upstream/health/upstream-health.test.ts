@@ -137,6 +137,16 @@ test('when the pulls are used up, no manifest is fetched until Retry-After, and 
   assert.equal(refusal(get), undefined);
 });
 
+test('a 429 for a manifest is about the pulls also when only answers before it told of their limit', () => {
+  const { health, answer, refusal } = setUp();
+  answer(head, 200, { ...pullLimit, 'ratelimit-remaining': '50;w=21600' });
+  answer(get, 429, { 'retry-after': '90' });
+  assert.deepEqual(health.status.waits, { countedUntil: '2026-01-01T00:01:30.000Z' });
+  assert.deepEqual([refusal(head), refusal(blob)], [undefined, undefined]);
+  answer(blob, 429, { 'retry-after': '7' });
+  assert.deepEqual([refusal(head)?.code, refusal(blob)?.code], ['TOOMANYREQUESTS', 'TOOMANYREQUESTS']);
+});
+
 test('without Retry-After the pulls are tried again after a minute', () => {
   const { clock, answer, refusal } = setUp();
   answer(get, 429, pullLimit);

@@ -173,13 +173,15 @@ export class UpstreamHealth {
   }
 
   /**
-   * Takes a 429. Docker Hub's limit of pulls names itself, and is no reason to send no HEADs and fetch no blobs; any
-   * other limit is about all requests. False when nothing says how long to wait, nor for what.
+   * Takes a 429. For the GET of a manifest, from an upstream that tells of a limit of pulls, it is about that limit,
+   * which is no reason to send no HEADs and fetch no blobs: were it about all requests, these would get one, too. Any
+   * other is about all requests. False when nothing says how long to wait, nor for what.
    */
   #limit({ operation, method }: HealthQuestion, { headers }: ResponseHead): boolean {
     const { clock } = this.#options;
-    const isOfPulls = headers.has('docker-ratelimit-source') || headers.has('ratelimit-limit');
-    if (operation !== 'manifest' || method !== 'GET' || !isOfPulls) return this.#wait(headers.get('retry-after'));
+    const isCounted = operation === 'manifest' && method === 'GET';
+    const tellsOfPulls = headers.has('docker-ratelimit-source') || this.#rateLimit.word !== undefined;
+    if (!isCounted || !tellsOfPulls) return this.#wait(headers.get('retry-after'));
     const waitMs = parseRetryAfter(headers.get('retry-after'), clock.now()) ?? unknownWaitMs;
     this.#countedWait = { sinceMs: clock.now(), waitMs };
     return true;
