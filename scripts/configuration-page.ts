@@ -43,7 +43,13 @@ doors:
   registry: { listen: ":5000", default: docker.io }
 cache: { maxBytes: 500GB, tagTtl: 5m }
 upstreams:
-  docker.io: { username: someone, passwordFile: /run/secrets/docker-hub }
+  docker.io:
+    username: someone
+    passwordFile: /run/secrets/docker-hub
+    immutableTags: ['^v\\d+\\.\\d+\\.\\d+$']
+    rules:
+      - { repository: library/*, tagTtl: 1h }
+      - { repository: someone/**, tag: '-dev$', tagTtl: 0 }
   registry.corp:5443: { url: "https://10.0.0.5:5443", alias: registry.corp, ca: /etc/ssl/corp.pem }
   icr.io: null
 log: { level: info, format: json }
@@ -58,6 +64,8 @@ ENTREPOT_CACHE_MAX_BYTES=500GB
 ENTREPOT_UPSTREAMS='{"registry.corp:5443": {"url": "https://10.0.0.5:5443", "alias": "registry.corp"}, "icr.io": null}'
 ENTREPOT_UPSTREAMS_DOCKER_IO_USERNAME=someone
 ENTREPOT_UPSTREAMS_DOCKER_IO_PASSWORD_FILE=/run/secrets/docker-hub
+ENTREPOT_UPSTREAMS_DOCKER_IO_IMMUTABLE_TAGS='^v\\d+\\.\\d+\\.\\d+$'
+ENTREPOT_UPSTREAMS_DOCKER_IO_RULES='[{"repository": "library/*", "tagTtl": "1h"}]'
 \`\`\`
 
 And on the command line:
@@ -102,7 +110,10 @@ const typeNotes = `### Types
 - **boolean**: \`true\` or \`false\`.
 - **list**: a YAML list in the file, separated by commas in variables and flags.
 - **command**: a YAML list of a program and its arguments. In variables and flags they are separated by blanks, or
-  written as a JSON list. No shell reads them: there are no quotes, variables or pipes.`;
+  written as a JSON list. No shell reads them: there are no quotes, variables or pipes.
+- **list of patterns**: regular expressions of JavaScript. In YAML, single quotes leave backslashes alone. In variables
+  and flags, spaces separate them, as a comma may be part of one.
+- **list of rules**: a YAML list of groups, also in variables and flags: \`[{ repository: library/*, tagTtl: 1h }]\`.`;
 
 function upstreamSection(): string {
   const rows = upstreamKeys.map(({ path, about }) => [
