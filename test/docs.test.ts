@@ -26,7 +26,7 @@ test('the examples of docs/configuration.md can be used', () => {
   };
   const variables = [...environment.matchAll(/^(\w+)=(?:'(.*)'|(.*))$/gm)];
   const env = Object.fromEntries(variables.map(([, name, quoted, plain]) => [name, quoted ?? plain]));
-  assert.equal(Object.keys(env).length, 6);
+  assert.equal(Object.keys(env).length, 8);
   const [, data, listen] = /--data (\S+) --listen (\S+)/.exec(command) ?? [];
   const set = [...command.matchAll(/--set (\S+)/g)].map(([, assignment = '']) => assignment);
   assert.equal(set.length, 4);
