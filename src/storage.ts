@@ -7,6 +7,7 @@ import { openSqliteIndex } from './index/sqlite.ts';
 import { moveAside } from './index/sqlite-database.ts';
 import type { BlobStore } from './store/blob-store.ts';
 import { openFileStore } from './store/fs.ts';
+import { spoolUsage } from './store/spool-usage.ts';
 import type { Clock } from './util/clock.ts';
 
 /** What is kept in a data folder, open. */
@@ -70,6 +71,11 @@ async function readPins(file: string): Promise<readonly Pin[]> {
   } catch {
     return [];
   }
+}
+
+/** How much the downloads in a data folder take that are under way, or were left. */
+export function partialDownloads(data: string): Promise<{ readonly files: number; readonly sizeBytes: number }> {
+  return spoolUsage(data);
 }
 
 function indexFile(data: string): string {

@@ -3,6 +3,10 @@ import { ConfigError } from '../config/config-error.ts';
 import { packageVersion } from '../util/version.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigCommands } from './config.ts';
+import { addDuCommand } from './du.ts';
+import { addLsCommand } from './ls.ts';
+import { addPinCommands } from './pin.ts';
+import { addRmCommand } from './rm.ts';
 import { addServeCommand } from './serve.ts';
 import type { Terminal } from './terminal.ts';
 import { addVerifyCommand } from './verify.ts';
@@ -38,6 +42,10 @@ function makeProgram(terminal: Terminal): Command {
   addServeCommand(program, terminal);
   addConfigCommands(program, terminal);
   addVerifyCommand(program, terminal);
+  addLsCommand(program, terminal);
+  addDuCommand(program, terminal);
+  addPinCommands(program, terminal);
+  addRmCommand(program, terminal);
   return program;
 }
 

@@ -1,4 +1,5 @@
 import { type Digest, isDigest } from './digest.ts';
+import { isObject, parseJson } from './json.ts';
 import { bareMediaType, mediaTypes } from './media-types.ts';
 
 /**
@@ -25,7 +26,7 @@ const fieldsOf: ReadonlyMap<string, readonly string[]> = new Map([
  * manifest; each once. The subject is none of them. What cannot be read gives none: it is not for a cache to refuse.
  */
 export function referencesOf(bytes: Uint8Array, mediaType: string): Digest[] {
-  const manifest = parse(bytes);
+  const manifest = parseJson(bytes);
   if (!isObject(manifest)) return [];
   const found = new Set<Digest>();
   for (const field of fieldsOf.get(bareMediaType(mediaType)) ?? allFields) {
@@ -37,16 +38,4 @@ export function referencesOf(bytes: Uint8Array, mediaType: string): Digest[] {
     }
   }
   return [...found];
-}
-
-function parse(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }

@@ -5,7 +5,7 @@ import { rememberIndex } from '../../src/cache/index-memory.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';
 import { openSqliteIndex } from '../../src/index/sqlite.ts';
 import { digestOf } from '../../src/oci/digest.ts';
-import { parseRepository, parseTag } from '../../src/oci/reference.ts';
+import { parseRepository, parseTag, type Tag } from '../../src/oci/reference.ts';
 import { tmpDir } from '../support/tmp.ts';
 
 const key = { registry: 'docker.io', repository: parseRepository('library/alpine') };
@@ -14,7 +14,8 @@ const digest = digestOf(Buffer.from('x'));
 
 /** An index that counts how often it is asked for a link, behind one that remembers them. */
 function setUp(t: TestContext) {
-  const index = openSqliteIndex(join(tmpDir(t), 'index.sqlite'));
+  const file = join(tmpDir(t), 'index.sqlite');
+  const index = openSqliteIndex(file);
   t.after(() => index.close());
   const asked = { count: 0 };
   const counting: Partial<MetadataIndex> = {
@@ -30,9 +31,12 @@ function setUp(t: TestContext) {
     removeTag: index.removeTag.bind(index),
     link: index.link.bind(index),
     unlink: index.unlink.bind(index),
+    putContent: index.putContent.bind(index),
     removeContent: index.removeContent.bind(index),
+    removeContents: index.removeContents.bind(index),
+    changedElsewhere: index.changedElsewhere.bind(index),
   };
-  return { index, asked, links: rememberIndex(counting as MetadataIndex) };
+  return { index, file, asked, links: rememberIndex(counting as MetadataIndex) };
 }
 
 test('a link that was found is not asked for again', async (t) => {
@@ -86,4 +90,70 @@ test('a tag that was found is not asked for again, until it is written or remove
   assert.equal(await tags.getTag(other, latest), undefined);
   await tags.removeTag(key, latest);
   assert.equal(await tags.getTag(key, latest), undefined);
+});
+
+test('a remembered link never says a size that was, of any repository', async (t) => {
+  const { links, index } = setUp(t);
+  for (const each of [key, other]) await links.link(each, digest, undefined, 1);
+  const sizes = async () =>
+    Promise.all([key, other].map(async (of) => (await links.getLink(of, digest))?.sizeBytes ?? 'none'));
+  assert.deepEqual(await sizes(), ['none', 'none']);
+  await links.putContent(digest, 5, 1);
+  assert.deepEqual(await sizes(), [5, 5]);
+  await links.putContent(digest, 6, 1);
+  assert.deepEqual(await sizes(), [6, 6]);
+  await links.removeContents([digest]);
+  assert.equal(await links.getLink(key, digest), undefined);
+  assert.deepEqual(await index.totals(), { contents: 0, sizeBytes: 0 });
+});
+
+test('a link that was looked for while it was written is not remembered', async (t) => {
+  const { index } = setUp(t);
+  await index.link(key, digest, undefined, 1);
+  const found = Promise.withResolvers<void>();
+  const slow: Partial<MetadataIndex> = {
+    async getLink(of, linked) {
+      const link = await index.getLink(of, linked);
+      await found.promise;
+      return link;
+    },
+    putContent: index.putContent.bind(index),
+  };
+  const links = rememberIndex(slow as MetadataIndex);
+  const before = links.getLink(key, digest);
+  await links.putContent(digest, 5, 1);
+  found.resolve();
+  assert.equal((await before)?.sizeBytes, undefined);
+  assert.equal((await links.getLink(key, digest))?.sizeBytes, 5);
+});
+
+test('contents that are removed take what is remembered of their tags along', async (t) => {
+  const { links, asked } = setUp(t);
+  const [latest, stays] = ['latest', 'stays'].map(parseTag) as [Tag, Tag];
+  const entry = { digest, mediaType: 'type', sizeBytes: 1, checkedAtMs: 1 };
+  await links.putTag(key, latest, entry);
+  await links.putTag(key, stays, { ...entry, digest: digestOf(Buffer.from('y')) });
+  for (const tag of [latest, stays]) assert.ok(await links.getTag(key, tag));
+  await links.removeContents([digest]);
+  asked.count = 0;
+  assert.equal(await links.getTag(key, latest), undefined);
+  assert.ok(await links.getTag(key, stays));
+  assert.equal(asked.count, 1);
+});
+
+test('what another process changed is remembered until it is asked for, and not after', async (t) => {
+  const { links, file } = setUp(t);
+  const elsewhere = openSqliteIndex(file);
+  t.after(() => elsewhere.close());
+  const latest = parseTag('latest');
+  await links.link(key, digest, 'type', 1);
+  await links.putTag(key, latest, { digest, mediaType: 'type', sizeBytes: 1, checkedAtMs: 1 });
+  assert.ok(await links.getLink(key, digest));
+  assert.ok(await links.getTag(key, latest));
+  assert.equal(await links.changedElsewhere(), false);
+  await elsewhere.removeContents([digest]);
+  assert.ok(await links.getLink(key, digest));
+  assert.equal(await links.changedElsewhere(), true);
+  assert.equal(await links.getLink(key, digest), undefined);
+  assert.equal(await links.getTag(key, latest), undefined);
 });

@@ -1,0 +1,141 @@
+import type { ContentEntry, MetadataIndex, Pin, RepositoryKey } from '../../index/metadata-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { isDigestReference, type Tag } from '../../oci/reference.ts';
+import type { BlobStore } from '../../store/blob-store.ts';
+import type { ImageName } from './image-names.ts';
+import { type Inventory, isPinOf, type StoredImage } from './inventory.ts';
+
+/** Contents that are forgotten in one transaction: it is over within milliseconds, also for a server beside. */
+const batchCount = 20;
+
+/** What removing images comes to. */
+export interface ImageRemoval {
+  readonly tags: readonly (RepositoryKey & { readonly tag: Tag })[];
+  /** What a repository has no longer, though its bytes stay, as others have it. */
+  readonly links: readonly (RepositoryKey & { readonly digest: Digest })[];
+  /** What nothing has any longer, what references others first. */
+  readonly contents: readonly Digest[];
+  readonly sizeBytes: number;
+  /** The pins of what is removed, which go with it. */
+  readonly pins: readonly Pin[];
+}
+
+/** The image that a name means; undefined when it is not here. */
+export function findImage({ images }: Inventory, name: ImageName): StoredImage | undefined {
+  const { reference } = name;
+  return images.find(
+    ({ registry, repository, digest, tags }) =>
+      registry === name.registry &&
+      repository === name.repository &&
+      (isDigestReference(reference) ? digest === reference : tags.includes(reference)),
+  );
+}
+
+/**
+ * What goes when images lose these names: their tags and, of images that keep none, all that no other image has and
+ * that is not pinned by its digest. A digest names an image with all of its tags.
+ */
+export function planImageRemoval(inventory: Inventory, names: readonly ImageName[]): ImageRemoval {
+  const lost = new Map<StoredImage, Set<Tag>>();
+  const tags = new Map<string, RepositoryKey & { readonly tag: Tag }>();
+  for (const { registry, repository, reference } of names) {
+    const image = findImage(inventory, { registry, repository, reference });
+    const named = isDigestReference(reference) ? (image?.tags ?? []) : [reference];
+    for (const tag of named) tags.set(`${registry}/${repository}:${tag}`, { registry, repository, tag });
+    if (image) lost.set(image, new Set([...(lost.get(image) ?? []), ...named]));
+  }
+  const goes = ({ tags: all }: StoredImage, gone: ReadonlySet<Tag>) => all.every((tag) => gone.has(tag));
+  const going = new Set([...lost].filter(([image, gone]) => goes(image, gone)).map(([image]) => image));
+  const staying = inventory.images.filter((image) => !going.has(image));
+  const kept = new Set(staying.flatMap(({ contents }) => [...contents]));
+  const pins = inventory.pins.filter((pin) => names.some((name) => isSame(pin, name)) || isOfAny(pin, going));
+  for (const pin of inventory.pins) {
+    const { reference } = pin;
+    if (!isDigestReference(reference) || pins.includes(pin)) continue;
+    for (const digest of inventory.contentsOf(reference)) kept.add(digest);
+  }
+  const contents = new Set([...going].flatMap((image) => [...image.contents]).filter((digest) => !kept.has(digest)));
+  return {
+    tags: [...tags.values()],
+    links: [...going].flatMap((image) => linksLost(image, staying, contents)),
+    contents: [...contents],
+    sizeBytes: inventory.sizeOf(contents),
+    pins,
+  };
+}
+
+function isSame(a: ImageName, b: ImageName): boolean {
+  return a.registry === b.registry && a.repository === b.repository && a.reference === b.reference;
+}
+
+function isOfAny(pin: Pin, images: ReadonlySet<StoredImage>): boolean {
+  return [...images].some((image) => isPinOf(pin, image));
+}
+
+function linksLost(
+  image: StoredImage,
+  staying: readonly StoredImage[],
+  removed: ReadonlySet<Digest>,
+): (RepositoryKey & { readonly digest: Digest })[] {
+  const { registry, repository } = image;
+  const others = staying.filter((other) => other.registry === registry && other.repository === repository);
+  return [...image.contents]
+    .filter((digest) => !removed.has(digest) && !others.some(({ contents }) => contents.has(digest)))
+    .map((digest) => ({ registry, repository, digest }));
+}
+
+/**
+ * Removes what was planned: names first, then content from the index, then the files, so that nothing leads to what is
+ * not there. What somebody else began to use meanwhile stays. Returns what was removed.
+ */
+export async function applyImageRemoval(
+  { tags, links, contents, pins }: ImageRemoval,
+  tools: RemovalTools,
+): Promise<RemovedContents> {
+  const { index } = tools;
+  for (const { reference, ...key } of pins) await index.unpin(key, reference);
+  for (const { tag, ...key } of tags) await index.removeTag(key, tag);
+  for (const { digest, ...key } of links) await index.unlink(key, digest);
+  // What references others is looked at first: when it stays, so do they.
+  const entries = (await Promise.all(contents.map((digest) => index.getContent(digest))))
+    .filter((entry) => entry !== undefined)
+    .sort((a, b) => b.level - a.level);
+  const going = new Set(contents);
+  const removed = { contents: 0, sizeBytes: 0 };
+  for (let start = 0; start < entries.length; start += batchCount) {
+    const batch = await removeUnused(entries.slice(start, start + batchCount), going, tools);
+    removed.contents += batch.contents;
+    removed.sizeBytes += batch.sizeBytes;
+  }
+  return removed;
+}
+
+/** What images are removed from. */
+export interface RemovalTools {
+  readonly index: MetadataIndex;
+  readonly store: Pick<BlobStore, 'remove'>;
+}
+
+/** What was removed of contents. */
+export interface RemovedContents {
+  readonly contents: number;
+  readonly sizeBytes: number;
+}
+
+async function removeUnused(
+  entries: readonly ContentEntry[],
+  going: Set<Digest>,
+  { index, store }: RemovalTools,
+): Promise<RemovedContents> {
+  const unused: ContentEntry[] = [];
+  for (const { digest } of entries) {
+    const entry = await index.getContent(digest);
+    if (entry === undefined) continue;
+    if (entry.pinned || entry.referencedBy.some((by) => !going.has(by))) going.delete(digest);
+    else unused.push(entry);
+  }
+  const digests = unused.map(({ digest }) => digest);
+  await index.removeContents(digests);
+  for (const digest of digests) await store.remove(digest);
+  return { contents: unused.length, sizeBytes: unused.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+}

@@ -1,0 +1,36 @@
+import { readStored } from '../cache/content/read-stored.ts';
+import type { ImageNaming } from '../cache/images/image-names.ts';
+import { readUnreadManifests } from '../cache/unread-manifests.ts';
+import type { Config } from '../config/config.ts';
+import { openToolStorage, type Storage } from '../storage.ts';
+import { systemClock } from '../util/clock.ts';
+import { type ConfigFlags, loadConfigOf } from './config-flags.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a tool works on. */
+export interface OpenCache extends Storage {
+  readonly config: Config;
+  readonly naming: ImageNaming;
+}
+
+/**
+ * Opens the data folder that the configuration names, for as long as `use` takes. A server may be running beside; both
+ * wait for each other where they write.
+ */
+export async function withCache<T>(
+  flags: ConfigFlags,
+  terminal: Terminal,
+  use: (cache: OpenCache) => Promise<T>,
+): Promise<T> {
+  const { config } = loadConfigOf(flags, terminal);
+  const storage = await openToolStorage(config.data, systemClock);
+  try {
+    const { store, index } = storage;
+    const local = { readWhole: (digest: Parameters<typeof readStored>[0]) => readStored(digest, { store }) };
+    await readUnreadManifests(index, local, new AbortController().signal);
+    const naming = { registries: config.upstreams, default: config.doors.registry.default };
+    return await use({ ...storage, config, naming });
+  } finally {
+    await storage.close();
+  }
+}

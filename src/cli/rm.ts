@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+import { type ImageName, imageNameOf, parseImageName } from '../cache/images/image-names.ts';
+import { applyImageRemoval, findImage, type ImageRemoval, planImageRemoval } from '../cache/images/image-removal.ts';
+import { type Inventory, takeInventory } from '../cache/images/inventory.ts';
+import { formatSize } from '../config/schema/size.ts';
+import { isDigestReference } from '../oci/reference.ts';
+import { CommandFailure } from './command-failure.ts';
+import { addConfigFlags, type ConfigFlags } from './config-flags.ts';
+import { type OpenCache, withCache } from './open-cache.ts';
+import type { Terminal } from './terminal.ts';
+
+/** The flags of `entrepot rm`. */
+interface RmFlags extends ConfigFlags {
+  readonly dryRun?: true;
+  readonly force?: true;
+}
+
+/** Adds `entrepot rm`. */
+export function addRmCommand(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('rm')
+    .description('Remove images: a tag, or a digest with all of its tags, and the content that no other image has.')
+    .argument('<IMAGE...>', 'names of images, such as nginx:1.27 or ghcr.io/owner/app@sha256:…')
+    .option('--dry-run', 'say what would be removed, and remove nothing')
+    .option('--force', 'remove what is pinned, too, with its pin');
+  addConfigFlags(command).action((images: readonly string[], flags: RmFlags) =>
+    withCache(flags, terminal, (cache) => removeImages(images, flags, cache, terminal)),
+  );
+}
+
+async function removeImages(images: readonly string[], flags: RmFlags, cache: OpenCache, terminal: Terminal) {
+  const names = images.map((image) => parseImageName(image, cache.naming));
+  const inventory = await takeInventory(cache.index);
+  await assertHere(names, inventory, cache);
+  const removal = planImageRemoval(inventory, names);
+  const { pins } = removal;
+  if (pins.length > 0 && !flags.force) {
+    const list = pins.map(({ registry, repository, reference }) => imageNameOf(registry, repository, reference));
+    throw new CommandFailure(`Pinned: ${list.join(', ')}; take the pin away with unpin, or remove with --force`);
+  }
+  const removed = flags.dryRun
+    ? { contents: removal.contents.length, sizeBytes: removal.sizeBytes }
+    : await applyImageRemoval(removal, cache);
+  const [removes, frees] = flags.dryRun ? ['Would remove', 'Would free'] : ['Removed', 'Freed'];
+  for (const line of namesRemoved(names, removal)) terminal.writeOut(`${removes} ${line}\n`);
+  const count = `${removed.contents} ${removed.contents === 1 ? 'content' : 'contents'}`;
+  terminal.writeOut(`${frees} ${formatSize(removed.sizeBytes)}: ${count} that no other image has\n`);
+}
+
+function namesRemoved(names: readonly ImageName[], { tags }: ImageRemoval): string[] {
+  const ofTags = tags.map(({ registry, repository, tag }) => imageNameOf(registry, repository, tag));
+  const ofDigests = names
+    .filter(({ reference }) => isDigestReference(reference))
+    .map(({ registry, repository, reference }) => imageNameOf(registry, repository, reference));
+  return [...new Set([...ofDigests, ...ofTags])];
+}
+
+/** A tag may be known, though what it stands for was never fetched: that is a name that can be removed. */
+async function assertHere(names: readonly ImageName[], inventory: Inventory, { index }: OpenCache): Promise<void> {
+  for (const name of names) {
+    if (findImage(inventory, name)) continue;
+    const { registry, repository, reference } = name;
+    if (!isDigestReference(reference) && (await index.getTag({ registry, repository }, reference))) continue;
+    const written = imageNameOf(registry, repository, reference);
+    const whole = inventory.images.find(
+      (image) =>
+        image.registry === registry && image.repository === repository && image.contents.has(reference as never),
+    );
+    if (whole === undefined) throw new CommandFailure(`Not here: ${written}; \`entrepot ls\` lists what is`);
+    const other = imageNameOf(registry, repository, whole.tags[0] ?? whole.digest);
+    throw new CommandFailure(`Cannot remove ${written} alone: it is a part of ${other}, remove that`);
+  }
+}
