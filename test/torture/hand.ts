@@ -3,6 +3,8 @@ import type { Blow, HandTools } from './blows/blow.ts';
 import { fillDisk, flip, killWhileFull, shorten } from './blows/on-disk.ts';
 import { breakIndex, kill, restart, wipe } from './blows/on-process.ts';
 import { cut, cutShort, spoil, stall } from './blows/on-wire.ts';
+import { listBlobFiles } from './stored.ts';
+import { eventually } from './world/processes.ts';
 
 /** How often each blow falls. */
 const blows: readonly (readonly [blow: Blow, weight: number])[] = [
@@ -22,6 +24,8 @@ const blows: readonly (readonly [blow: Blow, weight: number])[] = [
 
 /** After a blow, an image must come whole within so long: rests after failures, and stalls that are noticed after 30 s. */
 const recoveryLimitMs = 90_000;
+/** Room is made every now and then, and nothing goes that is in use; beyond this, it is not made. */
+const sizeLimitMs = 20_000;
 
 /** Strikes until it is told to stop; each blow is ended, and recovered from, before the next. */
 export async function strike(tools: HandTools, signal: AbortSignal): Promise<void> {
@@ -37,13 +41,27 @@ export async function strike(tools: HandTools, signal: AbortSignal): Promise<voi
   }
 }
 
-async function expectRecovery({ entrepot, prober, images, random, judge }: HandTools, after: string): Promise<void> {
+async function expectRecovery(tools: HandTools, after: string): Promise<void> {
+  const { entrepot, prober, images, random, judge } = tools;
   if (entrepot.hasDied) {
     judge.blame(`Entrepot ended by itself after ${after}`);
     await entrepot.start();
   }
   const signal = AbortSignal.timeout(recoveryLimitMs);
   const repository = random.pick(images.repositories);
-  if (await prober.pull(repository, repository.index.children, { tries: Infinity, odd: false, signal })) return;
-  judge.blame(`${repository.name} could not be pulled for ${recoveryLimitMs / 1000} s after ${after}`);
+  const how = { tries: Infinity, odd: false, signal };
+  if (!(await prober.pull(repository, repository.index.children, how)))
+    judge.blame(`${repository.name} could not be pulled for ${recoveryLimitMs / 1000} s after ${after}`);
+  await expectWithinSize(tools, after);
+}
+
+/** What is stored is within the size of the cache, as soon as what was in flight has found its place. */
+async function expectWithinSize({ entrepot, judge }: HandTools, after: string): Promise<void> {
+  let storedBytes = 0;
+  const isWithin = await eventually(sizeLimitMs, async () => {
+    storedBytes = (await listBlobFiles(entrepot.data)).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    judge.figures.mostStoredBytes = Math.max(judge.figures.mostStoredBytes, storedBytes);
+    return storedBytes <= entrepot.maxBytes;
+  });
+  if (!isWithin) judge.blame(`${storedBytes} bytes are stored after ${after}, for ${sizeLimitMs / 1000} s`);
 }

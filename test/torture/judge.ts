@@ -15,6 +15,8 @@ export interface Figures {
   failedPulls: number;
   requests: number;
   acceptedBytes: number;
+  /** The most that the store had at any time that it was looked at. */
+  mostStoredBytes: number;
   /** Answers that broke off, which no client takes for whole. */
   brokenAnswers: number;
   /** Whole answers that a client refused by their digest, of blobs in which a byte had been flipped. */
@@ -38,6 +40,7 @@ export class Judge {
       failedPulls: 0,
       requests: 0,
       acceptedBytes: 0,
+      mostStoredBytes: 0,
     },
     ...{ brokenAnswers: 0, rottenAnswers: 0, wrongBytes: 0, lostBlobs: 0 },
   };
@@ -65,7 +68,7 @@ export class Judge {
   report(head: string): string {
     const figures = Object.entries(this.figures).map(([name, value]) => {
       const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-      return `  ${words.padEnd(18)} ${name === 'acceptedBytes' ? `${(value / 1e6).toFixed(1)} MB` : value}`;
+      return `  ${words.padEnd(18)} ${name.endsWith('edBytes') ? `${(value / 1e6).toFixed(1)} MB` : value}`;
     });
     const statuses = [...this.#statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${count} × ${status}`);
     const faults = this.#faults.slice(0, shownFaults).map((fault) => `  WRONG ${fault}`);

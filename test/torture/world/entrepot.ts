@@ -23,6 +23,8 @@ export class Entrepot {
   readonly url: string;
   readonly data: string;
   readonly logFile: string;
+  /** The size of its cache. */
+  readonly maxBytes: number;
   readonly #config: string;
   readonly #processes: Processes;
   #process: Process | undefined;
@@ -46,9 +48,10 @@ export class Entrepot {
     return new Entrepot(place, port, config, processes);
   }
 
-  private constructor({ folder, data }: EntrepotPlace, port: number, config: string, processes: Processes) {
+  private constructor({ folder, data, maxBytes }: EntrepotPlace, port: number, config: string, processes: Processes) {
     this.url = `http://127.0.0.1:${port}`;
     this.data = data;
+    this.maxBytes = maxBytes;
     this.logFile = join(folder, 'entrepot.log');
     this.#config = config;
     this.#processes = processes;
