@@ -15,6 +15,8 @@ export interface Bench {
   readonly small: readonly BenchImage[];
   /** The link of 1 Gbit/s; undefined where none can be made. */
   readonly link: Link | undefined;
+  /** Whether it is only to be shown that everything works. */
+  readonly quick: boolean;
   /** How often every figure is taken; the median counts. */
   readonly rounds: number;
   /** How long small requests are made, each time. */

@@ -59,16 +59,25 @@ server { listen ${host}:${port}; keepalive_requests 10000000; ${locations} } }`,
   return { url: `http://${host}:${port}`, server };
 }
 
-/** Entrepot in front of the origin, with nothing cached, as it is started from a checkout. */
-export async function startEntrepot(folder: string, originUrl: string): Promise<Peer> {
+/** What Entrepot is started with. */
+export interface EntrepotOptions {
+  /** Its data, which stay as they are; unless given, it begins with nothing cached. */
+  readonly data?: string;
+  /** Keys of `cache` in its configuration. */
+  readonly cache?: Readonly<Record<string, string | number>>;
+}
+
+/** Entrepot in front of the origin, as it is started from a checkout. */
+export async function startEntrepot(folder: string, originUrl: string, options: EntrepotOptions = {}): Promise<Peer> {
   const port = await freePort();
-  const data = join(folder, 'entrepot');
-  await rm(data, { recursive: true, force: true });
-  const file = join(folder, 'entrepot.yaml');
+  const data = options.data ?? join(folder, 'entrepot');
+  if (options.data === undefined) await rm(data, { recursive: true, force: true });
+  const file = join(folder, `entrepot-${port}.yaml`);
   await writeFile(
     file,
     `data: ${data}
 builtinUpstreams: false
+cache: ${JSON.stringify(options.cache ?? {})}
 doors: { registry: { listen: "${host}:${port}", default: origin.test } }
 upstreams: { origin.test: { url: "${originUrl}" } }
 log: { format: json }
@@ -76,6 +85,6 @@ log: { format: json }
   );
   const script = new URL('../../src/cli/main.ts', import.meta.url).pathname;
   const command = [process.execPath, script, 'serve', '--config', file];
-  const server = await startServer(command, { host, port }, join(folder, 'entrepot.log'));
+  const server = await startServer(command, { host, port }, join(folder, `entrepot-${port}.log`));
   return { url: `http://${host}:${port}`, server };
 }

@@ -1,6 +1,8 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import type { BlobClientResult } from './blob-client.ts';
+import type { Latencies } from './latency-client.ts';
 
 const run = promisify(execFile);
 
@@ -31,6 +33,24 @@ export async function requestsPerSecond(url: string, seconds: number): Promise<n
   const rate = /Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1];
   if (rate === undefined) throw new Error(`wrk said nothing of ${url}:\n${stdout}`);
   return Number(rate);
+}
+
+/** How long small answers take over so many connections while something else goes on, from a process of its own. */
+export async function latenciesDuring(
+  url: string,
+  connections: number,
+  work: () => Promise<unknown>,
+): Promise<Latencies> {
+  const script = new URL('./latency-client.ts', import.meta.url).pathname;
+  const args = [script, url, String(connections)];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const told = text(child.stdout);
+  try {
+    await work();
+  } finally {
+    child.stdin.end();
+  }
+  return JSON.parse(await told) as Latencies;
 }
 
 /** The value in the middle. */
