@@ -19,6 +19,7 @@ import type { CacheTools } from './cache/tools.ts';
 import { readUnreadManifests } from './cache/unread-manifests.ts';
 import { UseRecorder } from './cache/uses.ts';
 import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
+import type { Digest } from './oci/digest.ts';
 import type { Registry } from './oci/registry.ts';
 import { createAdmin } from './server/admin.ts';
 import { createListener, openDoor } from './server/door.ts';
@@ -96,7 +97,8 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
     integrity: () => ({ scrubbedBytes: scrubber.scrubbedBytes, damagedContents: tools.damages.count }),
   });
   const tools = await openCache(config, options, { clock, log, metrics }, stack);
-  const scrubber = new Scrubber({ ...tools, random: Math.random }, config.cache.scrubRateBytes);
+  const removed = (digest: Digest) => tools.space.removed(digest);
+  const scrubber = new Scrubber({ ...tools, removed, random: Math.random }, config.cache.scrubRateBytes);
   stack.push(() => scrubber.stop());
   const observer = observeUpstreams(metrics, log);
   const stopping = new AbortController();
@@ -143,7 +145,7 @@ async function openCache(
   options: AppOptions,
   { clock, log, metrics }: { clock: Clock; log: Log; metrics: Metrics },
   stack: Stack,
-): Promise<CacheTools> {
+): Promise<CacheTools & { readonly space: SpaceKeeper }> {
   const storage = await openServerStorage(config.data, clock, (path, error) =>
     log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
   );
@@ -165,7 +167,7 @@ async function openCache(
   const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages });
   const { offline } = config;
   tendIndex({ index, memory, local, log }, stack);
-  return { store, index, memory, local, damages, hasher, downloads, buffers, uses, offline, clock, log };
+  return { store, index, memory, local, damages, hasher, downloads, buffers, uses, space, offline, clock, log };
 }
 
 /** Sees what other processes change, and completes what an older version noted; neither is waited for. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { refillIndex } from '../../src/cache/scrub/refill.ts';
 import { Scrubber } from '../../src/cache/scrub/scrubber.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { assertWhole } from '../support/body-reader.ts';
@@ -112,6 +113,22 @@ test('a lost index is filled in small steps, with what manifests reference', asy
   assert.deepEqual(await kept.index.totals(), { contents: all.length, sizeBytes });
   const references = await kept.index.referencesOf(image.manifest.digest);
   assert.deepEqual(references.map(({ digest }) => digest).sort(), image.blobs.map(({ digest }) => digest).sort());
+});
+
+test('content that is just being removed, its file last, is not noted again', async (t) => {
+  const kept = await openKeptStore(t);
+  const going = await kept.keep(seededBytes('going', 1000), { unnoted: true });
+  const goneSoon = await kept.keep(seededBytes('gone soon', 1000), { unnoted: true });
+  const { size } = kept.store;
+  // Nobody in this process tells that the second goes: another one removes it.
+  kept.store.size = async (digest) => {
+    if (digest === goneSoon) await kept.store.remove(digest);
+    return size.call(kept.store, digest);
+  };
+  const removed = async (digest: Digest) => void (digest === going && (await kept.store.remove(digest)));
+  const added = await refillIndex({ ...kept.tools, removed }, new AbortController().signal);
+  assert.deepEqual(added, { contents: 0, bytes: 0 });
+  assert.deepEqual(await kept.index.totals(), { contents: 0, sizeBytes: 0 });
 });
 
 test('a pass puts index and store right, and says so', async (t) => {

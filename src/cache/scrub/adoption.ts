@@ -6,20 +6,32 @@ import type { BlobStore, ListedBlob } from '../../store/blob-store.ts';
 // Registries are asked to take manifests of 4 MiB; what is larger and begins like one is a layer that is not packed.
 const maxManifestBytes = 4 * 1024 * 1024;
 
+/** What content is adopted from, and into. */
+export interface AdoptionTools {
+  readonly store: BlobStore;
+  readonly index: MetadataIndex;
+  /** Resolves when content is not just being removed to make room: the index forgets it first. */
+  readonly removed?: (digest: Digest) => Promise<void>;
+}
+
 /**
  * Notes stored content that the index does not know, used when it was written, and what it references if it is a
- * manifest. Links and tags cannot be told from the bytes: upstream tells them when they are asked for.
+ * manifest; false when it is gone. Links and tags cannot be told from the bytes: upstream tells them when they are asked
+ * for.
  */
 export async function adoptContent(
-  { store, index }: { readonly store: BlobStore; readonly index: MetadataIndex },
+  { store, index, removed }: AdoptionTools,
   { digest, sizeBytes, writtenAtMs }: ListedBlob,
-): Promise<void> {
+): Promise<boolean> {
+  await removed?.(digest);
   const bytes = await readIfJson(store, digest, sizeBytes);
   const references = bytes ? referencesOf(bytes, '') : [];
   await index.putContent(digest, sizeBytes, Math.floor(writtenAtMs));
   if (references.length > 0) await index.putReferences(digest, references);
-  // It may have been removed before it was noted.
-  if ((await store.size(digest)) === undefined) await index.removeContent(digest);
+  // Another process may have removed it before it was noted.
+  if ((await store.size(digest)) !== undefined) return true;
+  await index.removeContent(digest);
+  return false;
 }
 
 /** The bytes of content that may be a manifest by its size and its first byte. */

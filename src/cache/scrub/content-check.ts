@@ -1,16 +1,14 @@
-import type { ContentEntry, MetadataIndex } from '../../index/metadata-index.ts';
+import type { ContentEntry } from '../../index/metadata-index.ts';
 import { algorithmOf, type Digest } from '../../oci/digest.ts';
-import type { BlobStore, ListedBlob, StoredBlob } from '../../store/blob-store.ts';
+import type { ListedBlob, StoredBlob } from '../../store/blob-store.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Damages } from '../content/damages.ts';
-import { adoptContent } from './adoption.ts';
+import { type AdoptionTools, adoptContent } from './adoption.ts';
 import type { Finding } from './finding.ts';
 import type { StoredHash } from './stored-hash.ts';
 
 /** What contents are checked with. */
-export interface CheckTools {
-  readonly store: BlobStore;
-  readonly index: MetadataIndex;
+export interface CheckTools extends AdoptionTools {
   readonly damages: Damages;
   readonly clock: Clock;
 }
@@ -54,13 +52,13 @@ export class ContentCheck {
 
   /** Checks content that is stored, when the index does not have it. */
   async stored({ digest, writtenAtMs }: ListedBlob): Promise<void> {
-    const { store, index } = this.#tools;
+    const { index } = this.#tools;
     if (this.#isNew(writtenAtMs) || (await index.getContent(digest))) return;
     const sizeBytes = await this.#check(digest);
     // Whoever wrote it may have noted it meanwhile.
     if (typeof sizeBytes !== 'number' || (await index.getContent(digest))) return;
     const { repair } = this.#options;
-    if (repair) await adoptContent({ store, index }, { digest, sizeBytes, writtenAtMs });
+    if (repair && !(await adoptContent(this.#tools, { digest, sizeBytes, writtenAtMs }))) return;
     this.#options.found({ kind: 'unindexed', digest, sizeBytes }, repair);
   }
 

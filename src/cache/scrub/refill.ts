@@ -1,13 +1,9 @@
-import type { MetadataIndex } from '../../index/metadata-index.ts';
-import type { BlobStore } from '../../store/blob-store.ts';
 import type { Clock } from '../../util/clock.ts';
-import { adoptContent } from './adoption.ts';
+import { type AdoptionTools, adoptContent } from './adoption.ts';
 import { blobsInSteps } from './walk.ts';
 
 /** What the index is filled again from. */
-export interface RefillTools {
-  readonly store: BlobStore;
-  readonly index: MetadataIndex;
+export interface RefillTools extends AdoptionTools {
   readonly clock: Clock;
 }
 
@@ -23,7 +19,7 @@ export async function refillIndex(
   const added = { contents: 0, bytes: 0 };
   for await (const blob of blobsInSteps(store, clock, signal)) {
     if ((await index.getContent(blob.digest)) !== undefined) continue;
-    await adoptContent(tools, blob);
+    if (!(await adoptContent(tools, blob))) continue;
     added.contents++;
     added.bytes += blob.sizeBytes;
   }

@@ -98,8 +98,13 @@ export class SpaceKeeper implements Space {
     while (this.#running) await this.#running;
   }
 
+  /** Resolves when content is not just being removed: until then its file may be there, though nobody knows it any more. */
+  removed(digest: Digest): Promise<void> {
+    return this.#removal.settled(digest);
+  }
+
   async reserve(digest: Digest, sizeBytes: number, signal: AbortSignal): Promise<Room | undefined> {
-    await unlessAborted(this.#removal.settled(digest), signal);
+    await unlessAborted(this.removed(digest), signal);
     let reason = 'nothing more may be removed';
     try {
       const room = (await this.#rooms.take(sizeBytes)) ?? (await this.#waitForRoom(sizeBytes, signal));
