@@ -24,6 +24,7 @@ import type { Registry } from './oci/registry.ts';
 import { createAdmin } from './server/admin.ts';
 import { createListener, openDoor } from './server/door.ts';
 import { RegistryHandler } from './server/registry-handler.ts';
+import { reportStatus } from './server/report-status.ts';
 import { Router } from './server/routing.ts';
 import { openServerStorage } from './storage.ts';
 import { freeBytesOf } from './store/free-space.ts';
@@ -90,12 +91,14 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   });
   const version = packageVersion();
   const healths: UpstreamHealth[] = [];
-  const metrics = createMetrics({
+  const sources = {
     downloadsInFlight: () => tools.downloads.count,
     store: () => tools.index.totals(),
     upstreams: () => healths.map(({ status }) => status),
     integrity: () => ({ scrubbedBytes: scrubber.scrubbedBytes, damagedContents: tools.damages.count }),
-  });
+  };
+  const metrics = createMetrics(sources);
+  const status = reportStatus({ ...sources, version, maxBytes: config.cache.maxBytes, clock });
   const tools = await openCache(config, options, { clock, log, metrics }, stack);
   const removed = (digest: Digest) => tools.space.removed(digest);
   const scrubber = new Scrubber({ ...tools, removed, random: Math.random }, config.cache.scrubRateBytes);
@@ -128,7 +131,7 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
   const listener = createListener({
     registry: new RegistryHandler({ router, log, catalog: (page) => listCatalog(tools.index, aliases, page) }),
-    admin: createAdmin({ metrics, version, ready: async () => void (await tools.index.totals()) }),
+    admin: createAdmin({ metrics, version, status, ready: async () => void (await tools.index.totals()) }),
     log,
     metrics,
   });

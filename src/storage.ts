@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type IndexLock, lockForReplacement, lockForUse } from './index/index-lock.ts';
 import type { MetadataIndex, Pin } from './index/metadata-index.ts';
+import { readTotals } from './index/read-totals.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
 import { moveAside } from './index/sqlite-database.ts';
 import type { BlobStore } from './store/blob-store.ts';
@@ -60,6 +61,11 @@ export async function openWithNewIndex(
     return index;
   });
   return { ...storage, replaced };
+}
+
+/** How much a data folder holds, by its index, which stays as it is; undefined when there is none. */
+export function readStoredTotals(data: string): ReturnType<typeof readTotals> {
+  return readTotals(indexFile(data));
 }
 
 /** The pins of an index, which nothing but itself could tell; none when it cannot be read. */

@@ -8,6 +8,7 @@ import { addLsCommand } from './ls.ts';
 import { addPinCommands } from './pin.ts';
 import { addRmCommand } from './rm.ts';
 import { addServeCommand } from './serve.ts';
+import { addStatusCommand } from './status.ts';
 import type { Terminal } from './terminal.ts';
 import { addVerifyCommand } from './verify.ts';
 
@@ -40,6 +41,7 @@ function makeProgram(terminal: Terminal): Command {
     })
     .exitOverride();
   addServeCommand(program, terminal);
+  addStatusCommand(program, terminal);
   addConfigCommands(program, terminal);
   addVerifyCommand(program, terminal);
   addLsCommand(program, terminal);

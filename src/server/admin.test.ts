@@ -58,6 +58,27 @@ test('/metrics is text that Prometheus reads, also while the index fails', async
   }
 });
 
+test('/status is JSON, and says what it can while the index fails', async (t) => {
+  let fails = false;
+  const store = async () => {
+    if (fails) throw new Error('the index is gone');
+    return { contents: 3, sizeBytes: 4096 };
+  };
+  const door = await openTestDoor(t, { store });
+  for (fails of [false, true]) {
+    const { status, headers, body } = await rawFetch(`${door.url}/status`);
+    assert.deepEqual([status, headers['content-type']], [200, 'application/json']);
+    const { startedAt, uptimeSeconds, ...rest } = JSON.parse(body.toString());
+    assert.ok(Date.parse(startedAt) <= Date.now() && uptimeSeconds >= 0);
+    assert.deepEqual(rest, {
+      version: '1.2.3',
+      ...(fails ? {} : { store: { contents: 3, sizeBytes: 4096, maxBytes: 1e12 } }),
+      downloads: { running: 0 },
+      upstreams: [],
+    });
+  }
+});
+
 test('every other path is 404 in form, and what is not reading is 405', async (t) => {
   const door = await openTestDoor(t);
   for (const path of ['/favicon.ico', '/healthz/', '/metrics/x', '/v1/', '/a/b/v2/', '/%2e%2e/etc/passwd']) {

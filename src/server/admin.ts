@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RegistryError } from '../oci/errors.ts';
 import type { Metrics } from '../util/metrics.ts';
+import type { ServerStatus } from '../util/status.ts';
 
 /** Answers the paths that are no registry's. @throws RegistryError NOT_FOUND */
 export type Admin = (request: IncomingMessage, response: ServerResponse, path: string) => Promise<void>;
@@ -11,10 +12,11 @@ export interface AdminOptions {
   /** Rejects, saying why, while this process should get no requests. */
   readonly ready: () => Promise<void>;
   readonly version: string;
+  readonly status: () => Promise<ServerStatus>;
 }
 
-/** Makes `/`, `/healthz` (the process answers), `/readyz` (it can serve) and `/metrics`. */
-export function createAdmin({ metrics, ready, version }: AdminOptions): Admin {
+/** Makes `/`, `/healthz` (the process answers), `/readyz` (it can serve), `/metrics`, and `/status` as JSON. */
+export function createAdmin({ metrics, ready, version, status }: AdminOptions): Admin {
   return async (request, response, path) => {
     const send = (status: number, type: string, body: string) => sendText(request, response, status, type, body);
     switch (path) {
@@ -31,6 +33,8 @@ export function createAdmin({ metrics, ready, version }: AdminOptions): Admin {
         }
       case '/metrics':
         return send(200, metrics.contentType, await metrics.render());
+      case '/status':
+        return send(200, 'application/json', `${JSON.stringify(await status(), null, 2)}\n`);
       default:
         throw new RegistryError(
           'NOT_FOUND',

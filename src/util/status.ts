@@ -4,8 +4,8 @@ export interface ServerStatus {
   readonly startedAt: string;
   readonly uptimeSeconds: number;
   /** Absent while the index cannot tell. */
-  readonly store?: StoreStatus | undefined;
-  readonly downloads: { readonly running: number; readonly waiting: number };
+  readonly store?: StoreStatus;
+  readonly downloads: { readonly running: number };
   readonly upstreams: readonly UpstreamStatus[];
 }
 

@@ -1,7 +1,9 @@
 import { createAdmin } from '../../src/server/admin.ts';
 import { createListener, type DoorLimits, defaultDoorLimits, type OpenDoor, openDoor } from '../../src/server/door.ts';
 import { type Catalog, RegistryHandler } from '../../src/server/registry-handler.ts';
+import { reportStatus } from '../../src/server/report-status.ts';
 import { type RoutedRegistry, Router } from '../../src/server/routing.ts';
+import { systemClock } from '../../src/util/clock.ts';
 import { createMetrics } from '../../src/util/metrics.ts';
 import { EventLog } from './event-log.ts';
 import { parsePrometheusText, type Scrape } from './prometheus-text.ts';
@@ -36,10 +38,9 @@ export async function openTestDoor(
   const { registries = [], domain, catalog = async () => ({ repositories: [] }) } = options;
   const { ready = async () => {}, store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
   const events = new EventLog();
-  const metrics = createMetrics({
-    ...{ downloadsInFlight: () => 0, store, upstreams: () => [] },
-    integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
-  });
+  const sources = { downloadsInFlight: () => 0, store, upstreams: () => [] };
+  const metrics = createMetrics({ ...sources, integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }) });
+  const status = reportStatus({ ...sources, version: '1.2.3', maxBytes: 1e12, clock: systemClock });
   const routed = registries.map((given) => ({
     ...{ name: 'origin.test', alias: given.name ?? 'origin.test', names: [], dockerHub: false },
     ...given,
@@ -49,7 +50,7 @@ export async function openTestDoor(
     { host: '127.0.0.1', port: 0 },
     createListener({
       registry: new RegistryHandler({ router, catalog, log: events }),
-      admin: createAdmin({ metrics, ready, version: '1.2.3' }),
+      admin: createAdmin({ metrics, ready, version: '1.2.3', status }),
       log: events,
       metrics,
     }),

@@ -66,7 +66,8 @@ export function parseRateLimit(headers: Headers): RateLimitWord | undefined {
   const remaining = parseCount(headers.get('ratelimit-remaining'));
   if (limit === undefined || remaining === undefined) return undefined;
   const windowMs = limit.windowMs ?? remaining.windowMs;
-  const source = headers.get('docker-ratelimit-source')?.slice(0, 100);
+  // It is shown to people: nothing that a terminal would obey.
+  const source = /^[\x20-\x7e]{1,100}$/.exec(headers.get('docker-ratelimit-source') ?? '')?.[0];
   return { limit: limit.count, remaining: remaining.count, windowMs, source };
 }
 

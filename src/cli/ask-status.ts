@@ -1,0 +1,54 @@
+import http, { type IncomingMessage } from 'node:http';
+import type { ListenAddress } from '../config/config.ts';
+import type { ServerStatus } from '../util/status.ts';
+import { CommandFailure } from './command-failure.ts';
+import { parseStatus } from './parse-status.ts';
+
+/** A server that does not say how it is within so long is in no state to be waited for. */
+const answerMs = 5_000;
+const maxStatusBytes = 4 * 1024 * 1024; // what is longer comes from somebody else
+
+/** Where a server that listens so is reached from its own machine. */
+export function localUrl({ host, port }: ListenAddress): string {
+  const reached = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
+}
+
+/**
+ * Asks the server at a URL how it is; undefined when none listens there.
+ * @throws CommandFailure when it does not answer in time, or with what is no status
+ */
+export async function askStatus(url: string, limitMs = answerMs): Promise<ServerStatus | undefined> {
+  // An agent of its own: that of the process may be made to use a proxy by the environment.
+  const agent = new http.Agent();
+  const signal = AbortSignal.timeout(limitMs);
+  try {
+    const answer = await get(`${url}/status`, agent, signal);
+    const body = await readBody(answer);
+    if (answer.statusCode !== 200) throw new Error(`its status is ${answer.statusCode}`);
+    return parseStatus(body);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') return undefined;
+    const why = signal.aborted ? `there was none within ${limitMs / 1000} s` : (error as Error).message;
+    throw new CommandFailure(`Cannot use the answer of ${url}/status: ${why}; is it Entrepot that listens there?`);
+  } finally {
+    agent.destroy();
+  }
+}
+
+function get(url: string, agent: http.Agent, signal: AbortSignal): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    http.get(url, { agent, signal }, resolve).on('error', reject);
+  });
+}
+
+async function readBody(answer: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const part of answer as AsyncIterable<Buffer>) {
+    sizeBytes += part.length;
+    if (sizeBytes > maxStatusBytes) throw new Error('it has no end');
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}

@@ -1,0 +1,70 @@
+import { formatSize } from '../config/schema/size.ts';
+import type { ServerStatus, StoreStatus, UpstreamStatus } from '../util/status.ts';
+
+/** The status of a running server, for people. */
+export function statusText(status: ServerStatus, url: string): string {
+  const { version, uptimeSeconds, store, downloads } = status;
+  return [
+    `Entrepot ${version} at ${url}, up for ${formatTime(uptimeSeconds)}`,
+    `Stored: ${store === undefined ? 'unknown, as the index fails; its log says why' : storeText(store)}`,
+    `Downloads: ${downloads.running}`,
+    ...upstreamLines(status.upstreams),
+  ].join('\n');
+}
+
+/** How much is kept, of how much may be. */
+export function storeText({ contents, sizeBytes, maxBytes }: StoreStatus): string {
+  const part = `${((100 * sizeBytes) / maxBytes).toFixed(0)}%`;
+  const counted = contents === 1 ? '1 blob or manifest' : `${contents} blobs and manifests`;
+  return `${counted}, ${formatSize(sizeBytes)} of ${formatSize(maxBytes)} (${part})`;
+}
+
+/** A duration in its two largest units: `3d 4h`. */
+export function formatTime(seconds: number): string {
+  const units: readonly (readonly [string, number])[] = [
+    ['d', Math.floor(seconds / 86_400)],
+    ['h', Math.floor(seconds / 3_600) % 24],
+    ['m', Math.floor(seconds / 60) % 60],
+    ['s', Math.floor(seconds) % 60],
+  ];
+  const first = units.findIndex(([, count]) => count > 0);
+  const shown = first < 0 ? units.slice(-1) : units.slice(first, first + 2);
+  return shown.map(([unit, count]) => `${count}${unit}`).join(' ');
+}
+
+function upstreamLines(upstreams: readonly UpstreamStatus[]): string[] {
+  const told = upstreams.map((upstream) => [upstream.name, factsOf(upstream)] as const);
+  const quiet = told.filter(([, facts]) => facts.length === 0).length;
+  const lines = told
+    .filter(([, facts]) => facts.length > 0)
+    .flatMap(([name, facts]) => [`Upstream ${name}:`, ...facts.map((fact) => `  ${fact}`)]);
+  if (quiet > 0) lines.push(`Upstreams of which there is nothing to tell: ${quiet}`);
+  return lines;
+}
+
+function factsOf({ circuit, rateLimit, waits, saving, lastError }: UpstreamStatus): string[] {
+  const facts: string[] = [];
+  if (circuit.state === 'open') facts.push(`left alone until ${circuit.until ?? 'soon'}, as it fails`);
+  if (circuit.state === 'probing') facts.push('left alone, as it fails; one request finds out whether it still does');
+  if (circuit.failures > 0) facts.push(`failures in a row: ${circuit.failures}`);
+  if (waits?.allUntil !== undefined) facts.push(`asked to be left alone until ${waits.allUntil}`);
+  else if (waits !== undefined) facts.push(`no manifests are fetched until ${waits.countedUntil}, as it asked`);
+  if (rateLimit) facts.push(limitText(rateLimit));
+  if (saving !== undefined) facts.push(`tags that are here are served without asking: ${saving}`);
+  if (lastError) facts.push(`last error: ${lastError.code}, at ${lastError.at}`);
+  return facts;
+}
+
+function limitText({
+  limit,
+  remaining,
+  windowSeconds,
+  source,
+  at,
+  reserved,
+}: UpstreamStatus['rateLimit'] & {}): string {
+  const window = windowSeconds === undefined ? '' : ` in ${formatTime(windowSeconds)}`;
+  const kept = reserved === 0 ? '' : `, ${reserved} kept for what is not here`;
+  const counted = source === undefined ? '' : `, counted for ${source}`;
+  return `pulls left: ${remaining} of ${limit}${window}${kept}${counted}, at ${at}`;
+}

@@ -1,0 +1,53 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Config } from '../config/config.ts';
+import { readStoredTotals } from '../storage.ts';
+import type { StoreStatus } from '../util/status.ts';
+import { askStatus, localUrl } from './ask-status.ts';
+import { CommandFailure } from './command-failure.ts';
+import { addConfigFlags, type ConfigFlags, loadConfigOf } from './config-flags.ts';
+import { statusText, storeText } from './status-text.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Adds `entrepot status`. */
+export function addStatusCommand(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('status')
+    .description(
+      'Tell how the running server is: its store, downloads, upstreams. Without one, what the data folder says.',
+    )
+    .option('--json', 'print JSON');
+  addConfigFlags(command).action((flags: ConfigFlags & { json?: true }) => showStatus(flags, terminal));
+}
+
+async function showStatus(flags: ConfigFlags & { json?: true }, terminal: Terminal): Promise<void> {
+  const { config } = loadConfigOf(flags, terminal);
+  const { listen } = config.doors.registry;
+  if (listen.port === 0) {
+    throw new CommandFailure(
+      'Cannot tell where the server listens: its port is any free one, name the port with --listen',
+    );
+  }
+  const url = localUrl(listen);
+  const status = await askStatus(url);
+  if (status !== undefined) {
+    terminal.writeOut(flags.json ? toJson({ running: true, url, ...status }) : `${statusText(status, url)}\n`);
+    return;
+  }
+  const data = resolve(config.data);
+  const store = storeOf(config);
+  if (flags.json) terminal.writeOut(toJson({ running: false, url, data, ...(store && { store }) }));
+  else
+    terminal.writeOut(
+      `No server answers at ${url}\n${store ? `Stored: ${storeText(store)}, in ${data}` : `Nothing is kept in ${data}`}\n`,
+    );
+}
+
+function storeOf({ data, cache }: Config): StoreStatus | undefined {
+  const totals = readStoredTotals(data);
+  return totals && { ...totals, maxBytes: cache.maxBytes };
+}
+
+function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { askStatus, localUrl } from '../../src/cli/ask-status.ts';
+import { runProgram } from '../../src/cli/program.ts';
+import { Secret } from '../../src/util/secret.ts';
+import { ManualClock } from '../support/clock.ts';
+import { makeImage } from '../support/images.ts';
+import { rawFetch } from '../support/raw-http.ts';
+import { closedPort, lengthAnswer, startScriptedServer } from '../support/scripted-server.ts';
+import { repository } from '../support/stage.ts';
+import { startTestCache, type TestCache } from '../support/test-cache.ts';
+import { startTestRegistry } from '../support/test-registry.ts';
+import { tmpDir } from '../support/tmp.ts';
+
+const image = makeImage({ seed: 'app', layers: [100] });
+
+async function run(...args: readonly string[]) {
+  let out = '';
+  let error = '';
+  const terminal = {
+    env: {},
+    writeOut(text: string) {
+      out += text;
+    },
+    writeError(text: string) {
+      error += text;
+    },
+  };
+  return { code: await runProgram(['status', ...args], terminal), out, error };
+}
+
+/** A cache whose upstream grants ten pulls, of which one was made. */
+async function setUp(t: TestContext) {
+  const origin = await startTestRegistry({ quirks: { pullLimit: { limit: 10 } } });
+  t.after(() => origin.close());
+  origin.content.push(repository, image, 'latest');
+  const data = tmpDir(t);
+  const cache = await startTestCache({
+    data,
+    upstreams: [
+      { name: 'origin.test', urls: [new URL(origin.url)], username: 'someone', password: new Secret('swordfish') },
+      { name: 'other.test', urls: [new URL(`http://127.0.0.1:${await closedPort()}`)] },
+    ],
+    clock: new ManualClock(),
+    retry: { rounds: 1 },
+  });
+  t.after(() => cache.stop());
+  assert.equal((await rawFetch(manifestUrl(cache))).status, 200);
+  return { origin, data, cache };
+}
+
+function manifestUrl({ url }: TestCache, query = ''): string {
+  return `${url}/v2/${repository}/manifests/latest${query}`;
+}
+
+async function withoutUptime(url: string) {
+  const { uptimeSeconds, ...status } = JSON.parse((await rawFetch(`${url}/status`)).body.toString());
+  assert.equal(typeof uptimeSeconds, 'number');
+  return status;
+}
+
+const limited = {
+  limit: 10,
+  remaining: 9,
+  windowSeconds: 21_600,
+  source: '127.0.0.1',
+  at: '2026-01-01T00:00:00.000Z',
+  reserved: 0,
+};
+
+test('/status says how the server, its store and its upstreams are, without a secret', async (t) => {
+  const { cache } = await setUp(t);
+  const { headers, body } = await rawFetch(`${cache.url}/status`);
+  assert.equal(headers['content-type'], 'application/json');
+  assert.equal(headers['cache-control'], 'no-store');
+  assert.ok(!/swordfish|someone|http:/.test(body.toString()), body.toString());
+  const { version, ...status } = await withoutUptime(cache.url);
+  assert.match(version, /^\d+\.\d+\.\d+/);
+  assert.deepEqual(status, {
+    startedAt: '2026-01-01T00:00:00.000Z',
+    store: { contents: 1, sizeBytes: image.manifest.bytes.length, maxBytes: 1e12 },
+    downloads: { running: 0 },
+    upstreams: [
+      { name: 'origin.test', circuit: { state: 'closed', failures: 0 }, rateLimit: limited },
+      { name: 'other.test', circuit: { state: 'closed', failures: 0 } },
+    ],
+  });
+  for (let count = 0; count < 5; count++) {
+    assert.equal((await rawFetch(manifestUrl(cache, '?ns=other.test'))).status, 502);
+  }
+  const [, other] = (await withoutUptime(cache.url)).upstreams;
+  const { until, ...circuit } = other.circuit;
+  assert.deepEqual(circuit, { state: 'open', failures: 5 });
+  assert.match(until, /^2026-01-01T00:00:0[01]\./);
+  assert.deepEqual(other.lastError, { at: '2026-01-01T00:00:00.000Z', code: 'CONNECT_FAILED' });
+});
+
+test('entrepot status asks the running server, and tells it for people or as JSON', async (t) => {
+  const { cache } = await setUp(t);
+  const listen = ['--listen', `127.0.0.1:${cache.port}`];
+  const told = await run(...listen);
+  assert.deepEqual([told.code, told.error], [0, '']);
+  assert.match(told.out, new RegExp(`^Entrepot \\S+ at http://127\\.0\\.0\\.1:${cache.port}, up for \\d+s\\n`));
+  assert.match(told.out, /\nStored: 1 blob or manifest, /);
+  assert.match(
+    told.out,
+    /\nUpstream origin\.test:\n {2}pulls left: 9 of 10 in 6h 0m, counted for 127\.0\.0\.1, at 2026/,
+  );
+  const { code, out } = await run(...listen, '--json');
+  assert.equal(code, 0);
+  const { running, url, uptimeSeconds, ...status } = JSON.parse(out);
+  assert.deepEqual([running, url, typeof uptimeSeconds], [true, cache.url, 'number']);
+  assert.deepEqual(status, await withoutUptime(cache.url));
+});
+
+test('without a server it says so, and what the data folder holds, which stays as it is', async (t) => {
+  const { data, cache } = await setUp(t);
+  await cache.stop();
+  const listen = ['--listen', `127.0.0.1:${cache.port}`];
+  const told = await run(...listen, '--data', data, '--set', 'cache.maxBytes=1GB');
+  const sizeBytes = image.manifest.bytes.length;
+  assert.deepEqual(told, {
+    code: 0,
+    error: '',
+    out: `No server answers at ${cache.url}\nStored: 1 blob or manifest, ${sizeBytes} B of 1 GB (0%), in ${data}\n`,
+  });
+  const { code, out } = await run(...listen, '--data', data, '--json');
+  assert.equal(code, 0);
+  const store = { contents: 1, sizeBytes, maxBytes: 50e9 };
+  assert.deepEqual(JSON.parse(out), { running: false, url: cache.url, data, store });
+
+  const empty = tmpDir(t);
+  assert.deepEqual(await run(...listen, '--data', empty), {
+    code: 0,
+    error: '',
+    out: `No server answers at ${cache.url}\nNothing is kept in ${empty}\n`,
+  });
+  assert.deepEqual(readdirSync(empty), []);
+});
+
+test('an answer that is no status is an error that says so', async (t) => {
+  for (const [answer, why] of [
+    [lengthAnswer('<html>'), 'it is not JSON'],
+    [lengthAnswer('{}'), 'status.version is not what it should be'],
+    [lengthAnswer('gone', 'HTTP/1.1 404 Not Found'), 'its status is 404'],
+    ['no HTTP\r\n\r\n', 'Parse Error'],
+    ['HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{', 'aborted'],
+  ] as const) {
+    const server = await startScriptedServer(async (connection) => {
+      await connection.request();
+      await connection.send(answer);
+      connection.socket.end();
+    });
+    t.after(() => server.close());
+    const { code, out, error } = await run('--listen', `127.0.0.1:${server.port}`);
+    assert.deepEqual([code, out], [1, ''], why);
+    const start = `Cannot use the answer of ${server.url}/status: ${why}`;
+    assert.ok(error.startsWith(start), `${error}\nbegins with\n${start}`);
+    assert.match(error, /; is it Entrepot that listens there\?\n$/);
+  }
+});
+
+test('a server that does not answer is not waited for', async (t) => {
+  const server = await startScriptedServer(() => {});
+  t.after(() => server.close());
+  await assert.rejects(askStatus(server.url, 20), /there was none within 0\.02 s/);
+});
+
+test('a port that is any free one cannot be asked', async () => {
+  const { code, error } = await run('--listen', '127.0.0.1:0');
+  assert.equal(code, 1);
+  assert.match(error, /Cannot tell where the server listens: its port is any free one, name the port with --listen/);
+});
+
+test('a server that listens on every address is asked over loopback', () => {
+  const urls: [string, string][] = [
+    ['', 'http://127.0.0.1:5000'],
+    ['0.0.0.0', 'http://127.0.0.1:5000'],
+    ['::', 'http://[::1]:5000'],
+    ['::1', 'http://[::1]:5000'],
+    ['localhost', 'http://localhost:5000'],
+    ['10.0.0.5', 'http://10.0.0.5:5000'],
+  ];
+  for (const [host, url] of urls) assert.equal(localUrl({ host, port: 5000 }), url);
+});
