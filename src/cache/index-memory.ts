@@ -52,6 +52,7 @@ export function rememberIndex(index: MetadataIndex): MetadataIndex {
     totals: () => index.totals(),
     putReferences: (digest, references) => index.putReferences(digest, references),
     referencesOf: (digest) => index.referencesOf(digest),
+    listDeadLinks: (beforeMs, count) => index.listDeadLinks(beforeMs, count),
     listUnreadManifests: (count) => index.listUnreadManifests(count),
     recordUses: (uses) => index.recordUses(uses),
     listLeastRecentlyUsed: (page) => index.listLeastRecentlyUsed(page),

@@ -158,6 +158,8 @@ function detail(finding: Finding): string {
       return `${finding.sizeBytes} bytes, the index says ${finding.notedBytes}`;
     case 'unindexed':
       return `${finding.sizeBytes} bytes, which the index does not know`;
+    case 'dead link':
+      return `${finding.registry}/${finding.repository} is said to have it, and it is not stored`;
     case 'leftover':
       return `${finding.sizeBytes} bytes that nobody looks for`;
   }
@@ -169,6 +171,7 @@ const remedies: Readonly<Record<Finding['kind'], string>> = {
   missing: 'forgotten, the next request fetches it',
   'wrong size': 'corrected',
   unindexed: 'noted',
+  'dead link': 'forgotten',
   leftover: 'removed',
 };
 

@@ -118,6 +118,8 @@ export interface MetadataIndex {
   getLink(key: RepositoryKey, digest: Digest): Promise<LinkEntry | undefined>;
   /** Removes a link; false when there was none. */
   unlink(key: RepositoryKey, digest: Digest): Promise<boolean>;
+  /** Some of the links that were made before a time to content that is not stored. It looks at every link: for tools. */
+  listDeadLinks(beforeMs: number, count: number): Promise<(RepositoryKey & { readonly digest: Digest })[]>;
   /** A page of the repositories that have links or tags, in lexical order of registry and name; of one registry if named. */
   listRepositories(registry: string | undefined, page: RepositoryPage): Promise<RepositoryKey[]>;
   /** A page of the stored manifests that repositories have, in lexical order of registry, name and digest. */

@@ -40,6 +40,9 @@ export function prepareStatements(database: DatabaseSync) {
       INSERT INTO links (repository_id, digest, media_type, linked_at_ms) VALUES (?, ?, ?, ?)
       ON CONFLICT (repository_id, digest) DO UPDATE SET
         media_type = coalesce(excluded.media_type, media_type), linked_at_ms = excluded.linked_at_ms`),
+    listDeadLinks: prepare(`
+      SELECT registry, name, digest FROM links JOIN repositories ON id = repository_id
+      WHERE linked_at_ms < ? AND NOT EXISTS (SELECT 1 FROM contents WHERE contents.digest = links.digest) LIMIT ?`),
     removeLink: prepare('DELETE FROM links WHERE repository_id = ? AND digest = ?'),
 
     dataVersion: prepare('PRAGMA data_version'),

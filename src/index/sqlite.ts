@@ -105,6 +105,13 @@ class SqliteIndex implements MetadataIndex {
     return number !== undefined && this.#statements.removeLink.run(number, digest).changes > 0;
   }
 
+  async listDeadLinks(beforeMs: number, count: number): Promise<(RepositoryKey & { readonly digest: Digest })[]> {
+    const rows = this.#statements.listDeadLinks.all(beforeMs, count) as unknown as (RepositoryRow & {
+      digest: Digest;
+    })[];
+    return rows.map(({ registry, name, digest }) => ({ registry, repository: name, digest }));
+  }
+
   async listRepositories(registry: string | undefined, page: RepositoryPage): Promise<RepositoryKey[]> {
     const { listRegistry, listRepositories } = this.#statements;
     const { after, count = everything } = page;

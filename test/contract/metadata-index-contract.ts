@@ -162,6 +162,19 @@ function links(make: MakeMetadataIndex): void {
     assert.equal(await index.getLink(alpine, image), undefined);
     assert.deepEqual(await index.getLink(debian, image), { mediaType: manifestType, sizeBytes: undefined });
   });
+
+  test('links to content that is not stored are dead, once they are of before a time', async (t) => {
+    const { index } = await make(t);
+    const debian = repositoryKey('docker.io', 'library/debian');
+    await index.link(alpine, image, undefined, 10);
+    await index.link(debian, image, undefined, 20);
+    assert.deepEqual(await index.listDeadLinks(10, 9), []);
+    assert.deepEqual(await index.listDeadLinks(20, 9), [{ ...alpine, digest: image }]);
+    assert.equal((await index.listDeadLinks(21, 9)).length, 2);
+    assert.equal((await index.listDeadLinks(21, 1)).length, 1);
+    await index.putContent(image, 5, 30);
+    assert.deepEqual(await index.listDeadLinks(99, 9), []);
+  });
 }
 
 function pagesOfRepositories(make: MakeMetadataIndex): void {

@@ -103,9 +103,9 @@ test('a lost index is filled in small steps, with what manifests reference', asy
   const all = [image.manifest, ...image.blobs];
   for (const { bytes } of all) await kept.keep(bytes, { unnoted: true });
   startScrubber(t, kept, 0);
-  for (let step = 1; step <= 2; step++) {
+  for (let step = 1; step <= 4; step++) {
     assert.equal((await kept.clock.nextSleep()).delayMs, 10);
-    assert.equal((await kept.index.totals()).contents, step * 64);
+    assert.equal((await kept.index.totals()).contents, step * 32);
     kept.clock.advance(10);
   }
   await kept.log.waitFor('index refilled from the store');

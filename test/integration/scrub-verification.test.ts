@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { Finding } from '../../src/cache/scrub/finding.ts';
 import { verifyStore } from '../../src/cache/scrub/verification.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
+import type { Repository, Tag } from '../../src/oci/reference.ts';
 import type { BlobStore, StoredBlob } from '../../src/store/blob-store.ts';
 import { makeImage, seededBytes } from '../support/images.ts';
 import { type KeptStore, openKeptStore, writeBlob } from '../support/kept-store.ts';
@@ -151,6 +152,24 @@ test('content that the index does not have is removed when its bytes are wrong',
   const finding: Finding = { kind: 'damaged', digest, sizeBytes: other.length, found: digestOf(other) };
   await verifyThrice(kept, [finding], 0);
   assert.equal(await kept.store.size(digest), undefined);
+});
+
+test('links of long ago to what is not stored are removed; new ones may be for a download, and tags need no content', async (t) => {
+  const kept = await openKeptStore(t);
+  const here = await kept.keep(good);
+  const gone = digestOf(other);
+  const key = { registry: 'docker.io', repository: 'library/alpine' as Repository };
+  const coming = { ...key, repository: 'library/coming' as Repository };
+  const [longAgoMs, nowMs] = [kept.clock.now() - 2 * 24 * 3_600_000, kept.clock.now()];
+  for (const digest of [here, gone]) await kept.index.link(key, digest, undefined, longAgoMs);
+  await kept.index.link(coming, gone, undefined, nowMs);
+  const tag = { digest: gone, mediaType: 'application/json', sizeBytes: 5, checkedAtMs: longAgoMs };
+  await kept.index.putTag(key, 'latest' as Tag, tag);
+  await verifyThrice(kept, [{ kind: 'dead link', digest: gone, ...key }], 1);
+  assert.equal(await kept.index.getLink(key, gone), undefined);
+  assert.ok(await kept.index.getLink(key, here));
+  assert.ok(await kept.index.getLink(coming, gone));
+  assert.deepEqual(await kept.index.getTag(key, 'latest' as Tag), tag);
 });
 
 test('files that belong to no layout are removed', async (t) => {

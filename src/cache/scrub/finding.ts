@@ -1,4 +1,5 @@
 import type { Digest } from '../../oci/digest.ts';
+import type { Repository } from '../../oci/reference.ts';
 
 /** Something that is not as it should be. */
 export type Finding =
@@ -12,6 +13,8 @@ export type Finding =
   | { readonly kind: 'unindexed'; readonly digest: Digest; readonly sizeBytes: number }
   /** The bytes are right, the size that the index has is not. */
   | { readonly kind: 'wrong size'; readonly digest: Digest; readonly sizeBytes: number; readonly notedBytes: number }
+  /** A repository is said to have content that is not stored, and that nobody is downloading any more. */
+  | { readonly kind: 'dead link'; readonly digest: Digest; readonly registry: string; readonly repository: Repository }
   /** A file in the store's folders that belongs to no layout. */
   | { readonly kind: 'leftover'; readonly path: string; readonly sizeBytes: number };
 
@@ -22,5 +25,6 @@ export const findingKinds: readonly Finding['kind'][] = [
   'missing',
   'wrong size',
   'unindexed',
+  'dead link',
   'leftover',
 ];

@@ -1,3 +1,4 @@
+import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Hasher } from '../download/hasher.ts';
 import { type CheckOptions, type CheckTools, ContentCheck } from './content-check.ts';
 import { inLanes } from './lanes.ts';
@@ -6,6 +7,11 @@ import { contentsFrom } from './walk.ts';
 
 const bufferBytes = 1024 * 1024; // what the disk gives at a time; two for each lane
 const laneCount = 4; // small files cost more to open than to read
+
+const pageCount = 500;
+
+// A link may come before its content, which is downloaded meanwhile: for longer than this hardly ever.
+const maxDownloadMs = 24 * 60 * 60_000;
 
 /** What the whole store is verified with. */
 export interface VerificationTools extends CheckTools {
@@ -33,10 +39,24 @@ export async function verifyStore(tools: VerificationTools, options: Verificatio
   const lanes = Array.from({ length: laneCount }, makeCheck);
   await inLanes(contentsFrom(index, undefined), lanes, (entry, check) => check.indexed(entry));
   await inLanes(store.list(), lanes, (blob, check) => check.stored(blob));
+  await checkLinks(index, { ...options, sinceMs });
   for await (const leftover of store.listLeftovers()) {
     signal.throwIfAborted();
     if (leftover.writtenAtMs >= sinceMs && leftover.writtenAtMs <= clock.now()) continue; // somebody is at work there
     if (repair) await leftover.remove();
     options.found({ kind: 'leftover', path: leftover.path, sizeBytes: leftover.sizeBytes }, repair);
+  }
+}
+
+/** A page at a time when they are removed, as the next page then begins with others; the first one only when not. */
+async function checkLinks(index: MetadataIndex, { repair, sinceMs, signal, found }: CheckOptions): Promise<void> {
+  for (;;) {
+    const links = await index.listDeadLinks(sinceMs - maxDownloadMs, pageCount);
+    for (const { digest, ...key } of links) {
+      signal.throwIfAborted();
+      if (repair) await index.unlink(key, digest);
+      found({ kind: 'dead link', digest, ...key }, repair);
+    }
+    if (!repair || links.length < pageCount) return;
   }
 }

@@ -5,8 +5,8 @@ import type { Clock } from '../../util/clock.ts';
 
 const pageCount = 200; // a query of some milliseconds
 
-// Between two steps requests have their turn: a step takes a few milliseconds, 100,000 blobs some twenty seconds.
-const stepCount = 64;
+// Between two steps requests have their turn: a step takes a few milliseconds, 100,000 blobs most of a minute.
+const stepCount = 32;
 const pauseMs = 10;
 
 /** Every content of the index: those after a digest first, then those up to it. */
