@@ -16,7 +16,7 @@ export interface RoomMakingTools {
   readonly uses: Pick<UseRecorder, 'flush'>;
   readonly inUse: Pick<ContentInUse, 'has'>;
   readonly clock: Pick<Clock, 'now'>;
-  readonly limits: Pick<PlanLimits, 'maxAgeMs' | 'graceMs'>;
+  readonly limits: Pick<PlanLimits, 'maxAgeMs' | 'graceMs' | 'hasGone'>;
 }
 
 /** What a run is for. */
@@ -27,6 +27,8 @@ export interface RoomMakingGoal {
   excessBytes(): Promise<number>;
   /** Something went. */
   removed(reason: RemovalReason, contents: number, sizeBytes: number): void;
+  /** Whether somebody waits for it. */
+  isUrgent(): boolean;
   /** A step was taken: who waits for room may have it now. False while somebody still waits. */
   stepped(): Promise<boolean>;
 }
@@ -42,6 +44,7 @@ export async function makeRoom(tools: RoomMakingTools, goal: RoomMakingGoal, sig
   const made = { contents: 0, bytes: 0 };
   let reasonForRoom: RemovalReason = 'size';
   const pass: Pass = {
+    isUrgent: () => goal.isUrgent(),
     async limits() {
       await uses.flush(); // what was pulled a moment ago must not look as if it was not
       const excessBytes = await goal.excessBytes();

@@ -206,6 +206,7 @@ export class SpaceKeeper implements Space {
         return isFull ? this.#excessBytes() : 0;
       },
       removed: observer.removed.bind(observer),
+      isUrgent: () => this.#waiting.length > 0,
       stepped: () => this.#answerWaiting(),
     };
     const tools = { ...this.#tools, removal: this.#removal, limits: this.#limits };
