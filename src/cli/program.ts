@@ -6,6 +6,7 @@ import { addConfigCommands } from './config.ts';
 import { addDuCommand } from './du.ts';
 import { addLsCommand } from './ls.ts';
 import { addPinCommands } from './pin.ts';
+import { addPruneCommand } from './prune.ts';
 import { addRmCommand } from './rm.ts';
 import { addServeCommand } from './serve.ts';
 import { addStatusCommand } from './status.ts';
@@ -48,6 +49,7 @@ function makeProgram(terminal: Terminal): Command {
   addDuCommand(program, terminal);
   addPinCommands(program, terminal);
   addRmCommand(program, terminal);
+  addPruneCommand(program, terminal);
   return program;
 }
 
