@@ -33,6 +33,8 @@ import type { CredentialTools } from './upstream/credentials/credential-tools.ts
 import { openCredentials } from './upstream/credentials/open-credentials.ts';
 import type { CircuitPolicy } from './upstream/health/circuit.ts';
 import { type HealthObserver, UpstreamHealth } from './upstream/health/upstream-health.ts';
+import { ByteRate } from './upstream/limits/byte-rate.ts';
+import { RequestLimit } from './upstream/limits/request-limit.ts';
 import type { UpstreamObserver } from './upstream/observer.ts';
 import type { RetryPolicy } from './upstream/retry.ts';
 import type { TransportLimits } from './upstream/transport/connection.ts';
@@ -42,6 +44,7 @@ import { type Clock, systemClock } from './util/clock.ts';
 import type { Log } from './util/log.ts';
 import { createMetrics, type Metrics } from './util/metrics.ts';
 import { openPinoLog } from './util/pino-log.ts';
+import type { UpstreamStatus } from './util/status.ts';
 import { packageVersion } from './util/version.ts';
 
 /** What a test may put in the place of the machine's own. */
@@ -91,10 +94,11 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   });
   const version = packageVersion();
   const healths: UpstreamHealth[] = [];
+  const requestLimits = new Map<string, RequestLimit>();
   const sources = {
     downloadsInFlight: () => tools.downloads.count,
     store: () => tools.index.totals(),
-    upstreams: () => healths.map(({ status }) => status),
+    upstreams: () => healths.map(({ status }) => withRequests(status, requestLimits.get(status.name))),
     integrity: () => ({ scrubbedBytes: scrubber.scrubbedBytes, damagedContents: tools.damages.count }),
   };
   const metrics = createMetrics(sources);
@@ -111,10 +115,12 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
     const health = watchHealth(upstream, options, { clock, log, metrics });
     healths.push(health);
     const { name, alias, names, dockerHub } = upstream;
+    const requestLimit = limitRequests(upstream, clock);
+    if (requestLimit) requestLimits.set(upstream.name, requestLimit);
     const open = (): Registry =>
       openUpstream(
         upstream,
-        { transport, clock, observer, health, retry, userAgent: `Entrepot/${version}` },
+        { transport, clock, observer, health, requestLimit, retry, userAgent: `Entrepot/${version}` },
         { clock, log, env, stopping: stopping.signal },
       );
     const ttlMs = config.cache.negativeTtlMs;
@@ -215,6 +221,7 @@ interface UpstreamTools {
   readonly clock: Clock;
   readonly observer: UpstreamObserver;
   readonly health: UpstreamHealth;
+  readonly requestLimit: RequestLimit | undefined;
   readonly retry: Partial<RetryPolicy>;
   readonly userAgent: string;
 }
@@ -224,7 +231,7 @@ function openUpstream(
   tools: UpstreamTools,
   credentialTools: Omit<CredentialTools, 'upstream'>,
 ): UpstreamRegistry {
-  const { name, urls, ca, cert, key, insecure, tokenHosts } = upstream;
+  const { name, urls, ca, cert, key, insecure, tokenHosts, maxBytesPerSecond } = upstream;
   return new UpstreamRegistry({
     name,
     urls,
@@ -234,8 +241,17 @@ function openUpstream(
       { ...credentialTools, upstream: name },
     ),
     identity: { ca, cert, key: key?.reveal(), insecure },
+    byteRate: maxBytesPerSecond === undefined ? undefined : new ByteRate(maxBytesPerSecond, tools.clock),
     ...tools,
   });
+}
+
+function limitRequests({ name, maxConcurrent }: UpstreamConfig, clock: Clock): RequestLimit | undefined {
+  return maxConcurrent === undefined ? undefined : new RequestLimit({ upstream: name, maxConcurrent, clock });
+}
+
+function withRequests(status: UpstreamStatus, limit: RequestLimit | undefined): UpstreamStatus {
+  return limit === undefined ? status : { ...status, requests: { waiting: limit.waiting } };
 }
 
 function watchHealth(

@@ -15,6 +15,7 @@ const statusShape: Shape = {
       name: 'string',
       circuit: { state: 'string', failures: 'number', 'until?': 'string' },
       'rateLimit?': { limit: 'number', remaining: 'number', at: 'string', reserved: 'number' },
+      'requests?': { waiting: 'number' },
       'waits?': { countedUntil: 'string', 'allUntil?': 'string' },
       'saving?': 'string',
       'lastError?': { at: 'string', code: 'string' },

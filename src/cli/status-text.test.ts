@@ -44,6 +44,7 @@ test('what is wrong with an upstream is told, and until when', () => {
         'tags that are here are served without asking: a has 0 of 9 pulls left',
       ],
     ],
+    [{ name: 'a', circuit: well, requests: { waiting: 3 } }, ['requests that wait in line: 3']],
     [
       { name: 'a', circuit: well, waits: { countedUntil: until, allUntil: until } },
       [`asked to be left alone until ${until}`],

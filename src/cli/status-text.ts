@@ -42,13 +42,14 @@ function upstreamLines(upstreams: readonly UpstreamStatus[]): string[] {
   return lines;
 }
 
-function factsOf({ circuit, rateLimit, waits, saving, lastError }: UpstreamStatus): string[] {
+function factsOf({ circuit, rateLimit, requests, waits, saving, lastError }: UpstreamStatus): string[] {
   const facts: string[] = [];
   if (circuit.state === 'open') facts.push(`left alone until ${circuit.until ?? 'soon'}, as it fails`);
   if (circuit.state === 'probing') facts.push('left alone, as it fails; one request finds out whether it still does');
   if (circuit.failures > 0) facts.push(`failures in a row: ${circuit.failures}`);
   if (waits?.allUntil !== undefined) facts.push(`asked to be left alone until ${waits.allUntil}`);
   else if (waits !== undefined) facts.push(`no manifests are fetched until ${waits.countedUntil}, as it asked`);
+  if (requests && requests.waiting > 0) facts.push(`requests that wait in line: ${requests.waiting}`);
   if (rateLimit) facts.push(limitText(rateLimit));
   if (saving !== undefined) facts.push(`tags that are here are served without asking: ${saving}`);
   if (lastError) facts.push(`last error: ${lastError.code}, at ${lastError.at}`);

@@ -244,6 +244,13 @@ const cases: Readonly<Record<string, Case>> = {
       /^ENTREPOT_UPSTREAMS_GCR_IO_TOKEN_COMMAND: Cannot use upstreams.gcr.io.tokenCommand .*: expected a list$/,
     ],
   },
+  'limits of an upstream that are none': {
+    yaml: 'upstreams: { docker.io: { maxConcurrent: 0, maxBytesPerSecond: fast } }',
+    says: [
+      /^entrepot.yaml:1: Cannot use upstreams.docker.io.maxConcurrent "0": expected a whole number/,
+      /^entrepot.yaml:1: Cannot use upstreams.docker.io.maxBytesPerSecond "fast": expected a size/,
+    ],
+  },
   'a password without a username': {
     env: { DOCKERHUB_PASSWORD: 'swordfish' },
     says: [/^DOCKERHUB_PASSWORD: Upstream "docker.io" has a password and no username/],

@@ -78,6 +78,10 @@ export interface UpstreamConfig {
   readonly insecure: boolean;
   /** Hosts outside its own domain that may hand out its tokens. */
   readonly tokenHosts: readonly string[];
+  /** How many requests it gets at a time; undefined for any number. */
+  readonly maxConcurrent: number | undefined;
+  /** How fast its blobs are read, all together; undefined for as fast as can be. */
+  readonly maxBytesPerSecond: number | undefined;
   /** How much of its pull rate limit is kept for content that is not here. */
   readonly rateLimitReserve: RateLimitReserve;
   /** How long its tags are believed; what holds for all upstreams is filled in. */

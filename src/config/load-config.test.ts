@@ -149,6 +149,8 @@ log: { level: info, format: json }
       key: undefined,
       insecure: false,
       tokenHosts: [],
+      maxConcurrent: undefined,
+      maxBytesPerSecond: undefined,
       rateLimitReserve: { count: 0 },
     },
   );
@@ -279,6 +281,31 @@ test('a token command is a list in the file, and words or a JSON list in the env
   }
   const quoted = { env: { [variable]: '["/opt/my tools/print", "a b"]' } };
   assert.deepEqual(upstreamOf(loadTestConfig(quoted), 'docker.io').tokenCommand, ['/opt/my tools/print', 'a b']);
+});
+
+test('limits of an upstream are given by the file, by the environment and by flags; unless given, there are none', () => {
+  const name = 'upstreams.docker.io';
+  const sources: TestSources[] = [
+    { yaml: 'upstreams: { docker.io: { maxConcurrent: 8, maxBytesPerSecond: 10MB } }' },
+    {
+      env: {
+        ENTREPOT_UPSTREAMS_DOCKER_IO_MAX_CONCURRENT: '8',
+        ENTREPOT_UPSTREAMS_DOCKER_IO_MAX_BYTES_PER_SECOND: '10MB',
+      },
+    },
+    { flags: { set: [`${name}.maxConcurrent=8`, `${name}.maxBytesPerSecond=10MB`] } },
+  ];
+  for (const source of sources) {
+    const loaded = loadTestConfig(source);
+    const limits = ['docker.io', 'ghcr.io'].map((upstream) => {
+      const { maxConcurrent, maxBytesPerSecond } = upstreamOf(loaded, upstream);
+      return [maxConcurrent, maxBytesPerSecond];
+    });
+    assert.deepEqual(limits, [
+      [8, 1e7],
+      [undefined, undefined],
+    ]);
+  }
 });
 
 test('credentials of a higher source take the place of those of another kind below', () => {

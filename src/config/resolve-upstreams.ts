@@ -64,6 +64,8 @@ function resolveUpstream(source: UpstreamSource): UpstreamConfig {
     key: keyText === undefined ? undefined : new Secret(keyText),
     insecure: parsed.insecure ?? false,
     tokenHosts: parsed.tokenHosts ?? [],
+    maxConcurrent: parsed.maxConcurrent,
+    maxBytesPerSecond: parsed.maxBytesPerSecond,
     rateLimitReserve: parsed.rateLimitReserve ?? { count: 0 },
     freshness: resolveFreshness(source.cache, parsed),
   };

@@ -7,6 +7,9 @@ import type { Answer } from './transport/connection.ts';
 /** Sees every byte of a blob that came from upstream. */
 export type BytesSeen = (count: number) => void;
 
+/** Has content read no faster than it may be. */
+export type Pace = (content: AnswerContent) => AnswerContent;
+
 const contentRange = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/;
 
 /**
@@ -14,8 +17,13 @@ const contentRange = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/;
  * what comes before the range is passed over, and nothing is read after it.
  * @throws RegistryError UNAVAILABLE when the answer is for another range, RANGE_INVALID
  */
-export function blobContentOf(answer: Answer, range: RequestedRange | undefined, seen: BytesSeen): BlobContent {
-  const content = counted(contentOf(answer), seen);
+export function blobContentOf(
+  answer: Answer,
+  range: RequestedRange | undefined,
+  seen: BytesSeen,
+  pace: Pace = (content) => content,
+): BlobContent {
+  const content = pace(counted(contentOf(answer), seen));
   try {
     if (answer.head.status === 206) return partial(answer, content, range);
     return sliced(content, range);

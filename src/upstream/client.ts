@@ -17,12 +17,15 @@ import type {
 } from '../oci/registry.ts';
 import { blobPath, manifestPath, pageQuery, referrersPath, tagsPathOf } from '../oci/request.ts';
 import type { Clock } from '../util/clock.ts';
-import { encodingOf } from './answer-content.ts';
+import { type AnswerContent, encodingOf } from './answer-content.ts';
 import { errorOfAnswer, readBounded } from './answers.ts';
 import { blobContentOf } from './blob-content.ts';
 import type { CredentialSource } from './credentials/credential-source.ts';
 import { RegistryExchange } from './exchange.ts';
 import type { UpstreamHealth } from './health/upstream-health.ts';
+import type { ByteRate } from './limits/byte-rate.ts';
+import { pacedContent } from './limits/paced-content.ts';
+import type { RequestLimit } from './limits/request-limit.ts';
 import { namesOf, nextPage, nextQuery } from './list-answer.ts';
 import { descriptorOfHead, manifestOfAnswer } from './manifest-answer.ts';
 import type { UpstreamObserver, UpstreamOperation } from './observer.ts';
@@ -48,6 +51,10 @@ export interface UpstreamOptions {
   readonly random?: () => number;
   readonly userAgent: string;
   readonly retry?: Partial<RetryPolicy>;
+  /** How many requests it gets at a time; any number, when there is no limit. */
+  readonly requestLimit?: RequestLimit | undefined;
+  /** How fast its blobs are read, all together; as fast as can be, when there is none. */
+  readonly byteRate?: ByteRate | undefined;
   readonly observer?: UpstreamObserver;
   /** Whether it may be asked now; always, where there is none. */
   readonly health?: UpstreamHealth;
@@ -79,6 +86,8 @@ export class UpstreamRegistry implements Registry {
   readonly #clock: Clock;
   readonly #observer: UpstreamObserver | undefined;
   readonly #health: UpstreamHealth | undefined;
+  readonly #requestLimit: RequestLimit | undefined;
+  readonly #byteRate: ByteRate | undefined;
 
   constructor(options: UpstreamOptions) {
     const { name, urls, transport, clock, userAgent, credentials } = options;
@@ -86,6 +95,8 @@ export class UpstreamRegistry implements Registry {
     this.#clock = clock;
     this.#observer = options.observer;
     this.#health = options.health;
+    this.#requestLimit = options.requestLimit;
+    this.#byteRate = options.byteRate;
     this.#retrier = new Retrier(
       { ...defaultRetryPolicy, ...options.retry },
       { clock, random: options.random ?? Math.random },
@@ -134,13 +145,15 @@ export class UpstreamRegistry implements Registry {
   ): Promise<BlobContent> {
     const request = blobRequest(repository, digest);
     const seen = (bytes: number) => this.#observer?.fetched(this.#name, bytes);
+    const rate = this.#byteRate;
+    const pace = rate && ((content: AnswerContent) => pacedContent(content, rate, signal));
     const answer = await this.#ask({ ...request, range: renderRange(range) }, signal);
     if (answer.head.status === 200 || encodingOf(answer.head) === undefined) {
-      return blobContentOf(answer, range, seen);
+      return blobContentOf(answer, range, seen, pace);
     }
     // A part of an encoded body cannot be decoded: the whole is read, up to where the part begins.
     answer.body.close();
-    return blobContentOf(await this.#ask(request, signal), range, seen);
+    return blobContentOf(await this.#ask(request, signal), range, seen, pace);
   }
 
   async listTags(repository: Repository, page: Page, signal: AbortSignal): Promise<TagList> {
@@ -181,7 +194,21 @@ export class UpstreamRegistry implements Registry {
     }
   }
 
+  // A place is left when the last byte of the answer has come, or when there is no answer.
   async #ask(request: UpstreamRequest, signal: AbortSignal): Promise<Answer> {
+    const leave = await this.#requestLimit?.enter(signal);
+    if (!leave) return this.#askNow(request, signal);
+    try {
+      const answer = await this.#askNow(request, signal);
+      answer.body.whenOver(leave);
+      return answer;
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  async #askNow(request: UpstreamRequest, signal: AbortSignal): Promise<Answer> {
     const { method, path, scope, accept, range } = request;
     const headers = { ...(accept === undefined ? {} : { accept }), ...(range === undefined ? {} : { range }) };
     const servers = this.#exchanges.map(({ host, exchange }) => ({

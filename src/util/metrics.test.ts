@@ -66,13 +66,15 @@ test('createMetrics() tells how each upstream is, and of its limit only while it
   const limited = { limit: 100, remaining: 76, at: '2026-01-01T00:00:00.000Z', reserved: 10 };
   let upstreams: UpstreamStatus[] = [
     { name: 'docker.io', circuit: { state: 'open', failures: 5 }, rateLimit: limited },
-    { name: 'ghcr.io', circuit: { state: 'closed', failures: 0 } },
+    { name: 'ghcr.io', circuit: { state: 'closed', failures: 0 }, requests: { waiting: 3 } },
   ];
   const metrics = createMetrics({ ...nothing, upstreams: () => upstreams });
   const sample = async (name: string, upstream: string) =>
     new RegExp(`^entrepot_upstream_${name}\\{upstream="${upstream}"\\} (.*)$`, 'm').exec(await metrics.render())?.[1];
   assert.equal(await sample('circuit_state', 'docker.io'), '2');
   assert.equal(await sample('circuit_state', 'ghcr.io'), '0');
+  assert.equal(await sample('waiting_requests', 'ghcr.io'), '3');
+  assert.equal(await sample('waiting_requests', 'docker.io'), undefined);
   assert.equal(await sample('ratelimit_limit', 'docker.io'), '100');
   assert.equal(await sample('ratelimit_remaining', 'docker.io'), '76');
   assert.equal(await sample('ratelimit_remaining', 'ghcr.io'), undefined);
@@ -113,6 +115,7 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_upstream_circuit_state: 'gauge',
     entrepot_upstream_ratelimit_limit: 'gauge',
     entrepot_upstream_ratelimit_remaining: 'gauge',
+    entrepot_upstream_waiting_requests: 'gauge',
   });
   for (const name of ['process_resident_memory_bytes', 'process_cpu_seconds_total']) {
     assert.ok(scrape.names.has(name), name);

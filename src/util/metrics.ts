@@ -99,6 +99,11 @@ function measureUpstreams(registers: Registry[], sources: MetricSources): void {
     ({ circuit }) => circuitValues[circuit.state],
   );
   measure(
+    'entrepot_upstream_waiting_requests',
+    'Requests that wait until fewer are under way than maxConcurrent allows',
+    ({ requests }) => requests?.waiting,
+  );
+  measure(
     'entrepot_upstream_ratelimit_limit',
     'How many pulls upstream grants within its window, by what it said last',
     ({ rateLimit }) => rateLimit?.limit,

@@ -37,6 +37,8 @@ export interface UpstreamStatus {
     /** How much of it is kept for content that is not here. */
     readonly reserved: number;
   };
+  /** The requests to it that wait in line; absent when any number may be under way. */
+  readonly requests?: { readonly waiting: number };
   /** Until when it asked us to wait: with what it counts, and with everything. */
   readonly waits?: { readonly countedUntil: string; readonly allUntil?: string };
   /** Why tags that are here are served without asking; absent while they are not. */

@@ -109,6 +109,8 @@ function upstreamOf(upstream: TestCacheOptions['upstreams'][number], options: Te
     key: undefined,
     insecure: false,
     tokenHosts: [],
+    maxConcurrent: undefined,
+    maxBytesPerSecond: undefined,
     rateLimitReserve: { count: 0 },
     freshness: {
       tagTtlMs: options.tagTtlMs ?? 60_000,

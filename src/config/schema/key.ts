@@ -17,6 +17,7 @@ export type KeyType =
   | 'choice'
   | 'boolean'
   | 'size'
+  | 'count'
   | 'percentage'
   | 'count or percentage'
   | 'duration'

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { logFormats, logLevels } from '../config.ts';
+import { parseCount } from './count.ts';
 import { maxTimerMs, parseDuration, parseDurationOrNone } from './duration.ts';
 import { freshnessKeys, upstreamFreshnessKeys } from './freshness.ts';
 import { parseAlias, parseDomain, parseRegistryName } from './host-name.ts';
@@ -82,6 +83,18 @@ export const upstreamSchema = z.strictObject({
   tokenHosts: hosts.optional().register(about, {
     type: 'list of hosts',
     description: 'Hosts outside the registry’s own domain that may hand out its tokens, and see its credentials.',
+  }),
+  maxConcurrent: parsedBy(parseCount)
+    .optional()
+    .register(about, {
+      type: 'count',
+      description:
+        'How many requests it gets at a time, each until the last byte of its answer; any number, unless given. The others ' +
+        'wait in line for up to 20 s.',
+    }),
+  maxBytesPerSecond: parsedBy(parseSize).optional().register(about, {
+    type: 'size',
+    description: 'How many bytes of blobs are read from it in a second, all together; as many as come, unless given.',
   }),
   rateLimitReserve: parsedBy(parseReserve)
     .optional()

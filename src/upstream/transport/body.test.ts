@@ -38,6 +38,48 @@ function feedUntilPaused(body: Body, calls: readonly ConnectionCall[], most: num
   return total;
 }
 
+describe('that nothing more comes from the server is told once', () => {
+  function watch({ body }: { body: Body }): { readonly told: number } {
+    const seen = { told: 0 };
+    body.whenOver(() => seen.told++);
+    return seen;
+  }
+
+  test('when the last byte has come, though nobody has read it', () => {
+    const begun = begin(sized(3));
+    const seen = watch(begun);
+    feed(begun.body, Buffer.from('ab'));
+    assert.equal(seen.told, 0);
+    feed(begun.body, Buffer.from('c'));
+    assert.equal(seen.told, 1);
+    begun.body.close();
+    assert.equal(seen.told, 1);
+  });
+
+  test('when it breaks', () => {
+    const begun = begin(sized(3));
+    const seen = watch(begun);
+    begun.body.connectionEnded(undefined);
+    begun.body.fail(new Error('again'));
+    begun.body.close();
+    assert.equal(seen.told, 1);
+  });
+
+  test('when it is closed', () => {
+    const begun = begin(sized(3));
+    const seen = watch(begun);
+    begun.body.close();
+    begun.body.close();
+    assert.equal(seen.told, 1);
+  });
+
+  test('at once, when it was over before', () => {
+    const [empty, closed] = [begin(sized(0)), begin(sized(3))];
+    closed.body.close();
+    assert.deepEqual([watch(empty).told, watch(closed).told], [1, 1]);
+  });
+});
+
 describe('what the reader gets', () => {
   test('all bytes, in order, whatever the reads', async () => {
     const bytes = seededBytes('body', 3 * largeBlockBytes + 12_345);

@@ -44,6 +44,7 @@ export class Body {
   #closed = false;
   #error: Error | undefined;
   #flush: NodeJS.Immediate | undefined;
+  #over: (() => void) | undefined;
   #waiting: { resolve(chunk: Chunk | undefined): void; reject(error: Error): void } | undefined;
 
   constructor(framing: Framing, pool: BlockPool, source: BodySource) {
@@ -56,6 +57,12 @@ export class Body {
   /** Whether the reader, not the server, is what the body waits for. */
   get paused(): boolean {
     return this.#paused;
+  }
+
+  /** Has a function called when nothing more comes from the server: all came, it broke, or it was closed. */
+  whenOver(over: () => void): void {
+    if (this.#ended || this.#closed) over();
+    else this.#over = over;
   }
 
   /** Ends a body that has no bytes at all. */
@@ -101,6 +108,7 @@ export class Body {
     this.#ended = true;
     this.#error = error;
     this.#source.abandon();
+    this.#over?.();
     this.#deliver();
   }
 
@@ -120,7 +128,10 @@ export class Body {
     clearImmediate(this.#flush);
     for (const region of this.#ready.splice(0)) this.#release(region.block);
     this.#dropBlock();
-    if (!this.#ended) this.#source.abandon();
+    if (!this.#ended) {
+      this.#source.abandon();
+      this.#over?.();
+    }
     this.#waiting?.reject(closed());
     this.#waiting = undefined;
   }
@@ -199,6 +210,7 @@ export class Body {
     this.#dropBlock();
     if (this.#framing.overrun || this.#framing.endsWithConnection) this.#source.abandon();
     else this.#source.finished();
+    this.#over?.();
     this.#deliver();
   }
 }
