@@ -4,8 +4,9 @@ import { globSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-// `npm test`: format and lint, types, the tests, then the end-to-end tests, up to the first that fails. Its last lines
-// name the clients that the end-to-end tests had to skip. `npm test -- FILE...` runs these test files only.
+// `npm test`: format and lint, types, the tests, then the end-to-end tests, up to the first that fails; then torture, with
+// ENTREPOT_E2E=required. Its last lines name the clients that the end-to-end tests had to skip. `npm test -- FILE...`
+// runs these test files only.
 
 interface Step {
   readonly name: string;
@@ -23,6 +24,9 @@ const limit = '--test-timeout=120000';
 const biome = 'node_modules/@biomejs/biome/bin/biome';
 const compiler = 'node_modules/typescript/bin/tsc';
 
+/** Minutes of it find what seconds do not, so it is only where everything has to be shown. */
+const torture: Step = { name: 'torture', args: ['test/torture/main.ts', '--minutes', '2'] };
+
 function stepsFor(files: readonly string[]): Step[] {
   if (files.length > 0) return [{ name: 'tests', args: ['--test', limit, ...files] }];
   const tests = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root, exclude: ['test/e2e/**'] });
@@ -31,6 +35,7 @@ function stepsFor(files: readonly string[]): Step[] {
     { name: 'types', args: [compiler, '--noEmit'] },
     { name: 'tests', args: ['--test', limit, ...tests.sort()] },
     { name: 'end-to-end tests', args: ['test/e2e/main.ts'], maySkip: true },
+    ...(process.env['ENTREPOT_E2E'] === 'required' ? [torture] : []),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Blow, HandTools } from './blows/blow.ts';
 import { fillDisk, flip, killWhileFull, shorten } from './blows/on-disk.ts';
-import { breakIndex, kill, restart, wipe } from './blows/on-process.ts';
+import { breakIndex, kill, rebuild, restart, wipe } from './blows/on-process.ts';
 import { cut, cutShort, spoil, stall } from './blows/on-wire.ts';
 import { listBlobFiles } from './stored.ts';
 import { eventually } from './world/processes.ts';
@@ -12,6 +12,7 @@ const blows: readonly (readonly [blow: Blow, weight: number])[] = [
   [restart, 1],
   [breakIndex, 1],
   [wipe, 1],
+  [rebuild, 1],
   [killWhileFull, 1],
   [fillDisk, 2],
   [flip, 2],

@@ -11,6 +11,7 @@ export interface Figures {
   shortenings: number;
   brokenIndexes: number;
   wipes: number;
+  rebuilds: number;
   pulls: number;
   failedPulls: number;
   requests: number;
@@ -30,19 +31,27 @@ const shownFaults = 20; // the first tell the cause, the others repeat it
 /** Counts, and remembers what must not have happened. */
 export class Judge {
   readonly figures: Figures = {
-    ...{ kills: 0, restarts: 0, cuts: 0, stalls: 0, truncations: 0, spoilings: 0, diskFullRounds: 0 },
-    ...{
-      flips: 0,
-      shortenings: 0,
-      brokenIndexes: 0,
-      wipes: 0,
-      pulls: 0,
-      failedPulls: 0,
-      requests: 0,
-      acceptedBytes: 0,
-      mostStoredBytes: 0,
-    },
-    ...{ brokenAnswers: 0, rottenAnswers: 0, wrongBytes: 0, lostBlobs: 0 },
+    kills: 0,
+    restarts: 0,
+    cuts: 0,
+    stalls: 0,
+    truncations: 0,
+    spoilings: 0,
+    diskFullRounds: 0,
+    flips: 0,
+    shortenings: 0,
+    brokenIndexes: 0,
+    wipes: 0,
+    rebuilds: 0,
+    pulls: 0,
+    failedPulls: 0,
+    requests: 0,
+    acceptedBytes: 0,
+    mostStoredBytes: 0,
+    brokenAnswers: 0,
+    rottenAnswers: 0,
+    wrongBytes: 0,
+    lostBlobs: 0,
   };
   readonly #statuses = new Map<number, number>();
   readonly #faults: string[] = [];

@@ -34,7 +34,14 @@ export async function isWhole(path: string, digest: string): Promise<boolean | u
   return `sha256:${hash.digest('hex')}` === digest;
 }
 
-/** The blobs that are being written, or were when a process died. */
-export async function listSpoolFiles(data: string): Promise<string[]> {
-  return readdir(join(data, 'spool-v1')).catch(() => []);
+/** What is being written, and what is left of what was. */
+export async function listSpoolFiles(data: string): Promise<{ readonly name: string; readonly sizeBytes: number }[]> {
+  const folder = join(data, 'spool-v1');
+  const names = await readdir(folder).catch(() => []);
+  return Promise.all(
+    names.map(async (name) => {
+      const stats = await stat(join(folder, name)).catch(() => undefined); // it may just have found its place
+      return { name, sizeBytes: stats?.size ?? 0 };
+    }),
+  );
 }

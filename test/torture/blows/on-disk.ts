@@ -1,4 +1,4 @@
-import { open, truncate, unlink } from 'node:fs/promises';
+import { open, truncate } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BlobFile, isWhole, listBlobFiles } from '../stored.ts';
 import type { HandTools } from './blow.ts';
@@ -37,12 +37,12 @@ export async function flip(tools: HandTools): Promise<void> {
   });
 }
 
-/** Cuts the end off one stored blob or manifest. */
+/** Cuts the end off one stored blob or manifest: that is seen at the next hit, so nobody is ever given what is left. */
 export async function shorten(tools: HandTools): Promise<void> {
   const struck = await chooseFile(tools);
   if (struck === undefined) return;
   tools.judge.figures.shortenings++;
-  await damage(tools, struck, true, () => truncate(struck.path, tools.random.whole(0, struck.sizeBytes - 1)));
+  await damage(tools, struck, false, () => truncate(struck.path, tools.random.whole(0, struck.sizeBytes - 1)));
 }
 
 /** Damages a file, has it found after a while, and looks whether it was. */
@@ -56,8 +56,7 @@ async function damage(
   await strike().catch(() => {}); // it may just have been evicted
   await delay(random.whole(0, 1_500));
   const { code, output } = await entrepot.run('verify', '--repair');
-  if (code === 2) await unlink(path).catch(() => {});
-  else if (code !== 0) judge.blame(`verify --repair ended with ${code}: ${output.slice(-500)}`);
+  if (code !== 0) judge.blame(`verify --repair ended with ${code}: ${output.slice(-500)}`);
   if ((await isWhole(path, digest)) === false) judge.blame(`${digest} is damaged still after verify --repair`);
   rotten.delete(digest);
 }

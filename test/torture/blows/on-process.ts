@@ -32,8 +32,7 @@ export async function breakIndex({ entrepot, judge, random }: HandTools): Promis
   if (random.chance(0.5)) for (const end of ['', '-wal', '-shm']) await rm(`${index}${end}`, { force: true });
   else await overwriteStart(index, 'this is no database');
   await entrepot.start();
-  const aside = (await readdir(entrepot.data)).filter((name) => name.includes('.broken-'));
-  for (const name of aside) await unlink(join(entrepot.data, name)); // the disk is small
+  await removeOldIndexes(entrepot.data);
 }
 
 /** Takes all that it keeps from it. */
@@ -43,6 +42,22 @@ export async function wipe({ entrepot, judge }: HandTools): Promise<void> {
   await entrepot.kill();
   await rm(entrepot.data, { recursive: true, force: true });
   await entrepot.start();
+}
+
+/** Has the index made anew from the files. */
+export async function rebuild({ entrepot, judge }: HandTools): Promise<void> {
+  judge.figures.rebuilds++;
+  const how = await entrepot.stop();
+  if (how !== 0) judge.blame(`Entrepot ended with ${how} when it was asked to stop`);
+  const { code, output } = await entrepot.run('verify', '--rebuild');
+  if (code !== 0) judge.blame(`verify --rebuild ended with ${code}: ${output.slice(-500)}`);
+  await removeOldIndexes(entrepot.data);
+  await entrepot.start();
+}
+
+async function removeOldIndexes(data: string): Promise<void> {
+  const aside = (await readdir(data)).filter((name) => /^index-v1\.sqlite\.(?:broken|old|replaced)/.test(name));
+  for (const name of aside) await unlink(join(data, name)); // the disk is small
 }
 
 async function overwriteStart(path: string, text: string): Promise<void> {

@@ -68,11 +68,11 @@ export class Entrepot {
   }
 
   /**
-   * Starts it, and waits until it answers.
+   * Starts it, and waits until it answers. Variables change its configuration for this once.
    * @throws Error when it does not
    */
-  async start(): Promise<void> {
-    const started = this.#begin();
+  async start(variables: Readonly<Record<string, string>> = {}): Promise<void> {
+    const started = this.#begin(variables);
     this.#mayEnd = false;
     const ready = await eventually(startLimitMs, async () => !started.isRunning || (await answers(`${this.url}/v2/`)));
     if (ready && started.isRunning) return;
@@ -106,8 +106,9 @@ export class Entrepot {
     return how;
   }
 
-  #begin(): Process {
-    this.#process = this.#processes.start([process.execPath, entry, 'serve', '--config', this.#config], this.logFile);
+  #begin(variables: Readonly<Record<string, string>> = {}): Process {
+    const command = [process.execPath, entry, 'serve', '--config', this.#config];
+    this.#process = this.#processes.start(command, this.logFile, { ...process.env, ...variables });
     return this.#process;
   }
 
