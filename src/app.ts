@@ -105,7 +105,8 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   const status = reportStatus({ ...sources, version, maxBytes: config.cache.maxBytes, clock });
   const tools = await openCache(config, options, { clock, log, metrics }, stack);
   const removed = (digest: Digest) => tools.space.removed(digest);
-  const scrubber = new Scrubber({ ...tools, removed, random: Math.random }, config.cache.scrubRateBytes);
+  const refilled = () => tools.space.refilled();
+  const scrubber = new Scrubber({ ...tools, removed, refilled, random: Math.random }, config.cache.scrubRateBytes);
   stack.push(() => scrubber.stop());
   const observer = observeUpstreams(metrics, log);
   const stopping = new AbortController();

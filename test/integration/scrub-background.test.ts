@@ -220,3 +220,14 @@ test('what rots on the disk of a running cache is found, and the next request fe
   assert.equal(scrape.value('entrepot_damaged_contents_total'), 1);
   assert.equal(scrape.value('entrepot_scrubbed_bytes_total'), 300_001);
 });
+
+test('who keeps the size is told when the index has learned of what was stored before', async (t) => {
+  const kept = await openKeptStore(t);
+  await kept.keep(seededBytes('stray', 1000), { unnoted: true });
+  const { promise: told, resolve: refilled } = Promise.withResolvers<void>();
+  const scrubber = new Scrubber({ ...kept.tools, refilled, random: () => 0, log: kept.log }, 0);
+  scrubber.start();
+  t.after(() => scrubber.stop());
+  await told;
+  assert.deepEqual(await kept.index.totals(), { contents: 1, sizeBytes: 1000 });
+});

@@ -17,6 +17,8 @@ export interface ScrubberTools extends CheckTools {
   readonly hasher: Hasher;
   readonly random: () => number;
   readonly log: Log;
+  /** Is told that the index knows more now than what was stored while this process runs. */
+  readonly refilled?: () => void;
 }
 
 /**
@@ -71,7 +73,9 @@ export class Scrubber {
 
   async #refill(signal: AbortSignal): Promise<void> {
     const added = await refillIndex(this.#tools, signal);
-    if (added.contents > 0) this.#tools.log.warn(added, 'index refilled from the store');
+    if (added.contents === 0) return;
+    this.#tools.log.warn(added, 'index refilled from the store');
+    this.#tools.refilled?.();
   }
 
   async #pass(beganMs: number, signal: AbortSignal): Promise<void> {

@@ -133,6 +133,18 @@ test('when nothing more may go, content is not kept, and it is not tried again a
   assert.equal(log.named('no room to keep content').length, 2);
 });
 
+test('what was stored before, and the index learns of only now, has room made at once', async (t) => {
+  const { keeper, index, inUse, log } = setUp(t);
+  index.add(9, 100);
+  const releases = digests.slice(0, 9).map((digest) => inUse.take(digest));
+  assert.equal(await keeper.reserve(wanted, 200, patient), undefined, 'and it is not tried again at once');
+  for (const release of releases) release();
+  index.add(14, 100);
+  keeper.refilled();
+  await log.waitFor('room made');
+  assert.ok((await index.totals()).sizeBytes <= 500);
+});
+
 test('an index that fails keeps nothing from being served: there is no room, and the log says why', async (t) => {
   const { keeper, index, log } = setUp(t);
   index.failure = new Error('disk I/O error');

@@ -87,6 +87,12 @@ export class SpaceKeeper implements Space {
     this.#looking = this.#look().catch(() => {}); // it was closed
   }
 
+  /** Looks at once: the index was told of content that was stored before, and that no room was taken for. */
+  refilled(): void {
+    this.#pausedAtMs = Number.NEGATIVE_INFINITY; // what was stored before may go, though all else may not
+    void this.#runWhenHigh();
+  }
+
   /** Ends what is under way, between two steps; whoever waits for room gets none. */
   async close(): Promise<void> {
     this.#end.abort(new Error('The cache is being stopped'));
