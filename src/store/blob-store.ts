@@ -17,6 +17,16 @@ export interface BlobStore {
    */
   create(digest: Digest): Promise<BlobWriter>;
 
+  /**
+   * Takes over what an earlier writer of the blob left: one that was closed with `keep`, or one that died with its
+   * process before this store was opened. From then on it is the caller's alone, as if `create` had made it. After a
+   * crash its bytes may be anything; undefined when there is nothing to take over.
+   */
+  resume(digest: Digest): Promise<PartialBlob | undefined>;
+
+  /** How much can be taken over by `resume`. It is of no use for ever, and the store removes it when it is old. */
+  partials(): Promise<{ readonly count: number; readonly sizeBytes: number }>;
+
   /** Removes a blob; false when it was not stored. */
   remove(digest: Digest): Promise<boolean>;
 
@@ -60,6 +70,13 @@ export interface StoredBlob extends ReadableAt {
   close(): Promise<void>;
 }
 
+/** A blob of which some was written before. */
+export interface PartialBlob {
+  readonly writer: BlobWriter;
+  /** How many bytes are there, from the first on; never none. */
+  readonly sizeBytes: number;
+}
+
 /**
  * A blob that is being written. It can be read while it grows, and until `close`, whatever became of it. Writes may
  * overlap in time and complete in any order; what has been written can be read.
@@ -74,6 +91,9 @@ export interface BlobWriter extends ReadableAt {
    */
   commit(): Promise<void>;
 
-  /** Ends writing and reading. What was not committed is removed. Called once, when no read or write is under way. */
-  close(): Promise<void>;
+  /**
+   * Ends writing and reading. What was not committed is removed or, with `keep`, left for `resume`; of several that
+   * were left the longest is kept. Called once, when no read or write is under way.
+   */
+  close(options?: { readonly keep?: boolean }): Promise<void>;
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../oci/digest.ts';
 
@@ -6,14 +5,21 @@ import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from 
 export interface StoreFolders {
   /** `<algorithm>/<first two of the hex>/<hex>`: every name is a whole blob. */
   readonly blobs: string;
-  /** `<hex>.<random>.part`: blobs that are being written. On the same file system, so that a rename is all it takes. */
+  /**
+   * On the same file system, so that a rename is all it takes from one to the other:
+   * - `<hex>.<owner><number>.part`: a blob that is being written. Its owner is a process that lives, or it is nobody's.
+   * - `<hex>.kept`: a blob of which some was written, and which whoever renames it first may go on with.
+   * - `<owner>.lock`: what an owner holds a lock on for as long as it lives.
+   */
   readonly spool: string;
 }
 
 /** The algorithms whose blobs have a folder. */
 export const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha512'];
 
-const spoolPattern = /^(?:[0-9a-f]{64}|[0-9a-f]{128})\.[0-9a-f]{16}\.part$/;
+const spoolPattern = /^([0-9a-f]{64}|[0-9a-f]{128})\.([0-9a-f]{8})[0-9a-f]{8}\.part$/;
+const keptPattern = /^(?:[0-9a-f]{64}|[0-9a-f]{128})\.kept$/;
+const lockPattern = /^([0-9a-f]{8})\.lock$/;
 
 /** The folders of the store in a folder, which is absolute. */
 export function storeFolders(folder: string): StoreFolders {
@@ -36,12 +42,37 @@ export function digestOfName(algorithm: DigestAlgorithm, shard: string, name: st
   return isDigest(digest) && name.slice(0, 2) === shard ? digest : undefined;
 }
 
-/** Where a new writer of a blob writes: a name that no other has. */
-export function newSpoolPath(folders: StoreFolders, digest: Digest): string {
-  return join(folders.spool, `${hexOf(digest)}.${randomBytes(8).toString('hex')}.part`);
+/** Where a writer of a blob writes: a name that no other has, as an owner counts its writers. */
+export function spoolPath(folders: StoreFolders, digest: Digest, owner: string, number: number): string {
+  return join(folders.spool, `${hexOf(digest)}.${owner}${number.toString(16).padStart(8, '0')}.part`);
 }
 
-/** Whether a name in the spool folder is that of a blob that was being written. */
-export function isSpoolName(name: string): boolean {
-  return spoolPattern.test(name);
+/** Where what was written of a blob is kept for whoever goes on with it. */
+export function keptPath(folders: StoreFolders, digest: Digest): string {
+  return join(folders.spool, keptName(hexOf(digest)));
+}
+
+/** What an owner holds its lock on. */
+export function lockPath(folders: StoreFolders, owner: string): string {
+  return join(folders.spool, `${owner}.lock`);
+}
+
+/** What a name in the spool folder says; undefined when it is none of the store's. */
+export function parseSpoolName(name: string): SpoolName | undefined {
+  const [, hex, writer] = spoolPattern.exec(name) ?? [];
+  if (hex !== undefined && writer !== undefined) return { kind: 'part', owner: writer, keptName: keptName(hex) };
+  if (keptPattern.test(name)) return { kind: 'kept' };
+  const owner = lockPattern.exec(name)?.[1];
+  return owner === undefined ? undefined : { kind: 'lock', owner };
+}
+
+/** What a name in the spool folder says. */
+export type SpoolName =
+  /** `keptName` is what it is called when it is nobody's. */
+  | { readonly kind: 'part'; readonly owner: string; readonly keptName: string }
+  | { readonly kind: 'kept' }
+  | { readonly kind: 'lock'; readonly owner: string };
+
+function keptName(hex: string): string {
+  return `${hex}.kept`;
 }

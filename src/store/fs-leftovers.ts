@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { DigestAlgorithm } from '../oci/digest.ts';
 import type { Leftover } from './blob-store.ts';
 import { entries } from './folder.ts';
-import { algorithms, digestOfName, isSpoolName, type StoreFolders } from './fs-layout.ts';
+import { algorithms, digestOfName, parseSpoolName, type StoreFolders } from './fs-layout.ts';
 import { unlessMissing } from './fs-reader.ts';
 
 /**
@@ -13,7 +13,7 @@ import { unlessMissing } from './fs-reader.ts';
 export async function* listLeftovers({ blobs, spool }: StoreFolders): AsyncIterable<Leftover> {
   yield* strangeFiles(blobs, () => false);
   for (const algorithm of algorithms) yield* strangeBlobs(join(blobs, algorithm), algorithm);
-  yield* strangeFiles(spool, isSpoolName);
+  yield* strangeFiles(spool, (name) => parseSpoolName(name) !== undefined);
 }
 
 async function* strangeBlobs(top: string, algorithm: DigestAlgorithm): AsyncIterable<Leftover> {

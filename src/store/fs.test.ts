@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,10 +42,12 @@ describe('the layout of a file store', () => {
     const writer = await store.create(digest);
     const other = await store.create(digest);
     const names = await spoolNames(folder);
-    assert.equal(names.length, 2);
-    for (const name of names) {
+    const [lock, ...parts] = names.sort((a, b) => a.length - b.length);
+    assert.match(lock!, /^[0-9a-f]{8}\.lock$/);
+    assert.equal(parts.length, 2);
+    for (const name of names) assert.equal((await stat(join(folder, 'spool-v1', name))).mode & 0o777, 0o600);
+    for (const name of parts) {
       assert.match(name, new RegExp(`^${hexOf(digest)}\\.[0-9a-f]{16}\\.part$`));
-      assert.equal((await stat(join(folder, 'spool-v1', name))).mode & 0o777, 0o600);
     }
     await writer.close();
     await other.close();
@@ -102,7 +105,7 @@ describe('the layout of a file store', () => {
     assert.deepEqual(listed.sort(), leftovers.sort());
     for await (const { path } of store.listLeftovers()) assert.fail(path);
     assert.equal(await store.size(digest), bytes.length);
-    assert.equal((await spoolNames(folder)).length, 1);
+    assert.equal((await spoolNames(folder)).length, 2); // the writer's, and its lock
     for (const path of [join(elsewhere, 'kept'), join(folder, 'kept')])
       assert.equal(await readFile(path, 'utf8'), 'left');
     await writer.close();
@@ -130,24 +133,47 @@ describe('the layout of a file store', () => {
 });
 
 describe('a file store after a crash, and beside another process', () => {
-  test('a blob whose writer died before the commit is not stored, and its spool is kept', async (t) => {
+  test('a writer that lives keeps its spool, though another store is opened and it is asked for', async (t) => {
     const folder = await temporaryFolder(t);
-    const dying = await (await openFileStore(folder)).create(digest);
-    await dying.write(bytes, 0);
-    const store = await openFileStore(folder);
-    assert.equal(await store.size(digest), undefined);
-    assert.equal(await store.open(digest), undefined);
-    assert.equal((await spoolNames(folder)).length, 1);
-    await dying.close();
+    const writer = await (await openFileStore(folder)).create(digest);
+    await writer.write(bytes.subarray(0, 5), 0);
+    const names = await spoolNames(folder);
+    const store = await openFileStore(folder, { clock: { now: () => Date.now() + 48 * hourMs } });
+    assert.equal(await store.resume(digest), undefined);
+    assert.deepEqual(await spoolNames(folder), names);
+    await writer.write(bytes.subarray(5), 5);
+    await writer.commit();
+    await writer.close();
+    assert.deepEqual(new Uint8Array(await readFile(blobFile(folder, digest))), bytes);
+    assert.deepEqual(await spoolNames(folder), []);
   });
 
-  test('spools that nobody wrote to for a day are removed on opening, and nothing else is', async (t) => {
+  test('what a process wrote before it was killed is taken over by the next, by one of them only', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeInKilledProcess(folder);
+    assert.equal((await spoolNames(folder)).length, 2); // with its lock
+    const stores = await Promise.all([openFileStore(folder), openFileStore(folder)]);
+    assert.equal(await stores[0].size(digest), undefined);
+    assert.deepEqual(await spoolNames(folder), [`${hexOf(digest)}.kept`]);
+    const partials = await Promise.all(stores.map((store) => store.resume(digest)));
+    const [partial, ...others] = partials.filter((taken) => taken !== undefined);
+    assert.deepEqual(others, []);
+    assert.equal(partial?.sizeBytes, 5);
+    await partial.writer.write(bytes.subarray(5), 5);
+    await partial.writer.commit();
+    await partial.writer.close();
+    assert.deepEqual(new Uint8Array(await readFile(blobFile(folder, digest))), bytes);
+    assert.deepEqual(await spoolNames(folder), []);
+  });
+
+  test('what writers left is removed after a day, and nothing else is', async (t) => {
     const folder = await temporaryFolder(t);
     await openFileStore(folder);
     const nowMs = 1_750_000_000_000;
-    const old = `${hexOf(digest)}.0123456789abcdef.part`;
     const oldLong = `${hexOf(digestOf(bytes, 'sha512'))}.0123456789abcdef.part`;
     const young = `${hexOf(digest)}.fedcba9876543210.part`;
+    const othersDigest = hexOf(digestOf(new Uint8Array(1)));
+    const old = `${othersDigest}.kept`;
     const others = ['notes.part', `${hexOf(digest)}.part`, `${old}.bak`, `x${old}`];
     for (const name of [old, oldLong, young, ...others]) {
       const path = join(folder, 'spool-v1', name);
@@ -155,8 +181,37 @@ describe('a file store after a crash, and beside another process', () => {
       const at = new Date(nowMs - (name === young ? 23 : 25) * hourMs);
       await utimes(path, at, at);
     }
-    await openFileStore(folder, { clock: { now: () => nowMs } });
-    assert.deepEqual(await spoolNames(folder), [young, ...others].sort());
+    const clock = { nowMs, now: () => clock.nowMs };
+    const store = await openFileStore(folder, { clock });
+    const kept = `${hexOf(digest)}.kept`;
+    assert.deepEqual(await spoolNames(folder), [kept, ...others].sort());
+    clock.nowMs += 0.5 * hourMs;
+    await (await store.create(digest)).close();
+    assert.deepEqual(await spoolNames(folder), [kept, ...others].sort());
+    clock.nowMs += hourMs;
+    await (await store.create(digest)).close();
+    assert.deepEqual(await spoolNames(folder), others.sort());
+  });
+
+  test('of what writers left no more is kept than may be, the youngest first', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder, { maxPartialBytes: 2 * bytes.length });
+    const names = ['first', 'second', 'third'].map((text) => digestOf(new TextEncoder().encode(text)));
+    for (const [index, name] of names.entries()) {
+      const writer = await store.create(name);
+      await writer.write(bytes, 0);
+      const [path] = (await spoolNames(folder)).filter((file) => file.endsWith('.part'));
+      await utimes(join(folder, 'spool-v1', path!), 1000 + index, Date.now() / 1000 - 100 + index);
+      await writer.close({ keep: true });
+    }
+    assert.deepEqual(
+      await spoolNames(folder),
+      names
+        .slice(1)
+        .map((name) => `${hexOf(name)}.kept`)
+        .sort(),
+    );
+    assert.deepEqual(await store.partials(), { count: 2, sizeBytes: 2 * bytes.length });
   });
 
   test('what one store commits the other reads, lists and removes', async (t) => {
@@ -287,6 +342,19 @@ async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'entrepot-store-'));
   t.after(() => rm(folder, { recursive: true }));
   return folder;
+}
+
+/** Writes the first bytes of the blob in a process that is killed then. */
+async function writeInKilledProcess(folder: string): Promise<void> {
+  const module = JSON.stringify(new URL('./fs.ts', import.meta.url));
+  const script = `
+    const { openFileStore } = await import(${module});
+    const writer = await (await openFileStore(${JSON.stringify(folder)})).create(${JSON.stringify(digest)});
+    await writer.write(Buffer.from('${Buffer.from(bytes.subarray(0, 5)).toString('hex')}', 'hex'), 0);
+    process.kill(process.pid, 'SIGKILL');`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: 'ignore' });
+  const [, signal] = await once(child, 'exit');
+  assert.equal(signal, 'SIGKILL');
 }
 
 async function storeBlob(store: BlobStore, name: Digest): Promise<void> {

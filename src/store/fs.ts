@@ -1,57 +1,70 @@
-import { rm, stat, unlink } from 'node:fs/promises';
+import { rename, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
-import type { BlobStore, BlobWriter, Leftover, ListedBlob, StoredBlob } from './blob-store.ts';
+import type { BlobStore, BlobWriter, Leftover, ListedBlob, PartialBlob, StoredBlob } from './blob-store.ts';
 import { entries, makeFolder } from './folder.ts';
 import {
   algorithms,
   blobPath,
   digestOfName,
-  isSpoolName,
-  newSpoolPath,
+  keptPath,
   type StoreFolders,
+  spoolPath,
   storeFolders,
 } from './fs-layout.ts';
 import { listLeftovers } from './fs-leftovers.ts';
+import { adoptPartials, listPartials, prunePartials } from './fs-partials.ts';
 import { openStoredFile, storedFileSize, unlessMissing } from './fs-reader.ts';
 import { FileWriter } from './fs-writer.ts';
-import { openFile } from './open-file.ts';
+import { type OpenFile, openFile } from './open-file.ts';
+import { SpoolOwner } from './spool-owner.ts';
 import { explainSystemError } from './system-error.ts';
 
-// A spool that nobody wrote to for so long was left by a process that died, and nobody came back for what it held.
-const maxSpoolAgeMs = 24 * 60 * 60 * 1000;
+const pruneEveryMs = 60 * 60 * 1000; // what is kept for whoever goes on with it is gone an hour after its time
 
 const spoolMode = 0o600; // what is cached may be readable by some clients only
 
 /** What a file store may be given. */
 export interface FileStoreOptions {
-  /** Tells how old the spools are that dead processes left. */
+  /** Tells how old the partial blobs are that writers left. */
   readonly clock?: Pick<Clock, 'now'>;
+  /** How much the partial blobs may take in all; the oldest go first. */
+  readonly maxPartialBytes?: number;
 }
 
 /** Opens the store of blobs in a folder, which is made when it is missing. Several processes may have it open. */
 export async function openFileStore(folder: string, options: FileStoreOptions = {}): Promise<BlobStore> {
-  const { clock = systemClock } = options;
   const path = resolve(folder); // the process may change its own folder later
   const folders = storeFolders(path);
   try {
     const tops = algorithms.map((algorithm) => join(folders.blobs, algorithm));
     for (const made of [folders.blobs, ...tops, folders.spool]) await makeFolder(made, false);
-    await removeOldSpools(folders.spool, clock.now() - maxSpoolAgeMs);
+    await adoptPartials(folders);
+    const store = new FileStore(folders, options);
+    await store.prune();
+    return store;
   } catch (error) {
     throw explainSystemError('open the store', path, error);
   }
-  return new FileStore(folders);
 }
 
 class FileStore implements BlobStore {
   readonly #folders: StoreFolders;
+  readonly #owner: SpoolOwner;
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #maxPartialBytes: number;
   /** The folders of blobs that are known to outlive a crash: 512 at most. */
   readonly #durableShards = new Set<string>();
+  #prunedAtMs = 0;
+  #isPruning = false;
 
-  constructor(folders: StoreFolders) {
+  constructor(folders: StoreFolders, options: FileStoreOptions) {
+    const { clock = systemClock, maxPartialBytes = Number.POSITIVE_INFINITY } = options;
     this.#folders = folders;
+    this.#owner = new SpoolOwner(folders);
+    this.#clock = clock;
+    this.#maxPartialBytes = maxPartialBytes;
   }
 
   size(digest: Digest): Promise<number | undefined> {
@@ -63,9 +76,26 @@ class FileStore implements BlobStore {
   }
 
   async create(digest: Digest): Promise<BlobWriter> {
+    if (this.#clock.now() - this.#prunedAtMs > pruneEveryMs) await this.prune();
     await makeFolder(this.#folders.spool, true); // someone may have emptied the data folder since the start
-    const spool = await openFile(newSpoolPath(this.#folders, digest), 'wx+', spoolMode);
-    return new FileWriter(spool, blobPath(this.#folders, digest), (shard) => this.#makeShard(shard));
+    return this.#write(digest, (path) => openFile(path, 'wx+', spoolMode));
+  }
+
+  async resume(digest: Digest): Promise<PartialBlob | undefined> {
+    const kept = keptPath(this.#folders, digest);
+    if ((await storedFileSize(kept)) === undefined) return undefined;
+    // Whoever renames it first has it.
+    const taken = this.#write(digest, async (path) => {
+      await rename(kept, path);
+      return openFile(path, 'r+');
+    });
+    const writer = await unlessMissing(taken);
+    return writer && { writer, sizeBytes: await writer.size() };
+  }
+
+  async partials(): Promise<{ count: number; sizeBytes: number }> {
+    const partials = await listPartials(this.#folders);
+    return { count: partials.length, sizeBytes: partials.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
   }
 
   async remove(digest: Digest): Promise<boolean> {
@@ -86,6 +116,36 @@ class FileStore implements BlobStore {
     return listLeftovers(this.#folders);
   }
 
+  /** Removes the partial blobs that nobody came back for, and those that are too much. */
+  async prune(): Promise<void> {
+    if (this.#isPruning) return; // many are kept at once when a process ends
+    this.#isPruning = true;
+    this.#prunedAtMs = this.#clock.now();
+    try {
+      await prunePartials(this.#folders, this.#prunedAtMs, this.#maxPartialBytes);
+    } finally {
+      this.#isPruning = false;
+    }
+  }
+
+  /** A writer of the file that `open` makes at a path of its own. */
+  async #write(digest: Digest, open: (path: string) => Promise<OpenFile>): Promise<FileWriter> {
+    const { owner, number } = this.#owner.enter();
+    try {
+      const spool = await open(spoolPath(this.#folders, digest, owner, number));
+      return new FileWriter(spool, {
+        target: blobPath(this.#folders, digest),
+        kept: keptPath(this.#folders, digest),
+        makeShard: (shard) => this.#makeShard(shard),
+        onKept: () => this.prune(),
+        onEnd: () => this.#owner.leave(),
+      });
+    } catch (error) {
+      this.#owner.leave();
+      throw error;
+    }
+  }
+
   async #makeShard(shard: string): Promise<void> {
     await makeFolder(shard, this.#durableShards.has(shard));
     this.#durableShards.add(shard);
@@ -98,14 +158,5 @@ async function* listShard(folder: string, algorithm: DigestAlgorithm, prefix: st
     if (digest === undefined) continue;
     const stats = await unlessMissing(stat(join(folder, name)));
     if (stats?.isFile()) yield { digest, sizeBytes: stats.size, writtenAtMs: stats.mtimeMs };
-  }
-}
-
-async function removeOldSpools(folder: string, beforeMs: number): Promise<void> {
-  for await (const { name } of entries(folder)) {
-    if (!isSpoolName(name)) continue;
-    const path = join(folder, name);
-    const stats = await unlessMissing(stat(path)); // its writer may end at this moment
-    if (stats?.isFile() && stats.mtimeMs < beforeMs) await rm(path, { force: true });
   }
 }

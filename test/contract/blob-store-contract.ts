@@ -13,6 +13,7 @@ export function blobStoreContract(name: string, make: MakeBlobStore): void {
     describe('what is open and removed', () => removedWhileOpen(make));
     describe('what is being written', () => growingBlobs(make));
     describe('writers of one digest', () => severalWriters(make));
+    describe('what was left to go on with', () => partialBlobs(make));
     describe('what is listed', () => listedBlobs(make));
   });
 }
@@ -263,6 +264,101 @@ function severalWriters(make: MakeBlobStore): void {
     await storeBlob(store, bytes);
     assert.equal(await readText(blob, 0, 100), 'read throughout');
     await blob.close();
+  });
+}
+
+function partialBlobs(make: MakeBlobStore): void {
+  const bytes = utf8('begun by one, ended by another');
+  const digest = digestOf(bytes);
+
+  async function leave(store: BlobStore, sizeBytes: number): Promise<void> {
+    const writer = await store.create(digest);
+    await writer.write(bytes.subarray(0, sizeBytes), 0);
+    await writer.close({ keep: true });
+  }
+
+  test('there is nothing to take over of a blob that nobody wrote', async (t) => {
+    const store = await make(t);
+    assert.equal(await store.resume(digest), undefined);
+    assert.deepEqual(await store.partials(), { count: 0, sizeBytes: 0 });
+  });
+
+  test('what a writer left has its bytes, and is not stored', async (t) => {
+    const store = await make(t);
+    await leave(store, 13);
+    assert.deepEqual(await store.partials(), { count: 1, sizeBytes: 13 });
+    assert.equal(await store.size(digest), undefined);
+    assert.equal(await store.open(digest), undefined);
+    assert.deepEqual(await listAll(store), []);
+    const partial = await store.resume(digest);
+    assert.equal(partial?.sizeBytes, 13);
+    assert.equal(await readText(partial.writer, 0, 100), 'begun by one,');
+    await partial.writer.close();
+  });
+
+  test('whoever took it over ends the blob', async (t) => {
+    const store = await make(t);
+    await leave(store, 13);
+    const partial = await store.resume(digest);
+    assert(partial);
+    await partial.writer.write(bytes.subarray(13), 13);
+    await partial.writer.commit();
+    await partial.writer.close();
+    assert.deepEqual(await readBlob(store, digest), bytes);
+    assert.deepEqual(await store.partials(), { count: 0, sizeBytes: 0 });
+  });
+
+  test('only one of many takes it over', async (t) => {
+    const store = await make(t);
+    await leave(store, 5);
+    const taken = await Promise.all(Array.from({ length: 8 }, () => store.resume(digest)));
+    const partials = taken.filter((partial) => partial !== undefined);
+    assert.equal(partials.length, 1);
+    await partials[0]?.writer.close();
+  });
+
+  test('it can be left again, with more of it, and is removed when it is not', async (t) => {
+    const store = await make(t);
+    await leave(store, 5);
+    const first = await store.resume(digest);
+    await first?.writer.write(bytes.subarray(5, 9), 5);
+    await first?.writer.close({ keep: true });
+    const second = await store.resume(digest);
+    assert.equal(second?.sizeBytes, 9);
+    assert.equal(await readText(second.writer, 0, 100), 'begun by ');
+    await second.writer.close();
+    assert.equal(await store.resume(digest), undefined);
+    assert.deepEqual(await store.partials(), { count: 0, sizeBytes: 0 });
+  });
+
+  test('of several that were left the longest is kept', async (t) => {
+    const store = await make(t);
+    for (const sizeBytes of [5, 20, 13]) await leave(store, sizeBytes);
+    assert.deepEqual(await store.partials(), { count: 1, sizeBytes: 20 });
+  });
+
+  test('nothing at all is not kept', async (t) => {
+    const store = await make(t);
+    await leave(store, 0);
+    assert.equal(await store.resume(digest), undefined);
+  });
+
+  test('what was left is gone once the blob is stored', async (t) => {
+    const store = await make(t);
+    await leave(store, 5);
+    await storeBlob(store, bytes);
+    assert.equal(await store.resume(digest), undefined);
+    assert.deepEqual(await store.partials(), { count: 0, sizeBytes: 0 });
+  });
+
+  test('a committed blob leaves nothing, though it be closed to keep it', async (t) => {
+    const store = await make(t);
+    const writer = await store.create(digest);
+    await writer.write(bytes, 0);
+    await writer.commit();
+    await writer.close({ keep: true });
+    assert.deepEqual(await store.partials(), { count: 0, sizeBytes: 0 });
+    assert.deepEqual(await readBlob(store, digest), bytes);
   });
 }
 

@@ -1,9 +1,17 @@
 import type { Digest } from '../../src/oci/digest.ts';
-import type { BlobStore, BlobWriter, Leftover, ListedBlob, StoredBlob } from '../../src/store/blob-store.ts';
+import type {
+  BlobStore,
+  BlobWriter,
+  Leftover,
+  ListedBlob,
+  PartialBlob,
+  StoredBlob,
+} from '../../src/store/blob-store.ts';
 
 /** What goes wrong in a memory store, or waits: each is asked at every such call. */
 export interface StoreFaults {
   create?: () => Promise<void>;
+  resume?: () => Promise<void>;
   write?: (position: number) => Promise<void>;
   commit?: () => Promise<void>;
 }
@@ -11,6 +19,8 @@ export interface StoreFaults {
 /** A store of blobs in memory, for failures that no disk can be made to have at a given moment. */
 export class MemoryBlobStore implements BlobStore {
   readonly blobs = new Map<Digest, Buffer>();
+  /** What can be taken over. */
+  readonly kept = new Map<Digest, Buffer>();
   readonly faults: StoreFaults = {};
   /** How many blobs are being written. */
   openWriters = 0;
@@ -32,8 +42,24 @@ export class MemoryBlobStore implements BlobStore {
 
   async create(digest: Digest): Promise<BlobWriter> {
     await this.faults.create?.();
+    return this.#write(digest, Buffer.alloc(0));
+  }
+
+  async resume(digest: Digest): Promise<PartialBlob | undefined> {
+    await this.faults.resume?.();
+    const kept = this.kept.get(digest);
+    this.kept.delete(digest);
+    return kept && { writer: this.#write(digest, kept), sizeBytes: kept.length };
+  }
+
+  async partials(): Promise<{ count: number; sizeBytes: number }> {
+    return { count: this.kept.size, sizeBytes: [...this.kept.values()].reduce((sum, { length }) => sum + length, 0) };
+  }
+
+  #write(digest: Digest, begun: Buffer): BlobWriter {
     this.openWriters++;
-    let bytes = Buffer.alloc(0);
+    let bytes = begun;
+    let isCommitted = false;
     return {
       read: async (into, position) => readAt(bytes, into, position),
       write: async (piece, position) => {
@@ -45,9 +71,12 @@ export class MemoryBlobStore implements BlobStore {
       commit: async () => {
         await this.faults.commit?.();
         this.blobs.set(digest, bytes);
+        isCommitted = true;
       },
-      close: async () => {
+      close: async ({ keep = false } = {}) => {
         this.openWriters--;
+        if (isCommitted) this.kept.delete(digest);
+        else if (keep && bytes.length > (this.kept.get(digest)?.length ?? 0)) this.kept.set(digest, bytes);
       },
     };
   }

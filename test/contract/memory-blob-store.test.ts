@@ -1,0 +1,4 @@
+import { MemoryBlobStore } from '../support/memory-blob-store.ts';
+import { blobStoreContract } from './blob-store-contract.ts';
+
+blobStoreContract('MemoryBlobStore', async () => new MemoryBlobStore());
