@@ -4,7 +4,8 @@ import { ContentMemory } from './cache/content/content-memory.ts';
 import { Damages } from './cache/content/damages.ts';
 import { ContentInUse } from './cache/content/in-use.ts';
 import { LocalContent } from './cache/content/local-content.ts';
-import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/download.ts';
+import { DownloadQueue } from './cache/download/download-queue.ts';
+import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/download-tools.ts';
 import { Downloads } from './cache/download/downloads.ts';
 import { Hasher } from './cache/download/hasher.ts';
 import { offlinePolicies } from './cache/freshness.ts';
@@ -60,6 +61,9 @@ export interface AppOptions {
   freeBytes?(): Promise<number>;
 }
 
+// Of the cache's size: enough for the largest layers, and little when many downloads were cut off.
+const maxPartialPart = 0.25;
+
 /** A cache that is serving. */
 export interface App {
   readonly addresses: { readonly registry: ListenAddress };
@@ -97,6 +101,8 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   const requestLimits = new Map<string, RequestLimit>();
   const sources = {
     downloadsInFlight: () => tools.downloads.count,
+    downloadsWaiting: () => tools.downloads.waiting,
+    partials: () => tools.store.partials(),
     store: () => tools.index.totals(),
     upstreams: () => healths.map(({ status }) => withRequests(status, requestLimits.get(status.name))),
     integrity: () => ({ scrubbedBytes: scrubber.scrubbedBytes, damagedContents: tools.damages.count }),
@@ -156,9 +162,11 @@ async function openCache(
   { clock, log, metrics }: { clock: Clock; log: Log; metrics: Metrics },
   stack: Stack,
 ): Promise<CacheTools & { readonly space: SpaceKeeper }> {
-  const storage = await openServerStorage(config.data, clock, (path, error) =>
-    log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
-  );
+  const storage = await openServerStorage(config.data, {
+    clock,
+    maxPartialBytes: config.cache.maxBytes * maxPartialPart,
+    onBroken: (path, error) => log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
+  });
   stack.push(() => storage.close());
   const { store } = storage;
   const index = rememberIndex(storage.index);
@@ -172,7 +180,9 @@ async function openCache(
   const memory = new ContentMemory();
   const space = openSpace(config, options, { store, index, memory, uses, inUse, clock, log }, metrics);
   stack.push(() => space.close());
-  const downloads = new Downloads({ store, hasher, buffers, space, clock, random: Math.random, policy }, inUse);
+  const queue = new DownloadQueue(config.cache.maxDownloads, clock);
+  const toDownload = { store, hasher, buffers, space, queue, clock, random: Math.random, policy };
+  const downloads = new Downloads(toDownload, inUse);
   const damages = new Damages({ store, index, log });
   const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages });
   const { offline } = config;

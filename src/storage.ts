@@ -7,7 +7,7 @@ import { readTotals } from './index/read-totals.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
 import { moveAside } from './index/sqlite-database.ts';
 import type { BlobStore } from './store/blob-store.ts';
-import { openFileStore } from './store/fs.ts';
+import { type FileStoreOptions, openFileStore } from './store/fs.ts';
 import { spoolUsage } from './store/spool-usage.ts';
 import type { Clock } from './util/clock.ts';
 
@@ -18,26 +18,34 @@ export interface Storage {
   close(): Promise<void>;
 }
 
+/** What a server's data folder is opened with. */
+export interface ServerStorageOptions {
+  readonly clock: Pick<Clock, 'now'>;
+  /** How much what is left of downloads that were cut off may take in all. */
+  readonly maxPartialBytes: number;
+  /** Told where a damaged index was moved, and why. */
+  readonly onBroken: (path: string, error: unknown) => void;
+}
+
 /**
  * Opens the data folder of a server, which is made when it is missing. An index that is damaged is moved aside, which
  * `onBroken` is told.
  */
-export async function openServerStorage(
-  data: string,
-  clock: Pick<Clock, 'now'>,
-  onBroken: (path: string, error: unknown) => void,
-): Promise<Storage> {
+export async function openServerStorage(data: string, options: ServerStorageOptions): Promise<Storage> {
+  const { clock, maxPartialBytes, onBroken } = options;
   await mkdir(data, { recursive: true });
   const file = indexFile(data);
   const lock = lockForUse(file);
   if (lock === undefined) throw inUse(`Cannot open the index "${file}": it is being made anew, wait for that to end`);
-  return open(data, clock, lock, () => openSqliteIndex(file, { onBroken, now: () => clock.now() }));
+  return open(data, { clock, maxPartialBytes }, lock, () =>
+    openSqliteIndex(file, { onBroken, now: () => clock.now() }),
+  );
 }
 
 /** Opens a data folder for a tool, which changes nothing by opening it; a server may be using it. */
 export async function openToolStorage(data: string, clock: Pick<Clock, 'now'>): Promise<Storage> {
   assertKept(data);
-  return open(data, clock, undefined, () => openSqliteIndex(indexFile(data), { keepBroken: true }));
+  return open(data, { clock }, undefined, () => openSqliteIndex(indexFile(data), { keepBroken: true }));
 }
 
 /**
@@ -53,7 +61,7 @@ export async function openWithNewIndex(
   const lock = lockForReplacement(file);
   if (lock === undefined) throw inUse(`Cannot make the index "${file}" anew: a server is using it, stop that first`);
   let replaced: string | undefined;
-  const storage = await open(data, clock, lock, async () => {
+  const storage = await open(data, { clock }, lock, async () => {
     const pins = await readPins(file);
     if (existsSync(file)) replaced = moveAside(file, 'replaced', clock.now());
     const index = openSqliteIndex(file);
@@ -90,12 +98,12 @@ function indexFile(data: string): string {
 
 async function open(
   data: string,
-  clock: Pick<Clock, 'now'>,
+  storeOptions: FileStoreOptions,
   lock: IndexLock | undefined,
   openIndex: () => Promise<MetadataIndex> | MetadataIndex,
 ): Promise<Storage> {
   try {
-    const store = await openFileStore(data, { clock });
+    const store = await openFileStore(data, storeOptions);
     const index = await openIndex();
     const close = async () => {
       await index.close();

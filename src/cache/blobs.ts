@@ -4,7 +4,8 @@ import { isTemporary, RegistryError } from '../oci/errors.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { BlobContent, BlobStat, CacheOutcome, Registry, RequestedRange } from '../oci/registry.ts';
 import { singleFlight } from '../util/single-flight.ts';
-import type { Download, DownloadObserver } from './download/download.ts';
+import type { Download } from './download/download.ts';
+import type { DownloadObserver } from './download/download-tools.ts';
 import type { RunningDownload } from './download/downloads.ts';
 import type { CacheTools } from './tools.ts';
 
@@ -161,6 +162,8 @@ export class BlobCache {
     const facts = { registry, repository, digest };
     return {
       resumed: (error, fromBytes) => log.warn({ ...facts, fromBytes, reason: error.message }, 'blob download resumed'),
+      continued: (fromBytes) => log.info({ ...facts, fromBytes }, 'blob download continued'),
+      begunAnew: (error) => log.warn({ ...facts, reason: error.message }, 'blob download begun anew'),
       diskFailed: (error) => log.error({ ...facts, reason: error.message }, 'blob cannot be stored'),
       passed: (bytes) => log.info({ ...facts, bytes }, 'blob passed on, not kept'),
       failed: (error) => log.warn({ ...facts, reason: error.message }, 'blob download failed'),
@@ -203,6 +206,6 @@ function staleBecause(error: unknown): CacheOutcome {
 
 /** Whether a download failed for a reason that need not hold for this repository: it was begun for another one. */
 function isForeignFailure(error: unknown, running: RunningDownload, key: RepositoryKey): boolean {
-  if (running.origin === originOf(key)) return false;
+  if (running.origin === originOf(key) || !running.download.hasBegun) return false;
   return !(error instanceof RegistryError && error.code === 'RANGE_INVALID');
 }

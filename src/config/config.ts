@@ -31,6 +31,8 @@ export interface CacheConfig {
   readonly graceMs: number;
   /** How many bytes per second are verified in the background; 0 for none. */
   readonly scrubRateBytes: number;
+  /** How many blobs are downloaded at a time. */
+  readonly maxDownloads: number;
   /** For how long an upstream is not asked again for what it does not have, or refuses. */
   readonly negativeTtlMs: number;
 }

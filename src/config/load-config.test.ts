@@ -26,6 +26,7 @@ test('without a file, variables and flags, every key has its default', () => {
       minFreeBytes: 1e9,
       graceMs: 600_000,
       scrubRateBytes: 20e6,
+      maxDownloads: 200,
       negativeTtlMs: 10_000,
     },
     offline: false,

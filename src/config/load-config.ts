@@ -125,6 +125,7 @@ function assembleConfig(
       minFreeBytes: cache.minFreeBytes,
       graceMs: cache.grace,
       scrubRateBytes: cache.scrubRate,
+      maxDownloads: cache.maxDownloads,
       negativeTtlMs: cache.negativeTtl,
     },
     offline,

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { storeFolders } from './fs-layout.ts';
+import { parseSpoolName, storeFolders } from './fs-layout.ts';
 import { unlessMissing } from './fs-reader.ts';
 
 /** How much the blobs in a store's folder take that are being written, or that were left when somebody wrote them. */
@@ -8,7 +8,8 @@ export async function spoolUsage(folder: string): Promise<{ readonly files: numb
   const { spool } = storeFolders(resolve(folder));
   const usage = { files: 0, sizeBytes: 0 };
   for (const name of (await unlessMissing(readdir(spool))) ?? []) {
-    if (!name.endsWith('.part')) continue;
+    const kind = parseSpoolName(name)?.kind;
+    if (kind === undefined || kind === 'lock') continue;
     const stats = await unlessMissing(stat(join(spool, name))); // it may end at this moment
     if (stats === undefined) continue;
     usage.files++;

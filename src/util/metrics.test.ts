@@ -6,6 +6,8 @@ import type { UpstreamStatus } from './status.ts';
 
 const nothing: MetricSources = {
   downloadsInFlight: () => 0,
+  downloadsWaiting: () => 0,
+  partials: async () => ({ count: 0, sizeBytes: 0 }),
   store: async () => ({ contents: 0, sizeBytes: 0 }),
   upstreams: () => [],
   integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
@@ -49,12 +51,17 @@ test('createMetrics() reads its sources at every scrape, and all of them at the 
   const metrics = createMetrics({
     ...nothing,
     downloadsInFlight: () => downloads,
+    downloadsWaiting: () => 2 * downloads,
+    partials: async () => ({ count: 4 * downloads, sizeBytes: 5 * downloads }),
     store: async () => ({ contents: 3 * downloads, sizeBytes: 1000 * downloads }),
     integrity: () => ({ scrubbedBytes: 500 + downloads, damagedContents: 7 + downloads }),
   });
   for (downloads of [2, 0, 5]) {
     const scrape = parsePrometheusText(await metrics.render());
     assert.equal(scrape.value('entrepot_downloads_in_flight'), downloads);
+    assert.equal(scrape.value('entrepot_downloads_waiting'), 2 * downloads);
+    assert.equal(scrape.value('entrepot_partial_downloads'), 4 * downloads);
+    assert.equal(scrape.value('entrepot_partial_download_bytes'), 5 * downloads);
     assert.equal(scrape.value('entrepot_store_contents'), 3 * downloads);
     assert.equal(scrape.value('entrepot_store_bytes'), 1000 * downloads);
     assert.equal(scrape.value('entrepot_scrubbed_bytes_total'), 500 + downloads);
@@ -96,6 +103,9 @@ test('createMetrics() says of every metric what it is, and of the process what P
   const types = Object.fromEntries([...scrape.types].filter(([name]) => name.startsWith('entrepot_')));
   assert.deepEqual(types, {
     entrepot_downloads_in_flight: 'gauge',
+    entrepot_downloads_waiting: 'gauge',
+    entrepot_partial_downloads: 'gauge',
+    entrepot_partial_download_bytes: 'gauge',
     entrepot_store_contents: 'gauge',
     entrepot_store_limit_bytes: 'gauge',
     entrepot_store_bytes: 'gauge',

@@ -23,6 +23,8 @@ export interface Metrics {
 /** What is read only when somebody asks. */
 export interface MetricSources {
   downloadsInFlight(): number;
+  downloadsWaiting(): number;
+  partials(): Promise<{ readonly count: number; readonly sizeBytes: number }>;
   store(): Promise<{ readonly contents: number; readonly sizeBytes: number }>;
   upstreams(): readonly UpstreamStatus[];
   /** Since the start: how much stored content was read to verify it, and how much was found damaged, by whoever. */
@@ -38,14 +40,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const register = new Registry();
   const registers = [register];
   collectDefaultMetrics({ register });
-  new Gauge({
-    name: 'entrepot_downloads_in_flight',
-    help: 'Blobs that are being downloaded from upstream',
-    registers,
-    collect() {
-      this.set(sources.downloadsInFlight());
-    },
-  });
+  measureDownloads(registers, sources);
   // Each asks for itself: the values of one are read before another's asynchronous `collect` has ended.
   const ask = () => sources.store().catch(() => ({ contents: Number.NaN, sizeBytes: Number.NaN }));
   new Gauge({
@@ -73,6 +68,42 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...upstreamMetrics(registers),
     ...spaceMetrics(registers),
   };
+}
+
+function measureDownloads(registers: Registry[], sources: MetricSources): void {
+  new Gauge({
+    name: 'entrepot_downloads_in_flight',
+    help: 'Blobs that are being downloaded from upstream',
+    registers,
+    collect() {
+      this.set(sources.downloadsInFlight());
+    },
+  });
+  new Gauge({
+    name: 'entrepot_downloads_waiting',
+    help: 'Blobs that wait until fewer are being downloaded',
+    registers,
+    collect() {
+      this.set(sources.downloadsWaiting());
+    },
+  });
+  const ask = () => sources.partials().catch(() => ({ count: Number.NaN, sizeBytes: Number.NaN }));
+  new Gauge({
+    name: 'entrepot_partial_downloads',
+    help: 'Downloads that were cut off, and can be gone on with; not a number while the disk fails',
+    registers,
+    async collect() {
+      this.set((await ask()).count);
+    },
+  });
+  new Gauge({
+    name: 'entrepot_partial_download_bytes',
+    help: 'Size of what is left of downloads that were cut off; not a number while the disk fails',
+    registers,
+    async collect() {
+      this.set((await ask()).sizeBytes);
+    },
+  });
 }
 
 const circuitValues: Readonly<Record<CircuitState, number>> = { closed: 0, probing: 1, open: 2 };

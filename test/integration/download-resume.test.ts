@@ -6,7 +6,7 @@ import { ManualClock } from '../support/clock.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, type Stage, type StageOptions, setStage } from '../support/stage.ts';
-import { spoolEmptied, storedBlobs } from '../support/store-files.ts';
+import { partialBlobs, spoolEmptied, storedBlobs, writersEnded } from '../support/store-files.ts';
 
 const sizeBytes = 2 * 1024 * 1024 + 11;
 const middle = 1024 * 1024 + 13;
@@ -111,7 +111,7 @@ test('the wait before a transfer goes on doubles with every fruitless try, and i
   assert.deepEqual(origin.requests.lines(), resumedAt(get, middle, middle, middle, middle + 1));
 });
 
-test('a transfer is given up after six tries without a new byte: clients are cut off, nothing is kept', async (t) => {
+test('a transfer is given up after six tries without a new byte: clients are cut off, and the next goes on with its bytes', async (t) => {
   const clock = new ManualClock();
   const { stage, origin, digest, get } = await setUp(t, { cache: { clock, download: {}, retry: { rounds: 1 } } });
   origin.faults.resetAfterBytes('GET blob', middle);
@@ -124,25 +124,26 @@ test('a transfer is given up after six tries without a new byte: clients are cut
   }
   const answer = await readRest(message);
   assertBroken({ ...answer, body: Buffer.concat([begun, answer.body]) }, sizeBytes);
-  await spoolEmptied(stage.data);
+  await writersEnded(stage.data);
   assert.deepEqual(storedBlobs(stage.data), []);
+  assert.deepEqual(partialBlobs(stage.data), [digest.slice('sha256:'.length)]);
   assert.deepEqual(origin.requests.lines(), resumedAt(get, ...new Array<number>(6).fill(middle)));
   assert.equal(clock.sleeping, 0);
 
   origin.requests.clear();
   clock.advance(2_000); // upstream was left alone, and then for twice as long
   await pullWhole(stage, digest);
-  assert.deepEqual(origin.requests.lines(), [get]);
+  assert.deepEqual(origin.requests.lines(), [`${get} bytes=${middle}-`]);
 });
 
 const policy = { firstDelayMs: 1, maxDelayMs: 1, maxFruitlessTries: 2 };
 
-/** Pulls a blob whose transfer cannot go on: the client is cut off, and nothing is kept. */
+/** Pulls a blob whose transfer cannot go on: the client is cut off, and nothing is stored. */
 async function pullInVain({ url, data }: Stage, digest: Digest): Promise<void> {
   const answer = await rawFetch(`${url}/v2/${repository}/blobs/${digest}`);
   assertBroken(answer, sizeBytes);
   assert.ok(answer.body.length <= middle);
-  await spoolEmptied(data);
+  await writersEnded(data);
   assert.deepEqual(storedBlobs(data), []);
 }
 

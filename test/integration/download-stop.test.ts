@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { type Digest, hexOf } from '../../src/oci/digest.ts';
 import { assertBroken, assertWhole, readRest, takeBytes } from '../support/body-reader.ts';
 import { ManualClock } from '../support/clock.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, type Stage, setStage } from '../support/stage.ts';
-import { spoolFolder, storedBlobs } from '../support/store-files.ts';
+import { partialBlobs, spoolFolder, storedBlobs, writersEnded } from '../support/store-files.ts';
 import { openBelow } from '../support/tmp.ts';
 
 // Nothing here waits for a time: a stop that hangs fails by the time limit of the run.
@@ -22,20 +23,21 @@ async function setUp(t: TestContext, blobBytes = sizeBytes, clock?: ManualClock)
   return { stage, origin: stage.origin, digest, get: `GET /v2/${repository}/blobs/${shorten(digest)}` };
 }
 
-/** The cache has let go of everything, and left nothing half done. */
-function assertNothingLeft({ data }: Stage): void {
+/** The cache has let go of everything, and left nothing but the bytes of these blobs. */
+async function assertLetGo({ data }: Stage, digests: readonly Digest[] = []): Promise<void> {
   assert.deepEqual(openBelow(data), []);
-  assert.deepEqual(readdirSync(spoolFolder(data)), []);
+  await writersEnded(data);
+  assert.deepEqual(partialBlobs(data), digests.map(hexOf));
   assert.deepEqual(storedBlobs(data), []);
 }
 
-test('a stop ends a transfer that is under way, with its readers, and leaves nothing of it', async (t) => {
+test('a stop ends a transfer that is under way, with its readers, and leaves what has come of it', async (t) => {
   const { stage, origin, digest, get } = await setUp(t);
   origin.faults.stallAfterBytes('GET blob', 1_000_000);
   const message = await stage.request(stage.blobUrl(digest));
   const taken = await takeBytes(message, 500_000);
   await stage.stop();
-  assertNothingLeft(stage);
+  await assertLetGo(stage, [digest]);
   const rest = await readRest(message);
   assertBroken({ ...rest, body: Buffer.concat([taken, rest.body]) }, sizeBytes);
   assert.equal(await origin.requests.matching(get)[0]!.ended, 'broken');
@@ -49,7 +51,7 @@ test('a stop ends a transfer that all clients have left', async (t) => {
   leaving.abort();
   await stage.log.waitFor('request');
   await stage.stop();
-  assertNothingLeft(stage);
+  await assertLetGo(stage, [digest]);
   assert.equal(await origin.requests.matching(get)[0]!.ended, 'broken');
 });
 
@@ -60,7 +62,7 @@ test('a stop ends a transfer whose head has not come', async (t) => {
   asking.catch(() => {});
   await gate.reached;
   await stage.stop();
-  assertNothingLeft(stage);
+  await assertLetGo(stage);
   await assert.rejects(asking, { code: 'ECONNRESET' });
   assert.equal(await origin.requests.matching(get)[0]!.ended, 'broken');
 });
@@ -72,7 +74,7 @@ test('a stop ends a transfer that waits to go on', async (t) => {
   const message = await stage.request(stage.blobUrl(digest));
   await clock.nextSleep();
   await stage.stop();
-  assertNothingLeft(stage);
+  await assertLetGo(stage, [digest]);
   assertBroken(await readRest(message), sizeBytes);
   assert.equal(clock.sleeping, 0);
   assert.deepEqual(origin.requests.lines(), ['GET /v2/', get]);
@@ -89,11 +91,11 @@ test('a stop ends a reader that is far behind a transfer that is over', async (t
   assertBroken(await readRest(message), largeBytes);
 });
 
-test('what a stop ended is fetched anew after the next start', async (t) => {
+test('what a stop ended goes on after the next start', async (t) => {
   const { stage, origin, digest, get } = await setUp(t);
   origin.faults.stallAfterBytes('GET blob', 1_000_000);
   await stage.request(stage.blobUrl(digest));
-  await stage.restart(() => assertNothingLeft(stage));
+  await stage.restart(() => assertLetGo(stage, [digest]));
   assertWhole(await rawFetch(stage.blobUrl(digest)), digest);
-  assert.deepEqual(origin.requests.lines(), ['GET /v2/', get, 'GET /v2/', get]);
+  assert.deepEqual(origin.requests.lines(), ['GET /v2/', get, 'GET /v2/', `${get} bytes=1000000-`]);
 });

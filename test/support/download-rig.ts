@@ -1,12 +1,13 @@
 import type { TestContext } from 'node:test';
 import { BufferPool } from '../../src/cache/content/buffers.ts';
+import { DownloadQueue } from '../../src/cache/download/download-queue.ts';
 import {
   type DownloadObserver,
   type DownloadPolicy,
   type DownloadSource,
   type DownloadTools,
   defaultDownloadPolicy,
-} from '../../src/cache/download/download.ts';
+} from '../../src/cache/download/download-tools.ts';
 import { Hasher, type RunningHash } from '../../src/cache/download/hasher.ts';
 import type { Space } from '../../src/cache/space/space.ts';
 import type { DigestAlgorithm } from '../../src/oci/digest.ts';
@@ -90,6 +91,8 @@ export function makeSource(bytes: Uint8Array, acts: readonly SourceAct[]): [Down
 /** What a download told its observer. */
 export interface Observed {
   readonly resumed: number[];
+  readonly continued: number[];
+  readonly begunAnew: Error[];
   readonly diskFailed: Error[];
   readonly stored: number[];
   readonly passed: number[];
@@ -98,9 +101,19 @@ export interface Observed {
 
 /** An observer that notes what it is told. */
 export function makeObserver(): [DownloadObserver, Observed] {
-  const observed: Observed = { resumed: [], diskFailed: [], stored: [], passed: [], failed: [] };
+  const observed: Observed = {
+    resumed: [],
+    continued: [],
+    begunAnew: [],
+    diskFailed: [],
+    stored: [],
+    passed: [],
+    failed: [],
+  };
   const observer: DownloadObserver = {
     resumed: (_error, fromBytes) => void observed.resumed.push(fromBytes),
+    continued: (fromBytes) => void observed.continued.push(fromBytes),
+    begunAnew: (error) => void observed.begunAnew.push(error),
     diskFailed: (error) => void observed.diskFailed.push(error),
     stored: async (sizeBytes) => void observed.stored.push(sizeBytes),
     passed: (sizeBytes) => void observed.passed.push(sizeBytes),
@@ -151,15 +164,27 @@ export interface DownloadToolsOptions {
   readonly policy?: Partial<DownloadPolicy>;
   readonly hasher?: Hasher;
   readonly space?: Space;
+  /** How many may go on at a time. */
+  readonly maxCount?: number;
+}
+
+/** What is other than usual of them. */
+export interface ToolsOptions {
+  readonly policy?: Partial<DownloadPolicy>;
+  readonly hasher?: Hasher;
+  /** How many may go on at a time. */
+  readonly maxCount?: number;
 }
 
 /** What downloads are made with in tests: a store in memory, endless space, a clock that stands still, no jitter. */
 export function downloadTools(t: TestContext, options: DownloadToolsOptions = {}) {
-  const { policy, hasher = new Hasher(1), space = endlessSpace } = options;
+  const { policy, hasher = new Hasher(1), space = endlessSpace, maxCount = 100 } = options;
   t.after(() => hasher.close());
+  const clock = new ManualClock();
   return {
     store: new MemoryBlobStore(),
-    clock: new ManualClock(),
+    clock,
+    queue: new DownloadQueue(maxCount, clock),
     buffers: new CountingPool(),
     space,
     hasher,

@@ -24,7 +24,7 @@ export async function openKeptStore(t: TestContext): Promise<KeptStore> {
   const data = tmpDir(t, { assertClosed: true });
   const clock = new ManualClock(Date.now());
   clock.advance(60_000); // what is written while the test runs was there before anybody looks
-  const storage = await openServerStorage(data, clock, () => {});
+  const storage = await openServerStorage(data, { clock, maxPartialBytes: Number.POSITIVE_INFINITY, onBroken() {} });
   const { store, index } = storage;
   const log = new EventLog();
   const hasher = new Hasher(1);

@@ -12,6 +12,7 @@ import type {
 export interface StoreFaults {
   create?: () => Promise<void>;
   resume?: () => Promise<void>;
+  read?: () => Promise<void>;
   write?: (position: number) => Promise<void>;
   commit?: () => Promise<void>;
 }
@@ -61,7 +62,10 @@ export class MemoryBlobStore implements BlobStore {
     let bytes = begun;
     let isCommitted = false;
     return {
-      read: async (into, position) => readAt(bytes, into, position),
+      read: async (into, position) => {
+        await this.faults.read?.();
+        return readAt(bytes, into, position);
+      },
       write: async (piece, position) => {
         await this.faults.write?.(position);
         const end = position + piece.length;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, readdirSync, rmSync, watch } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { algorithmOf, type Digest, hexOf } from '../../src/oci/digest.ts';
 
@@ -26,11 +26,32 @@ export function storedBlobs(data: string): string[] {
   return files.map(({ name }) => name).sort();
 }
 
-/** Resolves when no blob is being written any more: no spool is left. */
+/** The blobs of which a writer that is gone left some, by the hex of their digests. */
+export function partialBlobs(data: string): string[] {
+  const names = readdirSync(spoolFolder(data)).filter((name) => name.endsWith('.kept'));
+  return names.map((name) => name.slice(0, -'.kept'.length)).sort();
+}
+
+/** Resolves when so many bytes of a blob that is being written are in its file. */
+export async function spooled(data: string, sizeBytes: number): Promise<void> {
+  const isThere = (name: string) => name.endsWith('.part') && statSync(join(spoolFolder(data), name)).size >= sizeBytes;
+  await spoolReaches(data, (names) => names.some(isThere));
+}
+
+/** Resolves when no blob is being written any more, and none is left half done: no spool is left. */
 export async function spoolEmptied(data: string): Promise<void> {
+  await spoolReaches(data, (names) => names.length === 0);
+}
+
+/** Resolves when no blob is being written any more: what is left is kept for whoever goes on with it. */
+export async function writersEnded(data: string): Promise<void> {
+  await spoolReaches(data, (names) => names.every((name) => name.endsWith('.kept')));
+}
+
+async function spoolReaches(data: string, isReached: (names: readonly string[]) => boolean): Promise<void> {
   const changes = watch(spoolFolder(data));
   try {
-    while (readdirSync(spoolFolder(data)).length > 0) await once(changes, 'change');
+    while (!isReached(readdirSync(spoolFolder(data)))) await once(changes, 'change');
   } finally {
     changes.close();
   }

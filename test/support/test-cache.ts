@@ -83,6 +83,7 @@ function configOf(options: TestCacheOptions): Config {
       minFreeBytes: 0,
       graceMs: 600_000,
       scrubRateBytes: 0,
+      maxDownloads: 200,
       negativeTtlMs: options.negativeTtlMs ?? 10_000,
       ...options.space,
     },

@@ -39,7 +39,12 @@ export async function openTestDoor(
   const { ready = async () => {}, store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
   const events = new EventLog();
   const sources = { downloadsInFlight: () => 0, store, upstreams: () => [] };
-  const metrics = createMetrics({ ...sources, integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }) });
+  const metrics = createMetrics({
+    ...sources,
+    downloadsWaiting: () => 0,
+    partials: async () => ({ count: 0, sizeBytes: 0 }),
+    integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
+  });
   const status = reportStatus({ ...sources, version: '1.2.3', maxBytes: 1e12, clock: systemClock });
   const routed = registries.map((given) => ({
     ...{ name: 'origin.test', alias: given.name ?? 'origin.test', names: [], dockerHub: false },

@@ -62,7 +62,15 @@ test('a download brings the whole to its reader, stores it, and gives back every
   assert.deepEqual(await readAll(content), blob);
   await download.closed;
   assert.deepEqual(tools.store.blobs.get(digest), blob);
-  assert.deepEqual(observed, { resumed: [], diskFailed: [], stored: [blob.length], passed: [], failed: [] });
+  assert.deepEqual(observed, {
+    resumed: [],
+    continued: [],
+    begunAnew: [],
+    diskFailed: [],
+    stored: [blob.length],
+    passed: [],
+    failed: [],
+  });
   assert.deepEqual([state.opened, state.closed, state.bytesOut], [1, 1, 0]);
   assert.deepEqual([tools.buffers.out, tools.store.openWriters], [0, 0]);
   assert.equal(download.joinable, false);

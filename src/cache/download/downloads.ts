@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { ContentInUse } from '../content/in-use.ts';
-import { Download, type DownloadObserver, type DownloadSource, type DownloadTools } from './download.ts';
+import { Download } from './download.ts';
+import type { DownloadObserver, DownloadSource, DownloadTools } from './download-tools.ts';
 
 /** A download, and for whom it was begun. */
 export interface RunningDownload {
@@ -24,9 +25,14 @@ export class Downloads {
     this.#inUse = inUse;
   }
 
-  /** How many are under way. */
+  /** How many are under way, not counting those that wait. */
   get count(): number {
-    return this.#unfinished.size;
+    return this.#unfinished.size - this.waiting;
+  }
+
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#tools.queue.waiting;
   }
 
   /** The download of a digest that can be joined. */

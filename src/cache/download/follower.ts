@@ -11,6 +11,8 @@ export interface Followed {
   readonly sizeBytes: number | undefined;
   /** How far a follower may read now: the last byte is held back until the digest is right. */
   readonly visibleBytes: number;
+  /** How many of the first bytes an earlier download left on the disk, which may be anything after a crash. */
+  readonly partialBytes: number;
   /** Why no more will come; undefined while more may. */
   readonly failure: Error | undefined;
   /** Whether every byte has come and is right. */
@@ -28,6 +30,7 @@ export class Follower implements BlobContent, SpoolReader {
   #position = 0;
   #reading = false;
   #closed = false;
+  #hasBytes = false;
   #error: Error | undefined;
 
   /** @param left called once, when the reader has gone and no read of it is under way */
@@ -61,6 +64,10 @@ export class Follower implements BlobContent, SpoolReader {
     return this.#position;
   }
 
+  get hasBytes(): boolean {
+    return this.#hasBytes;
+  }
+
   /**
    * Chooses the bytes that are read, once the size is known. While it is not, there is only the whole.
    * @throws RegistryError RANGE_INVALID
@@ -79,6 +86,7 @@ export class Follower implements BlobContent, SpoolReader {
     try {
       const available = await this.#available();
       if (available === 0) return undefined;
+      this.#hasBytes = true;
       const buffer = this.#buffers.take();
       const count = await this.#read(buffer, available);
       this.#position += count;
@@ -114,10 +122,19 @@ export class Follower implements BlobContent, SpoolReader {
       const end = this.#end ?? (followed.verified ? followed.spool.receivedBytes : Number.POSITIVE_INFINITY);
       if (this.#position >= end) return 0; // only a part can be complete here before all is verified
       const count = Math.min(end, followed.visibleBytes) - this.#position;
-      if (count > 0) return count;
+      if (count > 0 && !this.#mustWait()) return count;
       if (followed.failure) throw followed.failure;
       await followed.spool.changed();
     }
+  }
+
+  /**
+   * Whether it may get nothing before all is verified: a part that ends before the last byte would be whole by then, and
+   * what an earlier process left on the disk is not to be given out unseen.
+   */
+  #mustWait(): boolean {
+    const { verified, sizeBytes, partialBytes } = this.#followed;
+    return !verified && this.#position < partialBytes && this.#end !== undefined && this.#end !== sizeBytes;
   }
 
   async #read(buffer: Buffer, available: number): Promise<number> {

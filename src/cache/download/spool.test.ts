@@ -15,10 +15,7 @@ async function setUp(prepare: (store: MemoryBlobStore) => void = () => {}) {
   const store = new MemoryBlobStore();
   prepare(store);
   const failures: Error[] = [];
-  const spool = new Spool(
-    () => store.create(digest),
-    (error) => failures.push(error),
-  );
+  const spool = new Spool(store, digest, (error) => failures.push(error));
   await spool.open();
   const released: number[] = [];
   let position = 0;
@@ -49,6 +46,7 @@ async function setUp(prepare: (store: MemoryBlobStore) => void = () => {}) {
 function readerAt(position: number): SpoolReader & { position: number; error: Error | undefined } {
   return {
     position,
+    hasBytes: position > 0,
     error: undefined,
     fail(error) {
       this.error = error;

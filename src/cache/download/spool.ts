@@ -1,10 +1,13 @@
+import type { Digest } from '../../oci/digest.ts';
 import type { Chunk } from '../../oci/registry.ts';
-import type { BlobWriter } from '../../store/blob-store.ts';
+import type { BlobStore, BlobWriter } from '../../store/blob-store.ts';
 
 /** Someone who reads a spool from front to back. */
 export interface SpoolReader {
   /** Every byte before this one is of no more use to the reader. */
   readonly position: number;
+  /** Whether it has got any byte, or is about to. */
+  readonly hasBytes: boolean;
   /** Ends the reader with an error. */
   fail(error: Error): void;
 }
@@ -21,6 +24,9 @@ interface Piece {
 /** How much may be in memory before the download waits for the disk and the hash; a body’s own blocks are not many more. */
 const maxInMemoryBytes = 3 * 1024 * 1024;
 
+// What an earlier download left is read, and hashed, at a time; two of them are in use.
+const rehashBytes = 128 * 1024;
+
 /**
  * The bytes of a download, from the first on, for any number of readers.
  *
@@ -36,8 +42,11 @@ export class Spool {
   /** Why the disk is not used any more; undefined while it is. */
   diskFailure: Error | undefined;
   readonly readers = new Set<SpoolReader>();
+  /** How many bytes an earlier download left. Until the digest of the whole is right, they may be anything. */
+  partialBytes = 0;
   #passing = false;
-  readonly #create: () => Promise<BlobWriter>;
+  readonly #store: Pick<BlobStore, 'create' | 'resume'>;
+  readonly #digest: Digest;
   readonly #onDiskFailure: (error: Error) => void;
   #writer: BlobWriter | undefined;
   /** In the order of their bytes; those that were written in between are missing. */
@@ -47,8 +56,9 @@ export class Spool {
   #lastWrite: Promise<void> = Promise.resolve();
   #waiters: (() => void)[] = [];
 
-  constructor(create: () => Promise<BlobWriter>, onDiskFailure: (error: Error) => void) {
-    this.#create = create;
+  constructor(store: Pick<BlobStore, 'create' | 'resume'>, digest: Digest, onDiskFailure: (error: Error) => void) {
+    this.#store = store;
+    this.#digest = digest;
     this.#onDiskFailure = onDiskFailure;
   }
 
@@ -62,14 +72,43 @@ export class Spool {
     this.#passing = true;
   }
 
-  /** Begins the file. Called once, before the first `append`; it never rejects, as memory serves too. */
+  /** Takes over what an earlier download left. It never rejects: what cannot be had is fetched. */
+  async resume(): Promise<void> {
+    const partial = await this.#store.resume(this.#digest).catch(() => undefined);
+    this.#writer = partial?.writer;
+    this.partialBytes = partial?.sizeBytes ?? 0;
+  }
+
+  /** Begins the file, unless there is one. Called before the first `append`; it never rejects, as memory serves too. */
   async open(): Promise<void> {
     if (!this.isKept) return;
     try {
-      this.#writer = await this.#create();
+      this.#writer ??= await this.#store.create(this.#digest);
     } catch (error) {
       this.#failDisk(error as Error);
     }
+  }
+
+  /**
+   * Hashes what an earlier download left; it can be read meanwhile. Gives an error when it cannot be read from the disk.
+   * @throws the signal's reason, what hashing failed with
+   */
+  async rehash(hash: (bytes: Uint8Array) => Promise<unknown>, signal: AbortSignal): Promise<Error | undefined> {
+    const buffers = [Buffer.from(new SharedArrayBuffer(rehashBytes)), Buffer.from(new SharedArrayBuffer(rehashBytes))];
+    let hashed: Promise<unknown> = Promise.resolve();
+    for (let turn = 0; this.receivedBytes < this.partialBytes; turn = 1 - turn) {
+      signal.throwIfAborted();
+      const piece = buffers[turn]!.subarray(0, Math.min(rehashBytes, this.partialBytes - this.receivedBytes));
+      const error = await this.#fill(piece);
+      await hashed;
+      if (error) return error;
+      hashed = hash(piece);
+      hashed.catch(() => {}); // it is awaited when the next piece has been read
+      this.receivedBytes += piece.length;
+      this.notify();
+    }
+    await hashed;
+    return undefined;
   }
 
   /** Adds a chunk; it is released when `hashed` has settled, and it is on disk or every reader has it. */
@@ -79,7 +118,7 @@ export class Spool {
     this.receivedBytes = piece.end;
     this.#inMemoryBytes += chunk.bytes.length;
     this.#pieces.push(piece);
-    void this.#store(piece, hashed);
+    void this.#bringToDisk(piece, hashed);
     this.notify();
   }
 
@@ -144,15 +183,40 @@ export class Spool {
     await this.#writer.commit();
   }
 
-  /** Ends the file; what was not committed is removed. Called when nobody reads, and after every write has settled. */
-  async close(): Promise<void> {
+  /** Lets nobody read any more of what is here, as it is wrong. */
+  hide(): void {
+    this.receivedBytes = 0;
+  }
+
+  /** Drops what is here, so that it can begin again from the first byte. Called when nobody has got any, and `settled`. */
+  async drop(): Promise<void> {
+    this.partialBytes = 0;
+    this.receivedBytes = 0;
+    await this.close().catch(() => {}); // what cannot be removed is in nobody's way
+  }
+
+  /**
+   * Ends the file; what was not committed is removed, or kept for a later download. Called when nobody reads, and after
+   * every write has settled.
+   */
+  async close({ keep = false } = {}): Promise<void> {
     const writer = this.#writer;
     this.#writer = undefined;
     for (const piece of [...this.#pieces]) this.#free(piece);
-    await writer?.close();
+    await writer?.close({ keep });
   }
 
-  async #store(piece: Piece, hashed: Promise<unknown>): Promise<void> {
+  /** Fills a buffer from the file with the bytes that come next. */
+  async #fill(piece: Uint8Array): Promise<Error | undefined> {
+    try {
+      const count = await this.#writer!.read(piece, this.receivedBytes);
+      return count === piece.length ? undefined : new Error('Cannot go on with a partial blob: it has become shorter');
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  async #bringToDisk(piece: Piece, hashed: Promise<unknown>): Promise<void> {
     const { bytes } = piece.chunk;
     this.#writesUnderWay++;
     try {

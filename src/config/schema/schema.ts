@@ -182,6 +182,14 @@ export const configSchema = z.strictObject({
             'How much of what is stored is read in a second, in the background, to find what the disk damaged. It goes ' +
             'round once a day at most. `0` reads nothing.',
         }),
+      maxDownloads: parsedBy(parseCount)
+        .prefault(200)
+        .register(about, {
+          type: 'count',
+          description:
+            'How many blobs are downloaded at a time. Who wants more waits in line for up to 20 s. Each download takes ' +
+            'half a MiB of memory.',
+        }),
       ...freshnessKeys,
       negativeTtl: parsedBy((given) => parseDuration(given))
         .prefault('10s')
