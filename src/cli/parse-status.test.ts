@@ -9,7 +9,7 @@ const whole: ServerStatus = {
   startedAt: at,
   uptimeSeconds: 5,
   store: { contents: 1, sizeBytes: 2, maxBytes: 3 },
-  downloads: { running: 0 },
+  downloads: { running: 0, waiting: 0 },
   upstreams: [
     {
       name: 'docker.io',

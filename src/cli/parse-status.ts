@@ -9,7 +9,7 @@ const statusShape: Shape = {
   startedAt: 'string',
   uptimeSeconds: 'number',
   'store?': { contents: 'number', sizeBytes: 'number', maxBytes: 'number' },
-  downloads: { running: 'number' },
+  downloads: { running: 'number', waiting: 'number' },
   upstreams: [
     {
       name: 'string',

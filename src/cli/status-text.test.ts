@@ -9,7 +9,13 @@ const well = { state: 'closed', failures: 0 } as const;
 
 function textOf(upstreams: UpstreamStatus[], rest: Partial<ServerStatus> = {}): string[] {
   const store = { contents: 1234, sizeBytes: 12.5e9, maxBytes: 50e9 };
-  const status = { version: '1.2.3', startedAt: at, uptimeSeconds: 90_061, store, downloads: { running: 2 } };
+  const status = {
+    version: '1.2.3',
+    startedAt: at,
+    uptimeSeconds: 90_061,
+    store,
+    downloads: { running: 2, waiting: 3 },
+  };
   return statusText({ ...status, upstreams, ...rest }, 'http://127.0.0.1:5000').split('\n');
 }
 
@@ -19,7 +25,7 @@ test('the status is told in few lines, and of upstreams only what there is to te
   assert.deepEqual(textOf([{ name: 'docker.io', circuit: well, rateLimit }, ...quiet]), [
     'Entrepot 1.2.3 at http://127.0.0.1:5000, up for 1d 1h',
     'Stored: 1234 blobs and manifests, 12.5 GB of 50 GB (25%)',
-    'Downloads: 2',
+    'Downloads: 2, 3 wait for their turn',
     'Upstream docker.io:',
     `  pulls left: 76 of 100 in 6h 0m, 10 kept for what is not here, counted for 192.0.2.1, at ${at}`,
     'Upstreams of which there is nothing to tell: 2',
@@ -64,7 +70,7 @@ test('a store that cannot be asked is told of', () => {
     version: '1',
     startedAt: at,
     uptimeSeconds: 0,
-    downloads: { running: 0 },
+    downloads: { running: 0, waiting: 0 },
     upstreams: [],
   };
   assert.equal(statusText(status, 'u').split('\n')[1], 'Stored: unknown, as the index fails; its log says why');

@@ -7,7 +7,7 @@ export function statusText(status: ServerStatus, url: string): string {
   return [
     `Entrepot ${version} at ${url}, up for ${formatTime(uptimeSeconds)}`,
     `Stored: ${store === undefined ? 'unknown, as the index fails; its log says why' : storeText(store)}`,
-    `Downloads: ${downloads.running}`,
+    `Downloads: ${downloads.running}${downloads.waiting === 0 ? '' : `, ${downloads.waiting} wait for their turn`}`,
     ...upstreamLines(status.upstreams),
   ].join('\n');
 }

@@ -8,6 +8,7 @@ export interface StatusSources {
   readonly maxBytes: number;
   readonly clock: Clock;
   downloadsInFlight(): number;
+  downloadsWaiting(): number;
   store(): Promise<Pick<StoreStatus, 'contents' | 'sizeBytes'>>;
   upstreams(): readonly UpstreamStatus[];
 }
@@ -25,7 +26,7 @@ export function reportStatus(sources: StatusSources): () => Promise<ServerStatus
       startedAt: new Date(startedAtMs).toISOString(),
       uptimeSeconds: Math.floor((performance.now() - startedMs) / 1000),
       ...(totals === undefined ? {} : { store: { ...totals, maxBytes } }),
-      downloads: { running: sources.downloadsInFlight() },
+      downloads: { running: sources.downloadsInFlight(), waiting: sources.downloadsWaiting() },
       upstreams: sources.upstreams(),
     };
   };

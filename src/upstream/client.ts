@@ -196,6 +196,7 @@ export class UpstreamRegistry implements Registry {
 
   // A place is left when the last byte of the answer has come, or when there is no answer.
   async #ask(request: UpstreamRequest, signal: AbortSignal): Promise<Answer> {
+    this.#health?.assertMayAsk(request);
     const leave = await this.#requestLimit?.enter(signal);
     if (!leave) return this.#askNow(request, signal);
     try {

@@ -5,7 +5,7 @@ export interface ServerStatus {
   readonly uptimeSeconds: number;
   /** Absent while the index cannot tell. */
   readonly store?: StoreStatus;
-  readonly downloads: { readonly running: number };
+  readonly downloads: { readonly running: number; readonly waiting: number };
   readonly upstreams: readonly UpstreamStatus[];
 }
 

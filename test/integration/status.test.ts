@@ -80,7 +80,7 @@ test('/status says how the server, its store and its upstreams are, without a se
   assert.deepEqual(status, {
     startedAt: '2026-01-01T00:00:00.000Z',
     store: { contents: 1, sizeBytes: image.manifest.bytes.length, maxBytes: 1e12 },
-    downloads: { running: 0 },
+    downloads: { running: 0, waiting: 0 },
     upstreams: [
       { name: 'origin.test', circuit: { state: 'closed', failures: 0 }, rateLimit: limited },
       { name: 'other.test', circuit: { state: 'closed', failures: 0 } },

@@ -7,6 +7,9 @@ import { parsePrometheusText } from '../support/prometheus-text.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, type Stage, type StageOptions, setStage } from '../support/stage.ts';
+import { startTestCache } from '../support/test-cache.ts';
+import { startTestRegistry } from '../support/test-registry.ts';
+import { tmpDir } from '../support/tmp.ts';
 
 const image = makeImage({ seed: 'app', layers: [100] });
 const get = `GET /v2/${repository}/manifests/1`;
@@ -112,4 +115,24 @@ test('a download that broke waits for an upstream that is left alone, and goes o
   assertWhole({ ...answer, body: Buffer.concat([begun, answer.body]) }, digest);
   assert.deepEqual(origin.requests.lines(), [`GET /v2/${repository}/blobs/${shorten(digest)} bytes=${middle}-`]);
   await stage.log.waitFor('blob stored');
+});
+
+test('while one request finds out, others are told at once, though the only place at upstream is taken', async (t) => {
+  const clock = new ManualClock();
+  const origin = await startTestRegistry();
+  t.after(() => origin.close());
+  const upstream = { name: 'origin.test', urls: [new URL(origin.url)], maxConcurrent: 1 };
+  const cache = await startTestCache({ data: tmpDir(t), upstreams: [upstream], clock, retry: { rounds: 1 } });
+  t.after(() => cache.stop());
+  origin.content.push(repository, image, '1');
+  const pull = (reference: string) => rawFetch(`${cache.url}/v2/${repository}/manifests/${reference}`);
+  origin.faults.answer('GET manifest', { status: 503 }, { times: 5 });
+  for (let count = 0; count < 5; count++) assert.equal((await pull('1')).status, 502);
+  clock.advance(1_000);
+  const gate = origin.faults.holdHeaders('GET manifest');
+  const probe = pull('1');
+  await gate.reached;
+  assert.equal((await pull('2')).status, 503);
+  gate.release();
+  assert.equal((await probe).status, 200);
 });

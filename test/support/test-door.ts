@@ -38,10 +38,9 @@ export async function openTestDoor(
   const { registries = [], domain, catalog = async () => ({ repositories: [] }) } = options;
   const { ready = async () => {}, store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
   const events = new EventLog();
-  const sources = { downloadsInFlight: () => 0, store, upstreams: () => [] };
+  const sources = { downloadsInFlight: () => 0, downloadsWaiting: () => 0, store, upstreams: () => [] };
   const metrics = createMetrics({
     ...sources,
-    downloadsWaiting: () => 0,
     partials: async () => ({ count: 0, sizeBytes: 0 }),
     integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
   });

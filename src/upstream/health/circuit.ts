@@ -69,15 +69,17 @@ export class Circuit {
     return this.#rests === 0 ? 0 : this.#restsSinceMs + this.#restMs;
   }
 
+  /** Whether a request would be let through now. */
+  get mayEnter(): boolean {
+    if (this.#rests === 0) return true;
+    return this.#probe === undefined && !isWithin(this.#restsSinceMs, this.#restMs, this.#tools.clock.now());
+  }
+
   /** Lets a request through; undefined when it may not pass now. */
   enter(): Passage | undefined {
+    if (!this.mayEnter) return undefined;
     const id = Symbol('passage');
-    if (this.#rests > 0) {
-      if (this.#probe !== undefined || isWithin(this.#restsSinceMs, this.#restMs, this.#tools.clock.now())) {
-        return undefined;
-      }
-      this.#probe = id;
-    }
+    if (this.#rests > 0) this.#probe = id;
     let isOver = false;
     const once = (end: () => void) => {
       if (!isOver) end();

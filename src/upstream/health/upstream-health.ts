@@ -77,12 +77,21 @@ export class UpstreamHealth {
   }
 
   /**
+   * Sees to it that nobody waits for his turn only to be refused then.
+   * @throws as `enter` does
+   */
+  assertMayAsk(question: HealthQuestion): void {
+    const waitUntilMs = this.#waitUntilMs(question);
+    if (waitUntilMs !== undefined) throw this.#limited(waitUntilMs);
+    if (!this.#circuit.mayEnter) throw this.#leftAlone();
+  }
+
+  /**
    * Lets a request out.
    * @throws RegistryError UNAVAILABLE or TOOMANYREQUESTS, with `notAskedUntilMs`, when it may not leave now
    */
   enter(question: HealthQuestion): LetOut {
-    const waitUntilMs = this.#waitUntilMs(question);
-    if (waitUntilMs !== undefined) throw this.#limited(waitUntilMs);
+    this.assertMayAsk(question);
     const passage = this.#circuit.enter();
     if (!passage) throw this.#leftAlone();
     return {
