@@ -122,7 +122,8 @@ test('ls prints a table, of those images alone that are asked for', async (t) =>
 test('du tells what is stored, by registry and repository, and what is written or was left', async (t) => {
   const stage = await pulledStage(t);
   await stage.stop();
-  writeFileSync(join(spoolFolder(stage.data), `${'0'.repeat(64)}.${'1'.repeat(16)}.part`), 'partial');
+  writeFileSync(join(spoolFolder(stage.data), `${'0'.repeat(64)}.kept`), 'partial');
+  writeFileSync(join(spoolFolder(stage.data), 'notes.txt'), 'not of the store');
   const usage = await runJson(stage, 'du');
   const total = app.manifest.bytes.length + sizeOf(amd64) + sizeOf(arm64) - layersBytes + sizeOf(own);
   assert.deepEqual(usage.total, { contents: 10, sizeBytes: total });
