@@ -90,9 +90,10 @@ test('a client that stops reading is ended after the limit of idleness', async (
   const registry = new MemoryRegistry();
   const large = seededBytes('large', 24 * 1024 * 1024); // far more than the system's own buffers hold
   registry.content.putBlob('team/app', large);
+  const digest = digestOf(large); // now: it takes longer than a connection may be idle
   const door = await openTestDoor(t, { registries: [{ registry }], limits: { ...endless, idleMs: shortMs } });
   const socket = await connectRaw(door.port);
-  socket.write(`GET /v2/team/app/blobs/${digestOf(large)} HTTP/1.1\r\nhost: cache\r\n\r\n`);
+  socket.write(`GET /v2/team/app/blobs/${digest} HTTP/1.1\r\nhost: cache\r\n\r\n`);
   await socket.until(/\r\n\r\n/);
   socket.socket.pause();
   const [facts] = await door.events.requests(1);
