@@ -4,6 +4,9 @@ import { ContentMemory } from './cache/content/content-memory.ts';
 import { Damages } from './cache/content/damages.ts';
 import { ContentInUse } from './cache/content/in-use.ts';
 import { LocalContent } from './cache/content/local-content.ts';
+import { DiskHealth } from './cache/disk/disk-health.ts';
+import { watchIndexHealth } from './cache/disk/watched-index.ts';
+import { watchStore } from './cache/disk/watched-store.ts';
 import { DownloadQueue } from './cache/download/download-queue.ts';
 import { type DownloadPolicy, defaultDownloadPolicy } from './cache/download/download-tools.ts';
 import { Downloads } from './cache/download/downloads.ts';
@@ -42,6 +45,7 @@ import type { TransportLimits } from './upstream/transport/connection.ts';
 import { proxyFromEnvironment } from './upstream/transport/proxy-env.ts';
 import { Transport } from './upstream/transport/transport.ts';
 import { type Clock, systemClock } from './util/clock.ts';
+import { describeDiskTrouble } from './util/disk-trouble.ts';
 import type { Log } from './util/log.ts';
 import { createMetrics, type Metrics } from './util/metrics.ts';
 import { openPinoLog } from './util/pino-log.ts';
@@ -102,14 +106,16 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   const sources = {
     downloadsInFlight: () => tools.downloads.count,
     downloadsWaiting: () => tools.downloads.waiting,
+    disk: () => disk,
     partials: () => tools.store.partials(),
     store: () => tools.index.totals(),
     upstreams: () => healths.map(({ status }) => withRequests(status, requestLimits.get(status.name))),
     integrity: () => ({ scrubbedBytes: scrubber.scrubbedBytes, damagedContents: tools.damages.count }),
   };
+  const disk = new DiskHealth(log, clock);
   const metrics = createMetrics(sources);
   const status = reportStatus({ ...sources, version, maxBytes: config.cache.maxBytes, clock });
-  const tools = await openCache(config, options, { clock, log, metrics }, stack);
+  const tools = await openCache(config, options, { clock, log, metrics, disk }, stack);
   const removed = (digest: Digest) => tools.space.removed(digest);
   const refilled = () => tools.space.refilled();
   const scrubber = new Scrubber({ ...tools, removed, refilled, random: Math.random }, config.cache.scrubRateBytes);
@@ -144,7 +150,7 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
   const listener = createListener({
     registry: new RegistryHandler({ router, log, catalog: (page) => listCatalog(tools.index, aliases, page) }),
-    admin: createAdmin({ metrics, version, status, ready: async () => void (await tools.index.totals()) }),
+    admin: createAdmin({ metrics, version, status, ready: () => readiness(tools, disk) }),
     log,
     metrics,
   });
@@ -155,11 +161,24 @@ async function start(config: Config, options: AppOptions, stack: Stack): Promise
   return { addresses: { registry: { host: open.host, port: open.port } }, stop: () => unwind(stack) };
 }
 
+/**
+ * What is in trouble. A disk that fails is no reason to get no requests: upstream serves them; but offline there is
+ * nobody else to ask.
+ */
+async function readiness({ index, offline }: CacheTools, disk: DiskHealth): Promise<readonly string[]> {
+  try {
+    await index.totals();
+  } catch (error) {
+    if (offline) throw error;
+  }
+  return disk.troubles.map(describeDiskTrouble);
+}
+
 /** Opens what the caches of all upstreams share. */
 async function openCache(
   config: Config,
   options: AppOptions,
-  { clock, log, metrics }: { clock: Clock; log: Log; metrics: Metrics },
+  { clock, log, metrics, disk }: { clock: Clock; log: Log; metrics: Metrics; disk: DiskHealth },
   stack: Stack,
 ): Promise<CacheTools & { readonly space: SpaceKeeper }> {
   const storage = await openServerStorage(config.data, {
@@ -168,9 +187,9 @@ async function openCache(
     onBroken: (path, error) => log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
   });
   stack.push(() => storage.close());
-  const { store } = storage;
-  const index = rememberIndex(storage.index);
-  const uses = new UseRecorder(index, clock, (error) => log.error({ reason: error.message }, 'uses cannot be stored'));
+  const store = watchStore(storage.store, disk);
+  const index = rememberIndex(watchIndexHealth(storage.index, disk));
+  const uses = new UseRecorder(index, clock, (error) => log.debug({ reason: error.message }, 'uses cannot be stored'));
   stack.push(() => uses.flush());
   const hasher = new Hasher();
   stack.push(() => hasher.close());

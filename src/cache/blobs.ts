@@ -164,9 +164,13 @@ export class BlobCache {
       resumed: (error, fromBytes) => log.warn({ ...facts, fromBytes, reason: error.message }, 'blob download resumed'),
       continued: (fromBytes) => log.info({ ...facts, fromBytes }, 'blob download continued'),
       begunAnew: (error) => log.warn({ ...facts, reason: error.message }, 'blob download begun anew'),
-      diskFailed: (error) => log.error({ ...facts, reason: error.message }, 'blob cannot be stored'),
+      // That the disk fails is told once a minute (`DiskHealth`), not for every blob.
+      diskFailed: (error) => log.debug({ ...facts, reason: error.message }, 'blob cannot be stored'),
       passed: (bytes) => log.info({ ...facts, bytes }, 'blob passed on, not kept'),
-      failed: (error) => log.warn({ ...facts, reason: error.message }, 'blob download failed'),
+      failed: (error) => {
+        const level = 'errno' in error ? 'debug' : 'warn'; // the system's errors are those of the disk
+        log[level]({ ...facts, reason: error.message }, 'blob download failed');
+      },
       stored: async (bytes) => {
         if (!(await this.#note(key, digest, bytes))) return;
         uses.record(digest, 0);
@@ -186,7 +190,7 @@ export class BlobCache {
       await index.link(key, digest, undefined, clock.now());
       return true;
     } catch (error) {
-      log.error({ ...key, digest, reason: (error as Error).message }, 'blob is stored, but not in the index');
+      log.debug({ ...key, digest, reason: (error as Error).message }, 'blob is stored, but not in the index');
       return false;
     }
   }

@@ -101,7 +101,7 @@ export class ManifestCache {
       const link = await index.getLink(key, manifest.digest);
       if (link?.mediaType === undefined || link.sizeBytes === undefined) await this.#keepIfWhole(key, manifest);
     } catch (error) {
-      log.error({ ...key, digest: manifest.digest, reason: (error as Error).message }, 'manifest cannot be stored');
+      log.debug({ ...key, digest: manifest.digest, reason: (error as Error).message }, 'manifest cannot be stored');
     }
   }
 
@@ -129,7 +129,7 @@ export class ManifestCache {
       return true;
     } catch (error) {
       // Whoever asked gets it all the same: a full disk is no reason to withhold what upstream gave.
-      this.#tools.log.error(
+      this.#tools.log.debug(
         { ...key, digest: manifest.digest, reason: (error as Error).message },
         'manifest cannot be stored',
       );

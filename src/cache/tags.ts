@@ -193,7 +193,7 @@ export class TagCache {
     try {
       await write(index);
     } catch (error) {
-      log.error({ ...key, tag, reason: messageOf(error) }, 'tag cannot be stored');
+      log.debug({ ...key, tag, reason: messageOf(error) }, 'tag cannot be stored');
     }
   }
 }

@@ -28,16 +28,22 @@ test('/healthz, /readyz and / answer in plain words, and HEAD without any', asyn
 
 test('/readyz is 503 with the reason while this process should get no requests, and /healthz stays 200', async (t) => {
   let failure: Error | undefined = new Error('the index is gone');
+  let troubles: string[] = [];
   const door = await openTestDoor(t, {
     ready: async () => {
       if (failure) throw failure;
+      return troubles;
     },
   });
   const notReady = await rawFetch(`${door.url}/readyz`);
   assert.deepEqual([notReady.status, notReady.body.toString()], [503, 'not ready: the index is gone\n']);
   assert.equal((await rawFetch(`${door.url}/healthz`)).status, 200);
   failure = undefined;
-  assert.equal((await rawFetch(`${door.url}/readyz`)).status, 200);
+  assert.equal((await rawFetch(`${door.url}/readyz`)).body.toString(), 'ready\n');
+  troubles = ['the store cannot be written', 'the index cannot be read'];
+  const degraded = await rawFetch(`${door.url}/readyz`);
+  const text = 'ready, but the store cannot be written; the index cannot be read\n';
+  assert.deepEqual([degraded.status, degraded.body.toString()], [200, text]);
 });
 
 test('/metrics is text that Prometheus reads, also while the index fails', async (t) => {

@@ -9,8 +9,8 @@ export type Admin = (request: IncomingMessage, response: ServerResponse, path: s
 /** What the administrative paths show. */
 export interface AdminOptions {
   readonly metrics: Metrics;
-  /** Rejects, saying why, while this process should get no requests. */
-  readonly ready: () => Promise<void>;
+  /** Gives what is in trouble while it can serve; rejects, saying why, while this process should get no requests. */
+  readonly ready: () => Promise<readonly string[]>;
   readonly version: string;
   readonly status: () => Promise<ServerStatus>;
 }
@@ -26,8 +26,8 @@ export function createAdmin({ metrics, ready, version, status }: AdminOptions): 
         return send(200, plain, 'ok\n');
       case '/readyz':
         try {
-          await ready();
-          return send(200, plain, 'ready\n');
+          const troubles = await ready();
+          return send(200, plain, troubles.length === 0 ? 'ready\n' : `ready, but ${troubles.join('; ')}\n`);
         } catch (error) {
           return send(503, plain, `not ready: ${(error as Error).message}\n`);
         }

@@ -7,6 +7,7 @@ import type { UpstreamStatus } from './status.ts';
 const nothing: MetricSources = {
   downloadsInFlight: () => 0,
   downloadsWaiting: () => 0,
+  disk: () => ({ troubles: [], failures: [] }),
   partials: async () => ({ count: 0, sizeBytes: 0 }),
   store: async () => ({ contents: 0, sizeBytes: 0 }),
   upstreams: () => [],
@@ -69,6 +70,18 @@ test('createMetrics() reads its sources at every scrape, and all of them at the 
   }
 });
 
+test('createMetrics() tells what of the disk fails while it fails, and how often it did', async () => {
+  const trouble = { part: 'store', action: 'write', code: 'ENOSPC' } as const;
+  let troubles = [{ ...trouble, reason: 'no space left', sinceMs: 0 }];
+  const metrics = createMetrics({ ...nothing, disk: () => ({ troubles, failures: [{ ...trouble, count: 7 }] }) });
+  for (const failing of [1, 0]) {
+    const scrape = parsePrometheusText(await metrics.render());
+    assert.equal(scrape.value('entrepot_store_failing', trouble), failing);
+    assert.equal(scrape.value('entrepot_store_failures_total', trouble), 7);
+    troubles = [];
+  }
+});
+
 test('createMetrics() tells how each upstream is, and of its limit only while it is known', async () => {
   const limited = { limit: 100, remaining: 76, at: '2026-01-01T00:00:00.000Z', reserved: 10 };
   let upstreams: UpstreamStatus[] = [
@@ -106,6 +119,8 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_downloads_waiting: 'gauge',
     entrepot_partial_downloads: 'gauge',
     entrepot_partial_download_bytes: 'gauge',
+    entrepot_store_failing: 'gauge',
+    entrepot_store_failures_total: 'counter',
     entrepot_store_contents: 'gauge',
     entrepot_store_limit_bytes: 'gauge',
     entrepot_store_bytes: 'gauge',

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DiskFailures, DiskTrouble } from './disk-trouble.ts';
 import type { CircuitState, UpstreamStatus } from './status.ts';
 
 /** Everything that is measured; made once, and handed to whoever measures. */
@@ -24,6 +25,7 @@ export interface Metrics {
 export interface MetricSources {
   downloadsInFlight(): number;
   downloadsWaiting(): number;
+  disk(): { readonly troubles: readonly DiskTrouble[]; readonly failures: readonly DiskFailures[] };
   partials(): Promise<{ readonly count: number; readonly sizeBytes: number }>;
   store(): Promise<{ readonly contents: number; readonly sizeBytes: number }>;
   upstreams(): readonly UpstreamStatus[];
@@ -41,6 +43,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registers = [register];
   collectDefaultMetrics({ register });
   measureDownloads(registers, sources);
+  measureDisk(registers, sources);
   // Each asks for itself: the values of one are read before another's asynchronous `collect` has ended.
   const ask = () => sources.store().catch(() => ({ contents: Number.NaN, sizeBytes: Number.NaN }));
   new Gauge({
@@ -68,6 +71,30 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...upstreamMetrics(registers),
     ...spaceMetrics(registers),
   };
+}
+
+function measureDisk(registers: Registry[], sources: MetricSources): void {
+  const labelNames = ['part', 'action', 'code'] as const;
+  new Gauge({
+    name: 'entrepot_store_failing',
+    help: '1 for what cannot be read or written now, of store or index, by the code of the error',
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { part, action, code } of sources.disk().troubles) this.set({ part, action, code }, 1);
+    },
+  });
+  new Counter({
+    name: 'entrepot_store_failures_total',
+    help: 'How often store or index could not be read or written, by the code of the error',
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { part, action, code, count } of sources.disk().failures) this.inc({ part, action, code }, count);
+    },
+  });
 }
 
 function measureDownloads(registers: Registry[], sources: MetricSources): void {

@@ -29,24 +29,35 @@ test('while upstream is down, the cache is alive and ready', async (t) => {
   }
 });
 
-test('when the index fails, the cache is not ready and says so, lives on, and tells clients no details', async (t) => {
+test('when the index fails, the cache says so, serves what upstream has, and tells clients no details', async (t) => {
   const { url, origin, data, log, manifestUrl } = await setDoorStage(t);
   origin.content.push(repository, makeImage({ seed: 'app', layers: [10] }), 'latest');
   assert.equal((await rawFetch(`${url}/readyz`)).status, 200);
   breakIndex(data);
   const ready = await rawFetch(`${url}/readyz`);
-  assert.equal(ready.status, 503);
-  assert.match(ready.body.toString(), /^not ready: /);
+  assert.equal(ready.status, 200);
+  assert.match(ready.body.toString(), /^ready, but the index cannot be read since .*: no such table/);
   assert.equal((await rawFetch(`${url}/healthz`)).status, 200);
   const metrics = await rawFetch(`${url}/metrics`);
   assert.equal(metrics.status, 200);
   assert.equal(parsePrometheusText(metrics.body.toString()).value('entrepot_store_bytes'), Number.NaN);
 
-  const { status, body } = await rawFetch(manifestUrl('latest'));
-  assert.equal(status, 500);
-  assert.equal(JSON.parse(body.toString()).errors[0].code, 'INTERNAL');
-  assert.doesNotMatch(body.toString(), /sql|table/i);
-  const [request] = log.named('request').filter(({ facts }) => facts['route'] === 'manifest');
+  const manifest = await rawFetch(manifestUrl('latest'));
+  assert.deepEqual([manifest.status, manifest.headers['cache-status']], [200, 'Entrepot; fwd=miss']);
+  const catalog = await rawFetch(`${url}/v2/_catalog`);
+  assert.equal(catalog.status, 500);
+  assert.equal(JSON.parse(catalog.body.toString()).errors[0].code, 'INTERNAL');
+  assert.doesNotMatch(catalog.body.toString(), /sql|table/i);
+  const [request] = log.named('request').filter(({ facts }) => facts['route'] === 'catalog');
   assert.equal(request?.level, 'error');
   assert.match(String(request.facts['error']), /no such table/);
+});
+
+test('when the index fails while the cache is offline, nothing can be served, and it is not ready', async (t) => {
+  const { url, data } = await setDoorStage(t, { cache: { offline: true } });
+  assert.equal((await rawFetch(`${url}/readyz`)).status, 200);
+  breakIndex(data);
+  const ready = await rawFetch(`${url}/readyz`);
+  assert.equal(ready.status, 503);
+  assert.match(ready.body.toString(), /^not ready: no such table/);
 });

@@ -10,11 +10,13 @@ import type {
 
 /** What goes wrong in a memory store, or waits: each is asked at every such call. */
 export interface StoreFaults {
-  create?: () => Promise<void>;
-  resume?: () => Promise<void>;
-  read?: () => Promise<void>;
-  write?: (position: number) => Promise<void>;
-  commit?: () => Promise<void>;
+  size?: (() => Promise<void>) | undefined;
+  open?: (() => Promise<void>) | undefined;
+  create?: (() => Promise<void>) | undefined;
+  resume?: (() => Promise<void>) | undefined;
+  read?: (() => Promise<void>) | undefined;
+  write?: ((position: number) => Promise<void>) | undefined;
+  commit?: (() => Promise<void>) | undefined;
 }
 
 /** A store of blobs in memory, for failures that no disk can be made to have at a given moment. */
@@ -27,15 +29,20 @@ export class MemoryBlobStore implements BlobStore {
   openWriters = 0;
 
   async size(digest: Digest): Promise<number | undefined> {
+    await this.faults.size?.();
     return this.blobs.get(digest)?.length;
   }
 
   async open(digest: Digest): Promise<StoredBlob | undefined> {
+    await this.faults.open?.();
     const bytes = this.blobs.get(digest);
     if (bytes === undefined) return undefined;
     return {
       sizeBytes: bytes.length,
-      read: async (into, position) => readAt(bytes, into, position),
+      read: async (into, position) => {
+        await this.faults.read?.();
+        return readAt(bytes, into, position);
+      },
       remove: async () => this.blobs.get(digest) === bytes && this.blobs.delete(digest),
       async close() {},
     };

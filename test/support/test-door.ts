@@ -16,7 +16,7 @@ export interface TestDoorOptions {
   readonly default?: string;
   readonly domain?: string;
   readonly catalog?: Catalog;
-  readonly ready?: () => Promise<void>;
+  readonly ready?: () => Promise<readonly string[]>;
   readonly store?: () => Promise<{ contents: number; sizeBytes: number }>;
   readonly limits?: Partial<DoorLimits>;
 }
@@ -36,11 +36,12 @@ export async function openTestDoor(
   options: TestDoorOptions = {},
 ): Promise<TestDoor> {
   const { registries = [], domain, catalog = async () => ({ repositories: [] }) } = options;
-  const { ready = async () => {}, store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
+  const { ready = async () => [], store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
   const events = new EventLog();
   const sources = { downloadsInFlight: () => 0, downloadsWaiting: () => 0, store, upstreams: () => [] };
   const metrics = createMetrics({
     ...sources,
+    disk: () => ({ troubles: [], failures: [] }),
     partials: async () => ({ count: 0, sizeBytes: 0 }),
     integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
   });

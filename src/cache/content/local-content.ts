@@ -42,7 +42,7 @@ export class LocalContent {
 
   /** The size of content that is here. */
   async size(digest: Digest): Promise<number | undefined> {
-    return this.#tools.memory.get(digest)?.length ?? (await this.#tools.store.size(digest));
+    return this.#tools.memory.get(digest)?.length ?? (await unlessDiskFails(this.#tools.store.size(digest)));
   }
 
   /**
@@ -60,11 +60,12 @@ export class LocalContent {
     const release = this.#tools.inUse.take(digest);
     let isLarge = false;
     try {
-      const blob = await this.#tools.store.open(digest);
+      const blob = await unlessDiskFails(this.#tools.store.open(digest));
       if (!blob) return undefined;
       if (blob.sizeBytes !== (knownBytes ?? blob.sizeBytes)) return await this.#drop(digest, blob, { knownBytes });
       isLarge = blob.sizeBytes > maxRememberedBytes;
-      if (isLarge) return await storedContent(blob, range, this.#tools.buffers, outcome, release);
+      if (isLarge)
+        return await storedContent(this.#dropUnreadable(digest, blob), range, this.#tools.buffers, outcome, release);
       const bytes = await this.#readAndVerify(digest, blob);
       return bytes && memoryContent(bytes, range, outcome);
     } finally {
@@ -76,7 +77,7 @@ export class LocalContent {
   async readWhole(digest: Digest): Promise<Uint8Array | undefined> {
     const remembered = this.#tools.memory.get(digest);
     if (remembered) return remembered;
-    const blob = await this.#tools.store.open(digest);
+    const blob = await unlessDiskFails(this.#tools.store.open(digest));
     if (!blob) return undefined;
     if (blob.sizeBytes <= maxWholeBytes) return this.#readAndVerify(digest, blob);
     await blob.close();
@@ -121,13 +122,32 @@ export class LocalContent {
       const count = await blob.read(bytes, 0);
       found = digestOf(bytes.subarray(0, count), algorithmOf(digest));
     } catch (error) {
+      if (isUnreadable(error)) return this.#drop(digest, blob, { reason: (error as Error).message });
       await blob.close();
-      throw error;
+      return undefined;
     }
     if (found !== digest) return this.#drop(digest, blob, { found });
     await blob.close();
     this.#tools.memory.put(digest, bytes);
     return bytes;
+  }
+
+  /** The same blob, which is dropped when the disk cannot give its bytes: the next request fetches it. */
+  #dropUnreadable(digest: Digest, blob: StoredBlob): StoredBlob {
+    return {
+      sizeBytes: blob.sizeBytes,
+      read: async (into, position) => {
+        try {
+          return await blob.read(into, position);
+        } catch (error) {
+          const facts = { sizeBytes: blob.sizeBytes, reason: (error as Error).message };
+          if (isUnreadable(error)) await this.#tools.damages.drop(digest, blob, facts);
+          throw error;
+        }
+      },
+      remove: () => blob.remove(),
+      close: () => blob.close(),
+    };
   }
 
   async #drop(digest: Digest, blob: StoredBlob, facts: Readonly<Record<string, unknown>>): Promise<undefined> {
@@ -137,4 +157,14 @@ export class LocalContent {
       await blob.close();
     }
   }
+}
+
+/** What cannot be looked up is as if it were not here: upstream may have it. The health of the disk was told. */
+function unlessDiskFails<T>(lookUp: Promise<T | undefined>): Promise<T | undefined> {
+  return lookUp.catch(() => undefined);
+}
+
+/** Whether it is these bytes that are lost, and not the disk that is away for a moment. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EIO';
 }

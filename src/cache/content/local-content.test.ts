@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ManualClock } from '../../../test/support/clock.ts';
+import { endlessSpace } from '../../../test/support/download-rig.ts';
+import { EventLog } from '../../../test/support/event-log.ts';
+import { seededBytes } from '../../../test/support/images.ts';
+import { MemoryBlobStore } from '../../../test/support/memory-blob-store.ts';
+import { readAll } from '../../../test/support/read.ts';
+import type { MetadataIndex } from '../../index/metadata-index.ts';
+import { type Digest, digestOf } from '../../oci/digest.ts';
+import { BufferPool } from './buffers.ts';
+import { ContentMemory } from './content-memory.ts';
+import { Damages } from './damages.ts';
+import { ContentInUse } from './in-use.ts';
+import { LocalContent } from './local-content.ts';
+
+const hit = { kind: 'hit' } as const;
+const small = seededBytes('small', 1000);
+const large = seededBytes('large', 200_000);
+
+function failure(code: string): () => Promise<never> {
+  return async () => {
+    throw Object.assign(new Error(`it fails: ${code}`), { code });
+  };
+}
+
+function setUp() {
+  const store = new MemoryBlobStore();
+  for (const bytes of [small, large]) store.blobs.set(digestOf(bytes), bytes);
+  const removed: Digest[] = [];
+  const index = { removeContent: async (digest: Digest) => void removed.push(digest) } as unknown as MetadataIndex;
+  const inUse = new ContentInUse();
+  const damages = new Damages({ store, index, log: new EventLog() });
+  const tools = { store, index, inUse, damages, space: endlessSpace, clock: new ManualClock() };
+  const local = new LocalContent({ ...tools, memory: new ContentMemory(), buffers: new BufferPool() });
+  return { store, removed, inUse, local };
+}
+
+test('what cannot be looked up is as if it were not here, and it is here again when it can', async () => {
+  const { store, removed, inUse, local } = setUp();
+  store.faults.size = failure('EACCES');
+  store.faults.open = failure('EIO');
+  for (const bytes of [small, large]) {
+    const digest = digestOf(bytes);
+    assert.equal(await local.size(digest), undefined);
+    assert.equal(await local.open(digest, undefined, hit), undefined);
+    assert.equal(await local.readWhole(digest), undefined);
+    assert.equal(inUse.has(digest), false);
+  }
+  store.faults.size = undefined;
+  store.faults.open = undefined;
+  for (const bytes of [small, large]) {
+    assert.equal(await local.size(digestOf(bytes)), bytes.length);
+    assert.deepEqual(await readAll((await local.open(digestOf(bytes), undefined, hit))!), bytes);
+  }
+  assert.deepEqual(removed, []);
+});
+
+test('small content whose bytes are lost is dropped, and so is not here', async () => {
+  const { store, removed, local } = setUp();
+  store.faults.read = failure('EIO');
+  assert.equal(await local.readWhole(digestOf(small)), undefined);
+  assert.deepEqual([removed, store.blobs.has(digestOf(small))], [[digestOf(small)], false]);
+});
+
+test('large content whose bytes are lost ends its reader, and is dropped for the next', async () => {
+  const { store, removed, inUse, local } = setUp();
+  const content = await local.open(digestOf(large), undefined, hit);
+  store.faults.read = failure('EIO');
+  await assert.rejects(readAll(content!), /EIO/);
+  content!.close();
+  assert.deepEqual([removed, store.blobs.has(digestOf(large))], [[digestOf(large)], false]);
+  assert.equal(inUse.has(digestOf(large)), false);
+});
+
+test('a disk that is away for a moment loses nothing', async () => {
+  const { store, removed, local } = setUp();
+  store.faults.read = failure('ESTALE');
+  assert.equal(await local.readWhole(digestOf(small)), undefined);
+  const content = await local.open(digestOf(large), undefined, hit);
+  await assert.rejects(readAll(content!), /ESTALE/);
+  content!.close();
+  store.faults.read = undefined;
+  assert.deepEqual(removed, []);
+  assert.deepEqual(await local.readWhole(digestOf(small)), small);
+});

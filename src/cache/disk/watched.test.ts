@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ManualClock } from '../../../test/support/clock.ts';
+import { MemoryBlobStore } from '../../../test/support/memory-blob-store.ts';
+import type { MetadataIndex, RepositoryKey } from '../../index/metadata-index.ts';
+import { digestOf } from '../../oci/digest.ts';
+import type { Repository, Tag } from '../../oci/reference.ts';
+import { silentLog } from '../../util/log.ts';
+import { DiskHealth } from './disk-health.ts';
+import { watchIndexHealth } from './watched-index.ts';
+import { watchStore } from './watched-store.ts';
+
+const bytes = Buffer.from('some layer');
+const digest = digestOf(bytes);
+const key: RepositoryKey = { registry: 'docker.io', repository: 'library/app' as Repository };
+const broken = Object.assign(new Error('it fails'), { code: 'EIO' });
+const breaks = async (): Promise<never> => {
+  throw broken;
+};
+
+function failing(disk: DiskHealth): string[] {
+  return disk.troubles.map(({ part, action, code }) => `${part} ${action} ${code}`).sort();
+}
+
+function watchedStore() {
+  const store = new MemoryBlobStore();
+  const disk = new DiskHealth(silentLog, new ManualClock());
+  return { store, disk, watched: watchStore(store, disk) };
+}
+
+test('a store that cannot be written fails until a blob was stored, and the error is the same', async () => {
+  const { store, disk, watched } = watchedStore();
+  store.faults.create = breaks;
+  await assert.rejects(watched.create(digest), broken);
+  delete store.faults.create;
+  const writer = await watched.create(digest);
+  store.faults.write = breaks;
+  await assert.rejects(writer.write(bytes, 0), broken);
+  delete store.faults.write;
+  await writer.write(bytes, 0);
+  assert.deepEqual(failing(disk), ['store write EIO']);
+  await writer.commit();
+  assert.deepEqual(failing(disk), []);
+  await writer.close();
+  assert.deepEqual(store.blobs.get(digest), bytes);
+});
+
+test('a store that cannot be read fails until something was looked up, or read', async () => {
+  const { store, disk, watched } = watchedStore();
+  store.blobs.set(digest, bytes);
+  store.faults.open = breaks;
+  await assert.rejects(watched.open(digest), broken);
+  assert.deepEqual(failing(disk), ['store read EIO']);
+  delete store.faults.open;
+  const blob = await watched.open(digest);
+  assert.deepEqual(failing(disk), []);
+  const into = Buffer.alloc(100);
+  store.faults.read = breaks;
+  await assert.rejects(async () => blob?.read(into, 0), broken);
+  assert.deepEqual(failing(disk), ['store read EIO']);
+  delete store.faults.read;
+  assert.equal(await blob?.read(into, 5), 5);
+  assert.deepEqual(failing(disk), []);
+  await blob?.close();
+});
+
+test('what was left of a download is taken over through a watched store, too', async () => {
+  const { store, disk, watched } = watchedStore();
+  store.kept.set(digest, bytes.subarray(0, 4));
+  assert.deepEqual(await watched.partials(), { count: 1, sizeBytes: 4 });
+  const partial = await watched.resume(digest);
+  assert.equal(partial?.sizeBytes, 4);
+  await partial.writer.close({ keep: true });
+  assert.equal(store.kept.get(digest)?.length, 4);
+  assert.equal(await watched.resume(digestOf(Buffer.from('other'))), undefined);
+  store.faults.resume = breaks;
+  await assert.rejects(watched.resume(digest), broken);
+  assert.deepEqual(failing(disk), ['store write EIO']);
+});
+
+test('a tag or link that an index cannot look up is none, and everything else fails', async () => {
+  const disk = new DiskHealth(silentLog, new ManualClock());
+  let isBroken = true;
+  const entry = { mediaType: undefined, sizeBytes: 1 };
+  const answer = (value: unknown) => async () => (isBroken ? breaks() : value);
+  const index = watchIndexHealth(
+    {
+      getTag: answer(undefined),
+      getLink: answer(entry),
+      getContent: answer(undefined),
+      totals: answer({ contents: 0, sizeBytes: 0 }),
+      putContent: answer(undefined),
+      close: async () => {},
+    } as unknown as MetadataIndex,
+    disk,
+  );
+  assert.equal(await index.getTag(key, 'latest' as Tag), undefined);
+  assert.equal(await index.getLink(key, digest), undefined);
+  assert.deepEqual(failing(disk), ['index read EIO']);
+  await assert.rejects(index.getContent(digest), broken);
+  await assert.rejects(index.totals(), broken);
+  await assert.rejects(index.putContent(digest, 1, 0), broken);
+  assert.deepEqual(failing(disk), ['index read EIO', 'index write EIO']);
+  isBroken = false;
+  assert.deepEqual(await index.getLink(key, digest), entry);
+  assert.deepEqual(failing(disk), ['index write EIO']);
+  await index.putContent(digest, 1, 0);
+  assert.deepEqual(failing(disk), []);
+  await index.close();
+});
