@@ -1,69 +1,24 @@
 import assert from 'node:assert/strict';
-import { type StdioOptions, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { assertWhole, readRest, takeBytes } from '../support/body-reader.ts';
-import { EventLog } from '../support/event-log.ts';
+import { startChildCache } from '../support/child-cache.ts';
 import { rawFetch, rawRequest } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository } from '../support/stage.ts';
 import { partialBlobs, spooled, storedBlobs } from '../support/store-files.ts';
 import { startTestCache } from '../support/test-cache.ts';
-import { startTestRegistry, type TestRegistry } from '../support/test-registry.ts';
+import { startTestRegistry } from '../support/test-registry.ts';
 import { tmpDir } from '../support/tmp.ts';
 
 const sizeBytes = 2_000_000;
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-
-/** A cache in a process of its own. */
-interface Child {
-  readonly url: string;
-  readonly log: EventLog;
-  /** Ends it as a crash does: between two instructions, without a word. */
-  kill(): Promise<void>;
-}
-
-async function startChild(t: TestContext, data: string, origin: TestRegistry): Promise<Child> {
-  const config = `${data}.yml`;
-  const settings = {
-    data,
-    builtinUpstreams: false,
-    upstreams: { 'origin.test': { url: origin.url } },
-    doors: { registry: { listen: '127.0.0.1:0', default: 'origin.test' } },
-    log: { format: 'json' },
-  };
-  writeFileSync(config, JSON.stringify(settings)); // every JSON is YAML
-  const stdio: StdioOptions = ['ignore', 'pipe', 'ignore'];
-  const child = spawn(process.execPath, [main, 'serve', '--config', config], { stdio, env: {} });
-  t.after(() => void child.kill('SIGKILL'));
-  const log = new EventLog();
-  createInterface(child.stdout!).on('line', (line) => {
-    const { msg, ...facts } = JSON.parse(line) as { msg: string };
-    log.info(facts, msg);
-  });
-  const { facts } = await log.waitFor('registry door open');
-  return {
-    url: `http://127.0.0.1:${facts['port']}`,
-    log,
-    async kill() {
-      const exited = once(child, 'exit');
-      child.kill('SIGKILL');
-      await exited;
-    },
-  };
-}
-
 async function setUp(t: TestContext) {
   const data = join(tmpDir(t, { assertClosed: true }), 'data');
   const origin = await startTestRegistry();
   t.after(() => origin.close());
   const digest = origin.content.putGenerated(repository, 'layer', sizeBytes);
   const path = `/v2/${repository}/blobs/${digest}`;
-  const child = await startChild(t, data, origin);
+  const child = await startChildCache(t, data, origin);
   return {
     data,
     origin,
