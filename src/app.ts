@@ -202,7 +202,7 @@ async function openCache(
   const queue = new DownloadQueue(config.cache.maxDownloads, clock);
   const toDownload = { store, hasher, buffers, space, queue, clock, random: Math.random, policy };
   const downloads = new Downloads(toDownload, inUse);
-  const damages = new Damages({ store, index, log });
+  const damages = new Damages({ store, index, memory, log });
   const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages });
   const { offline } = config;
   tendIndex({ index, memory, local, log }, stack);

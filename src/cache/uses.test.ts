@@ -42,7 +42,7 @@ test('uses are written together, after five seconds, with the time of the last a
   ]);
 });
 
-test('uses are written once, and later ones after another five seconds', (t) => {
+test('uses are written once, and later ones after another five seconds', async (t) => {
   const { uses, clock, written } = setUp(t);
   uses.record(a);
   t.mock.timers.tick(5_000);
@@ -51,6 +51,7 @@ test('uses are written once, and later ones after another five seconds', (t) => 
   clock.advance(1);
   uses.record(a);
   t.mock.timers.tick(5_000);
+  await uses.flush(); // which waits for what the timer began
   assert.deepEqual(written, [[[a, { atMs: 1000, hits: 1 }]], [[a, { atMs: 1001, hits: 1 }]]]);
 });
 
@@ -75,4 +76,24 @@ test('flush() never rejects: it tells of the failure, and later uses are written
   uses.record(b);
   await uses.flush();
   assert.deepEqual(written, [[[b, { atMs: 1000, hits: 1 }]]]);
+});
+
+test('who asks for uses to be written waits for those that are being written, too', async (t) => {
+  const { clock } = setUp(t);
+  const held = Promise.withResolvers<void>();
+  const written: Digest[] = [];
+  const index: Partial<MetadataIndex> = {
+    async recordUses(batch) {
+      if (written.length === 0) await held.promise;
+      written.push(...batch.keys());
+    },
+  };
+  const uses = new UseRecorder(index as MetadataIndex, clock, (error) => assert.fail(error));
+  uses.record(a);
+  void uses.flush();
+  uses.record(b);
+  const second = uses.flush().then(() => assert.deepEqual(written, [a, b]));
+  assert.deepEqual(written, []);
+  held.resolve();
+  await second;
 });

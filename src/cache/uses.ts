@@ -12,6 +12,7 @@ export class UseRecorder {
   readonly #failed: (error: Error) => void;
   #uses = new Map<Digest, Use>();
   #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> | undefined;
 
   /** @param failed is told when the index could not take them; they are lost then, and nothing else is */
   constructor(index: MetadataIndex, clock: Clock, failed: (error: Error) => void) {
@@ -27,10 +28,19 @@ export class UseRecorder {
     this.#timer ??= setTimeout(() => void this.flush(), flushAfterMs).unref();
   }
 
-  /** Writes what was gathered. It never rejects. */
-  async flush(): Promise<void> {
+  /** Writes what was gathered, after what is being written. It never rejects. */
+  flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    const written = this.#flushing ? this.#flushing.then(() => this.#write()) : this.#write();
+    const flushing = written.finally(() => {
+      if (this.#flushing === flushing) this.#flushing = undefined;
+    });
+    this.#flushing = flushing;
+    return flushing;
+  }
+
+  async #write(): Promise<void> {
     const uses = this.#uses;
     if (uses.size === 0) return;
     this.#uses = new Map();

@@ -67,11 +67,9 @@ export class FileWriter implements BlobWriter {
     }
   }
 
-  // A blob that is there stays, as it is in the system's cache; one of another size is damaged, and is replaced.
+  // What is there is replaced: it may be damaged, and this was verified. Whoever reads it goes on reading the old file.
   async #move(): Promise<void> {
-    const size = await this.size();
-    if ((await storedFileSize(this.#options.target)) === size) await rm(this.#spool.path, { force: true });
-    else await rename(this.#spool.path, this.#options.target);
+    await rename(this.#spool.path, this.#options.target);
     this.#isSpooled = false;
   }
 

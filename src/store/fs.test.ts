@@ -36,6 +36,22 @@ describe('the layout of a file store', () => {
     assert.deepEqual((await readdir(folder)).sort(), ['blobs-v1', 'spool-v1']);
   });
 
+  test('what is committed replaces what is there, which may have rotted; whoever reads that goes on', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    await storeBlob(store, digest);
+    const path = join(folder, 'blobs-v1', 'sha256', hexOf(digest).slice(0, 2), hexOf(digest));
+    const rotten = bytes.map((byte) => byte ^ 1);
+    await writeFile(path, rotten);
+    const reader = (await store.open(digest))!;
+    await storeBlob(store, digest);
+    assert.deepEqual(new Uint8Array(await readFile(path)), bytes);
+    const read = new Uint8Array(bytes.length);
+    await reader.read(read, 0);
+    assert.deepEqual(read, rotten);
+    await reader.close();
+  });
+
   test('a growing blob is a file of its own that only its owner reads', async (t) => {
     const folder = await temporaryFolder(t);
     const store = await openFileStore(folder);

@@ -27,8 +27,9 @@ export class ManualClock implements Clock {
     this.#nowMs = startMs;
   }
 
+  /** Whole milliseconds, as the system's clock gives them, though a sleep may have ended in between. */
   now(): number {
-    return this.#nowMs;
+    return Math.floor(this.#nowMs);
   }
 
   sleep(delayMs: number, signal: AbortSignal): Promise<void> {

@@ -7,6 +7,8 @@ import type { Log } from '../../util/log.ts';
 export interface DamageTools {
   readonly store: BlobStore;
   readonly index: MetadataIndex;
+  /** Forgets what is held of content in memory: what is served from there would be noted as stored. */
+  readonly memory?: { remove(digest: Digest): void };
   readonly log: Log;
 }
 
@@ -33,10 +35,11 @@ export class Damages {
     blob: StoredBlob,
     facts: Readonly<Record<string, unknown>>,
   ): Promise<'dropped' | 'gone' | 'stays'> {
-    const { store, index, log } = this.#tools;
+    const { store, index, memory, log } = this.#tools;
     try {
       if (!(await blob.remove())) return 'gone';
       this.#count++;
+      memory?.remove(digest);
       log.error({ digest, ...facts }, 'stored content is damaged, removed');
       // A download that commits now notes its content after this, as its own last step.
       if ((await store.size(digest)) === undefined) await index.removeContent(digest);

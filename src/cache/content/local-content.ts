@@ -89,8 +89,18 @@ export class LocalContent {
    * @throws what the store or the index failed with; the bytes are in memory all the same
    */
   async put(digest: Digest, bytes: Uint8Array, key: RepositoryKey, mediaType: string): Promise<boolean> {
-    const { memory, index, space, clock } = this.#tools;
+    const { memory, inUse } = this.#tools;
     memory.put(digest, bytes);
+    const letGo = inUse.take(digest); // it is not removed while it is being noted
+    try {
+      return await this.#store(digest, bytes, key, mediaType);
+    } finally {
+      letGo();
+    }
+  }
+
+  async #store(digest: Digest, bytes: Uint8Array, key: RepositoryKey, mediaType: string): Promise<boolean> {
+    const { index, space, clock } = this.#tools;
     const room = await space.reserve(digest, bytes.length, untilAnswered);
     if (!room) return false;
     try {

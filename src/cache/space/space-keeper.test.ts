@@ -97,6 +97,16 @@ test('room that was taken is not given twice, and is made when it is missing', a
   second.release();
 });
 
+test('nothing goes for what cannot fit beside what others have taken room for', async (t) => {
+  const { keeper, index, told } = setUp(t);
+  index.add(4, 100);
+  const room = await keeper.reserve(wanted, 600, patient);
+  assert.equal(await keeper.reserve(wanted, 600, patient), undefined);
+  await keeper.settled();
+  assert.deepEqual([index.contents.size, told.notKept], [4, [600]]);
+  room?.release();
+});
+
 test('a store beyond the high watermark has room made down to the low one, in the background', async (t) => {
   const { keeper, index, log } = setUp(t);
   index.add(7, 100);

@@ -133,7 +133,8 @@ export class SpaceKeeper implements Space {
   }
 
   async #waitForRoom(sizeBytes: number, signal: AbortSignal): Promise<Room | undefined> {
-    if (sizeBytes > this.maxBytes || this.#isPaused()) return undefined;
+    // Beside what others have taken room for just now it could not be stored, though all the rest went.
+    if (sizeBytes > this.maxBytes - this.#rooms.takenBytes || this.#isPaused()) return undefined;
     const { promise, resolve } = Promise.withResolvers<Room | undefined>();
     const waiter = { sizeBytes, answer: resolve };
     this.#waiting = [...this.#waiting, waiter];
