@@ -8,7 +8,30 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-const interfaces = ['src/store/blob-store.ts', 'src/index/metadata-index.ts'];
+const interfaces = [
+  ...['src/store/blob-store.ts', 'src/store/upload-store.ts', 'src/store/record-store.ts'],
+  ...['src/index/metadata-index.ts', 'src/index/hosted-index.ts'],
+];
+
+/** What the composition root may import: everything but src/cli/. */
+const composition = [
+  ...['src/storage.ts', 'src/app.ts'],
+  ...[
+    'oci',
+    'util',
+    'config',
+    'upstream',
+    'store',
+    'index',
+    'cache',
+    'hosted',
+    'access',
+    'server',
+    'proxy',
+    'setup',
+    'app',
+  ].map((folder) => `src/${folder}/`),
+];
 
 /** What each part of src/ may import beside its own files: folders, or single files. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
@@ -21,18 +44,17 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   setup: ['src/oci/', 'src/util/'],
   cache: ['src/oci/', 'src/util/', ...interfaces],
   hosted: ['src/oci/', 'src/util/', ...interfaces],
-  server: ['src/oci/', 'src/util/', 'src/cache/', 'src/hosted/'],
+  access: ['src/oci/', 'src/util/'],
+  server: ['src/oci/', 'src/util/', 'src/cache/', 'src/hosted/', 'src/access/'],
   proxy: ['src/util/'],
   // What the server and the tools open alike.
   'storage.ts': ['src/oci/', 'src/util/', 'src/store/', 'src/index/'],
-  // The composition root: everything but src/cli/.
-  'app.ts': [
-    'src/storage.ts',
-    ...['oci', 'util', 'config', 'upstream', 'store', 'index', 'cache', 'hosted', 'server', 'proxy', 'setup'].map(
-      (folder) => `src/${folder}/`,
-    ),
+  'app.ts': composition,
+  app: composition,
+  cli: [
+    ...['src/app.ts', 'src/storage.ts'],
+    ...['config', 'setup', 'cache', 'hosted', 'oci', 'util'].map((folder) => `src/${folder}/`),
   ],
-  cli: ['src/app.ts', 'src/storage.ts', 'src/config/', 'src/setup/', 'src/cache/', 'src/oci/', 'src/util/'],
 };
 
 /** The one folder that may import each third-party package. */

@@ -1,5 +1,5 @@
 import type { Digest } from './digest.ts';
-import type { Reference, Repository } from './reference.ts';
+import type { Reference, Repository, Tag } from './reference.ts';
 
 /**
  * A registry that can be read: an upstream over HTTP, the cache in front of it, a hosted one, or one made for a test.
@@ -40,6 +40,103 @@ export interface Registry {
 
   /** One page of the registry's repositories, in lexical order. */
   listRepositories(page: Page, signal: AbortSignal): Promise<RepositoryList>;
+}
+
+/**
+ * A registry that can be pushed to as well. Whatever a method has acknowledged by resolving is durable: no crash at any
+ * later moment loses it. Beside the failures of reading:
+ * - BLOB_UPLOAD_UNKNOWN: there is no such upload (any more) in this repository.
+ * - BLOB_UPLOAD_INVALID: the upload's bytes cannot be taken; RANGE_INVALID: they are not the next ones.
+ * - DIGEST_INVALID: the bytes are not what their digest says. The upload is over then.
+ * - SIZE_INVALID: it is larger than may be pushed, or another size than was announced.
+ * - MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN: the manifest cannot be taken, or references what the repository has not.
+ * - DENIED: a rule of this registry forbids it (a tag that is immutable, a quota that is full).
+ */
+export interface PushableRegistry extends Registry {
+  /** Begins an upload (POST, end-4a). */
+  beginUpload(repository: Repository, signal: AbortSignal): Promise<UploadState>;
+
+  /** How far an upload is (GET, end-13). */
+  getUpload(repository: Repository, id: string, signal: AbortSignal): Promise<UploadState>;
+
+  /**
+   * Adds bytes to an upload (PATCH, end-5). What arrived before the body broke off is kept, for the client to go on
+   * after it. One request at a time may add to an upload.
+   */
+  appendUpload(repository: Repository, id: string, body: UploadBody, signal: AbortSignal): Promise<UploadState>;
+
+  /** Adds the last bytes, if any, and makes the upload a blob of the repository (PUT, end-6). */
+  finishUpload(
+    repository: Repository,
+    id: string,
+    digest: Digest,
+    body: UploadBody,
+    signal: AbortSignal,
+  ): Promise<void>;
+
+  /** Ends an upload, and forgets its bytes (DELETE, end-14). */
+  cancelUpload(repository: Repository, id: string, signal: AbortSignal): Promise<void>;
+
+  /** Gives the repository a blob that is here already (POST with `mount`, end-11); false when it has to be uploaded. */
+  mountBlob(repository: Repository, digest: Digest, offer: MountOffer, signal: AbortSignal): Promise<boolean>;
+
+  /**
+   * Stores a manifest, byte for byte, and lets tags stand for it (PUT, end-7): the reference when it is one, and those of
+   * the `tag` parameters (end-7b).
+   */
+  putManifest(repository: Repository, push: ManifestPush, signal: AbortSignal): Promise<PushedManifest>;
+
+  /** Removes a tag, and nothing else (DELETE, end-9). @throws RegistryError MANIFEST_UNKNOWN */
+  deleteTag(repository: Repository, tag: Tag, signal: AbortSignal): Promise<void>;
+
+  /** Removes a manifest, with the tags that stand for it (DELETE, end-9). @throws RegistryError MANIFEST_UNKNOWN */
+  deleteManifest(repository: Repository, digest: Digest, signal: AbortSignal): Promise<void>;
+
+  /** Removes a blob from the repository (DELETE, end-10). @throws RegistryError BLOB_UNKNOWN; DENIED while a manifest of it references the blob */
+  deleteBlob(repository: Repository, digest: Digest, signal: AbortSignal): Promise<void>;
+}
+
+/** How far an upload is. */
+export interface UploadState {
+  /** What the client names it by: letters, digits and `-`. */
+  readonly id: string;
+  /** How many bytes have arrived. */
+  readonly sizeBytes: number;
+}
+
+/** Bytes that a client sends, read once, in order. */
+export interface UploadBody {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** How many there are; unknown when the client did not say. */
+  readonly sizeBytes: number | undefined;
+  /** The position in the blob that the first byte is for (`Content-Range`); undefined for "after what is there". */
+  readonly start: number | undefined;
+}
+
+/** Where a blob may be taken from. */
+export interface MountOffer {
+  /** The repository that has it, as the client says; undefined when any that may be read will do. */
+  readonly from: Repository | undefined;
+  /** Whether the client may read a repository: of this registry, or of one that is cached (by its name). */
+  mayRead(registry: string, repository: Repository): boolean;
+}
+
+/** A manifest as it is pushed. */
+export interface ManifestPush {
+  readonly reference: Reference;
+  readonly tags: readonly Tag[];
+  /** The `Content-Type`, without parameters. */
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A manifest that was pushed. */
+export interface PushedManifest {
+  readonly digest: Digest;
+  /** The tags that stand for it by this push. */
+  readonly tags: readonly Tag[];
+  /** The manifest that it refers to, which need not be there (`OCI-Subject`). */
+  readonly subject: Digest | undefined;
 }
 
 /** What is known of a manifest without its bytes. */

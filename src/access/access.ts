@@ -1,0 +1,40 @@
+import type { Repository } from '../oci/reference.ts';
+
+/** What may be done with a repository. */
+export type Verb = 'pull' | 'push' | 'delete';
+
+/** The doors that clients come in by. */
+export type DoorName = 'registry' | 'hosted';
+
+/** Who sends a request. */
+export interface Identity {
+  /** The name that was proven; undefined for nobody in particular. */
+  readonly user: string | undefined;
+}
+
+/** A repository, and the registry that it belongs to by its name in the configuration, or `hosted.entrepot`. */
+export interface RepositoryOf {
+  readonly registry: string;
+  readonly repository: Repository;
+}
+
+/** Says who may do what. */
+export interface Access {
+  /**
+   * Who sends a request with this `Authorization` header, from this address.
+   * @throws RegistryError UNAUTHORIZED (with the challenge) for a wrong name or password, after a while when there were
+   *   many; the signal's reason
+   */
+  identify(authorization: string | undefined, address: string | undefined, signal: AbortSignal): Promise<Identity>;
+
+  /** Whether somebody may do something. */
+  may(identity: Identity, door: DoorName, verb: Verb, target: RepositoryOf): boolean;
+
+  /** Whether nobody in particular may do anything at a door: then `/v2/` asks for no login (wire facts, section 1). */
+  isOpen(door: DoorName): boolean;
+
+  /**
+   * The error for somebody who may not: UNAUTHORIZED with the challenge for nobody in particular, DENIED for others.
+   */
+  refuse(identity: Identity, verb: Verb, target: RepositoryOf): Error;
+}

@@ -1,0 +1,111 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Repository, Tag } from '../oci/reference.ts';
+
+/**
+ * What repositories of the hosted registry have. It is the same index as `MetadataIndex`, where they are repositories of
+ * the registry `hosted.entrepot` with links, tags, contents and references like all others: whatever lists, counts or
+ * verifies those sees them. What is linked from a hosted repository is *held*: no eviction, no prune and no loss of the
+ * file takes the link away; only the methods below do.
+ *
+ * Each method is one transaction: it is done as a whole or not at all, and of two that touch the same one is after the
+ * other, also across processes. Nothing is durable before `sync` resolved.
+ */
+export interface HostedIndex {
+  /** Notes stored content, and links the repository to it; again renews the time of the link. */
+  addBlob(repository: Repository, digest: Digest, sizeBytes: number, nowMs: number): Promise<void>;
+
+  /**
+   * Links the repository to content that is stored, as the index says; false when it is not. It cannot be removed any
+   * more when this resolves to true: whoever removes content asks this index in a transaction, too. Again renews the
+   * time of the link, so that collecting garbage leaves it alone for a while.
+   */
+  mountBlob(repository: Repository, digest: Digest, nowMs: number): Promise<boolean>;
+
+  /**
+   * Notes a stored manifest with what it references and refers to, links the repository to it, and lets tags stand for
+   * it. Of `required`, the content that must be linked from the repository, those that are not are returned, and then
+   * nothing is noted.
+   */
+  putManifest(repository: Repository, manifest: HostedManifest, tags: readonly Tag[], nowMs: number): Promise<Digest[]>;
+
+  /** Removes a tag; false when there was none. */
+  removeTag(repository: Repository, tag: Tag): Promise<boolean>;
+
+  /** Removes a manifest's link, its tags, and it from the referrers; gives the tags, undefined when it was not there. */
+  removeManifest(repository: Repository, digest: Digest): Promise<Tag[] | undefined>;
+
+  /**
+   * Removes a blob's link. With `beforeMs`, only when it was made, or renewed, before then. `referenced` when a manifest
+   * of the repository references it: then it stays.
+   */
+  removeBlob(
+    repository: Repository,
+    digest: Digest,
+    beforeMs?: number,
+  ): Promise<'removed' | 'missing' | 'referenced' | 'renewed'>;
+
+  /** A page of the manifests of a repository whose subject is the digest, in the order of their digests. */
+  listReferrers(repository: Repository, subject: Digest, page: ReferrerPage): Promise<HostedReferrer[]>;
+
+  /** A page of the blobs that no manifest of their repository references, linked before a time: garbage. */
+  listUnreferencedBlobs(beforeMs: number, page: HostedPage): Promise<HostedLink[]>;
+
+  /**
+   * A page of the manifests linked before a time that have no tag, that no manifest of their repository references, and
+   * whose subject, if any, is not there: nobody finds them but by their digest.
+   */
+  listUntaggedManifests(beforeMs: number, page: HostedPage): Promise<HostedLink[]>;
+
+  /** Of these contents, those that no repository of any registry is linked to. */
+  listUnlinked(digests: readonly Digest[]): Promise<Digest[]>;
+
+  /** How much the hosted repositories hold; content of several counts once. */
+  hostedTotals(): Promise<{ readonly repositories: number; readonly contents: number; readonly sizeBytes: number }>;
+
+  /** Resolves when everything that was written before is on the disk. It does not hold up other work. */
+  sync(): Promise<void>;
+}
+
+/** A manifest that is pushed. */
+export interface HostedManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+  /** What it references. */
+  readonly references: readonly Digest[];
+  /** Of those, what the repository must have. */
+  readonly required: readonly Digest[];
+  readonly subject: Digest | undefined;
+  /** That of the manifest or, where it has none, the media type of its configuration. */
+  readonly artifactType: string | undefined;
+  readonly annotations: Readonly<Record<string, string>> | undefined;
+}
+
+/** A manifest that refers to another. */
+export interface HostedReferrer {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+  readonly artifactType: string | undefined;
+  readonly annotations: Readonly<Record<string, string>> | undefined;
+}
+
+/** Which referrers are wanted: at most `count` of a type, or of all, after `after`. */
+export interface ReferrerPage {
+  readonly artifactType?: string | undefined;
+  readonly count: number;
+  readonly after?: Digest | undefined;
+}
+
+/** Content of a hosted repository. */
+export interface HostedLink {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/** Which page is wanted: at most `count`, in the order of repository and digest, after the last of the page before. */
+export interface HostedPage {
+  readonly count: number;
+  readonly after?: Pick<HostedLink, 'repository' | 'digest'> | undefined;
+}

@@ -1,0 +1,56 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { ReadableAt } from './blob-store.ts';
+
+/**
+ * Blobs that are being pushed, whose digest is known at the end. They outlive the process: what was written is there at
+ * the next start. Failures reject with the system's error (`code` ENOSPC, EACCES, …); "not there" is `undefined` or
+ * `false`.
+ */
+export interface UploadStore {
+  /** Begins an upload to a repository. */
+  beginUpload(repository: Repository): Promise<OpenUpload>;
+
+  /** Opens an upload to go on with it. One has it open at a time: that is for the caller to see to. */
+  openUpload(id: string): Promise<OpenUpload | undefined>;
+
+  /** What is known of an upload. */
+  statUpload(id: string): Promise<StoredUpload | undefined>;
+
+  /** Removes an upload, though it be open; false when there is none. */
+  removeUpload(id: string): Promise<boolean>;
+
+  /** Every upload, in no order. */
+  listUploads(): AsyncIterable<StoredUpload>;
+}
+
+/** What is known of an upload. */
+export interface StoredUpload {
+  /** Made by the store; nobody can guess it. Letters, digits and `-`. */
+  readonly id: string;
+  readonly repository: Repository;
+  /** How many bytes have arrived. */
+  readonly sizeBytes: number;
+  /** When it was begun, and when bytes were written last, in milliseconds since the epoch. */
+  readonly beganAtMs: number;
+  readonly writtenAtMs: number;
+}
+
+/** An upload, open for writing. It is closed once, when no read or write is under way. */
+export interface OpenUpload extends ReadableAt {
+  readonly id: string;
+  readonly repository: Repository;
+  /** How many bytes there are, those of this opener included. */
+  readonly sizeBytes: number;
+
+  /** Writes bytes after those that are there; one call at a time. They must not change until it settles. */
+  append(bytes: Uint8Array): Promise<void>;
+
+  /**
+   * Makes it the blob of this digest, as `BlobWriter.commit` does: durable when it resolves. The bytes are not verified.
+   * It replaces a blob of that digest, whose readers go on. The upload is no more.
+   */
+  commit(digest: Digest): Promise<void>;
+
+  close(): Promise<void>;
+}
