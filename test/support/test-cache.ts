@@ -1,4 +1,5 @@
-import { type App, type AppOptions, startApp } from '../../src/app.ts';
+import type { AppOptions } from '../../src/app/app-options.ts';
+import { type App, startApp } from '../../src/app.ts';
 import type { CacheConfig, Config, UpstreamConfig } from '../../src/config/config.ts';
 import type { Log } from '../../src/util/log.ts';
 

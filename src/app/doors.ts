@@ -1,0 +1,42 @@
+import { listCatalog } from '../cache/catalog.ts';
+import type { Config, ListenAddress } from '../config/config.ts';
+import type { MetadataIndex } from '../index/metadata-index.ts';
+import type { Admin } from '../server/admin.ts';
+import { createListener, openDoor } from '../server/door.ts';
+import { RegistryHandler } from '../server/registry-handler.ts';
+import { type RoutedRegistry, Router } from '../server/routing.ts';
+import type { Basics } from './app-options.ts';
+import type { Lifetime } from './lifetime.ts';
+
+/** What is behind the doors. */
+export interface BehindDoors {
+  readonly registries: readonly RoutedRegistry[];
+  readonly index: MetadataIndex;
+  readonly admin: Admin;
+}
+
+/** Where each door listens. */
+export interface Addresses {
+  readonly registry: ListenAddress;
+}
+
+/** Opens the doors: the last that is done, as requests come from here on. */
+export async function openDoors(config: Config, tools: Basics & BehindDoors, lifetime: Lifetime): Promise<Addresses> {
+  return { registry: await openRegistryDoor(config, tools, lifetime) };
+}
+
+async function openRegistryDoor(
+  { doors, domain, shutdown }: Config,
+  { registries, index, admin, log, metrics, version }: Basics & BehindDoors,
+  lifetime: Lifetime,
+): Promise<ListenAddress> {
+  const door = doors.registry;
+  const router = new Router(registries, domain, door.default);
+  const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
+  const registry = new RegistryHandler({ router, log, catalog: (page) => listCatalog(index, aliases, page) });
+  const open = await openDoor(door.listen, createListener({ registry, admin, log, metrics }));
+  lifetime.push(() => open.close(shutdown.graceMs));
+  const { host, port } = open;
+  log.info({ host, port, version }, 'registry door open');
+  return { host, port };
+}
