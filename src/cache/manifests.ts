@@ -9,13 +9,17 @@ import type { CacheTools } from './tools.ts';
 /** For work that nobody waits for; it ends by itself. */
 const untilDone = new AbortController().signal;
 
+const hit: CacheOutcome = { kind: 'hit' };
+
 /** The manifests and tags of one upstream. */
 export class ManifestCache {
   readonly #registry: string;
   readonly #upstream: Registry;
   readonly #tools: CacheTools;
   readonly #manifests = singleFlight<Manifest>();
-  readonly #adoptions = singleFlight<void>();
+  readonly #adoptions = singleFlight<boolean>();
+  /** Tags whose manifests are known to be noted, as long as the index remembers their entries: not looked up at each hit. */
+  readonly #adopted = new WeakSet<TagEntry>();
   readonly #tags: TagCache;
 
   constructor(options: Omit<TagCacheOptions, 'keep'>) {
@@ -44,11 +48,12 @@ export class ManifestCache {
     }
     const entry = await this.#tags.get(key, reference);
     if (entry === undefined) return this.#fetch(key, reference, signal);
-    const { digest, mediaType, outcome } = await this.#tags.check(key, reference, entry, signal);
+    const current = this.#tags.fresh(key, reference, entry);
+    const { digest, mediaType, outcome } = current ?? (await this.#tags.check(key, reference, entry, signal));
     // That upstream named it under a tag of this repository is as good as a link.
     const local = await this.#read(digest, mediaType, outcome);
     if (local) {
-      void this.#adoptions.run(`${repository}@${digest}`, untilDone, () => this.#adopt(key, local));
+      if (!this.#adopted.has(entry)) void this.#adoptOnce(key, entry, local);
       return local;
     }
     try {
@@ -66,14 +71,14 @@ export class ManifestCache {
 
   async #resolveTag(key: RepositoryKey, tag: Tag, signal: AbortSignal): Promise<ManifestDescriptor> {
     const entry = await this.#tags.get(key, tag);
-    if (entry) return this.#tags.check(key, tag, entry, signal);
+    if (entry) return this.#tags.fresh(key, tag, entry) ?? this.#tags.check(key, tag, entry, signal);
     const descriptor = await this.#tags.ask(key, tag, signal);
     return { ...descriptor, outcome: { kind: 'miss', stored: false, collapsed: false } };
   }
 
   /** What a tag stood for before it moved to a manifest that cannot be had now: HEAD may be answered where GET is not. */
   async #getBefore(key: RepositoryKey, tag: Tag, entry: TagEntry, error: unknown): Promise<Manifest> {
-    const before = await this.#read(entry.digest, entry.mediaType, { kind: 'hit' });
+    const before = await this.#read(entry.digest, entry.mediaType, hit);
     if (before === undefined) throw error;
     const { outcome } = await this.#tags.goBack(key, tag, entry, error);
     return { ...before, outcome };
@@ -81,7 +86,7 @@ export class ManifestCache {
 
   async #local(key: RepositoryKey, digest: Digest): Promise<Manifest | undefined> {
     const link = await this.#tools.index.getLink(key, digest);
-    return link?.mediaType === undefined ? undefined : this.#read(digest, link.mediaType, { kind: 'hit' });
+    return link?.mediaType === undefined ? undefined : this.#read(digest, link.mediaType, hit);
   }
 
   async #read(digest: Digest, mediaType: string, outcome: CacheOutcome): Promise<Manifest | undefined> {
@@ -91,17 +96,27 @@ export class ManifestCache {
     return { digest, mediaType, sizeBytes: bytes.length, bytes, outcome };
   }
 
+  async #adoptOnce(key: RepositoryKey, entry: TagEntry, manifest: Manifest): Promise<void> {
+    const name = `${key.repository}@${manifest.digest}`;
+    const isAdopted = await this.#adoptions.run(name, untilDone, () => this.#adopt(key, manifest));
+    // A tag that has moved meanwhile has another entry now.
+    if (isAdopted && entry.digest === manifest.digest) this.#adopted.add(entry);
+  }
+
   /**
    * Notes what only a tag has told so far: the index was lost, or the process was killed between file and row. Without
-   * it, nobody would be served the manifest by digest when upstream cannot be asked, and it would never make room.
+   * it, nobody would be served the manifest by digest when upstream cannot be asked, and it would never make room. False
+   * when it cannot be noted now.
    */
-  async #adopt(key: RepositoryKey, manifest: Manifest): Promise<void> {
+  async #adopt(key: RepositoryKey, manifest: Manifest): Promise<boolean> {
     const { index, log } = this.#tools;
     try {
       const link = await index.getLink(key, manifest.digest);
-      if (link?.mediaType === undefined || link.sizeBytes === undefined) await this.#keepIfWhole(key, manifest);
+      const isKnown = link?.mediaType !== undefined && link.sizeBytes !== undefined;
+      return isKnown || (await this.#keepIfWhole(key, manifest));
     } catch (error) {
       log.debug({ ...key, digest: manifest.digest, reason: (error as Error).message }, 'manifest cannot be stored');
+      return false;
     }
   }
 

@@ -5,7 +5,14 @@ import type { CacheOutcome, ManifestDescriptor, Registry } from '../oci/registry
 import { isWithin } from '../util/clock.ts';
 import { singleFlight, unlessAborted } from '../util/single-flight.ts';
 import type { Allowance } from './allowance.ts';
-import { decide, type Fallback, type FreshnessPolicies, fallBack, policyFor } from './freshness.ts';
+import {
+  decide,
+  type Fallback,
+  type FreshnessPolicies,
+  type FreshnessPolicy,
+  fallBack,
+  policyFor,
+} from './freshness.ts';
 import type { CacheTools } from './tools.ts';
 
 /**
@@ -22,6 +29,8 @@ const untilAnswered = new AbortController().signal;
 
 /** How many tags it is kept of what upstream said behind an answer; those that fail are few, or all. */
 const maxFailures = 5_000;
+
+const hit: CacheOutcome = { kind: 'hit' };
 
 /** What a tag stands for, and how that is known. */
 export type KnownTag = ManifestDescriptor & { readonly outcome: CacheOutcome };
@@ -45,6 +54,8 @@ export class TagCache {
   readonly #behind = singleFlight<void>();
   /** What upstream said last behind an answer, when that was an error. */
   readonly #failures = new Map<string, unknown>();
+  /** What holds for a tag, for as long as the index remembers its entry: patterns are not matched at every hit. */
+  readonly #policies = new WeakMap<TagEntry, FreshnessPolicy>();
   #trouble: { readonly error: unknown; readonly sinceMs: number } | undefined;
 
   constructor(options: TagCacheOptions) {
@@ -56,15 +67,20 @@ export class TagCache {
     return this.#options.tools.index.getTag(key, tag);
   }
 
+  /** What a known tag stands for while that is fresh; undefined when it is to be checked. Nearly every hit ends here. */
+  fresh(key: RepositoryKey, tag: Tag, entry: TagEntry): KnownTag | undefined {
+    const isFresh = decide(entry, this.#policyOf(key, tag, entry), this.#options.tools.clock.now()) === 'fresh';
+    return isFresh ? known(entry, hit) : undefined;
+  }
+
   /**
-   * What a known tag stands for now: what it stood for while that is fresh, else what upstream says.
+   * What a known tag stands for now that it is not fresh: what upstream says, or what it stood for.
    * @throws RegistryError, upstream's, when what is known must not be served
    */
   async check(key: RepositoryKey, tag: Tag, entry: TagEntry, signal: AbortSignal): Promise<KnownTag> {
-    const { policies, tools } = this.#options;
-    const policy = policyFor(policies, key.repository, tag);
+    const { tools } = this.#options;
+    const policy = this.#policyOf(key, tag, entry);
     const decision = decide(entry, policy, tools.clock.now());
-    if (decision === 'fresh') return known(entry, { kind: 'hit' });
     const low = this.#options.allowance.isLow();
     if (low !== undefined) {
       const spared = new RegistryError('TOOMANYREQUESTS', low);
@@ -171,8 +187,15 @@ export class TagCache {
   }
 
   #fallBack(key: RepositoryKey, tag: Tag, entry: TagEntry, error: unknown): Fallback {
-    const { policies, tools } = this.#options;
-    return fallBack(error, entry, policyFor(policies, key.repository, tag), tools.clock.now());
+    return fallBack(error, entry, this.#policyOf(key, tag, entry), this.#options.tools.clock.now());
+  }
+
+  #policyOf(key: RepositoryKey, tag: Tag, entry: TagEntry): FreshnessPolicy {
+    const known = this.#policies.get(entry);
+    if (known) return known;
+    const policy = policyFor(this.#options.policies, key.repository, tag);
+    this.#policies.set(entry, policy);
+    return policy;
   }
 
   /** What an error of upstream's means for what is known; a tag that is gone is forgotten. */
