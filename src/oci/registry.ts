@@ -1,4 +1,4 @@
-import type { Digest } from './digest.ts';
+import type { Digest, DigestAlgorithm } from './digest.ts';
 import type { Reference, Repository, Tag } from './reference.ts';
 
 /**
@@ -53,8 +53,11 @@ export interface Registry {
  * - DENIED: a rule of this registry forbids it (a tag that is immutable, a quota that is full).
  */
 export interface PushableRegistry extends Registry {
-  /** Begins an upload (POST, end-4a). */
-  beginUpload(repository: Repository, signal: AbortSignal): Promise<UploadState>;
+  /**
+   * Begins an upload (POST, end-4a). What is known of it already lets it be refused before its bytes are sent, and
+   * hashed as they come.
+   */
+  beginUpload(repository: Repository, hint: UploadHint, signal: AbortSignal): Promise<UploadState>;
 
   /** How far an upload is (GET, end-13). */
   getUpload(repository: Repository, id: string, signal: AbortSignal): Promise<UploadState>;
@@ -96,6 +99,14 @@ export interface PushableRegistry extends Registry {
   deleteBlob(repository: Repository, digest: Digest, signal: AbortSignal): Promise<void>;
 }
 
+/** What is known of an upload when it begins. */
+export interface UploadHint {
+  /** What its digest will be of (`digest-algorithm`, end-4c, or that of `digest`, end-4b); sha256 unless given. */
+  readonly algorithm?: DigestAlgorithm | undefined;
+  /** How large it will be: of a POST that brings all of it. */
+  readonly sizeBytes?: number | undefined;
+}
+
 /** How far an upload is. */
 export interface UploadState {
   /** What the client names it by: letters, digits and `-`. */
@@ -104,7 +115,10 @@ export interface UploadState {
   readonly sizeBytes: number;
 }
 
-/** Bytes that a client sends, read once, in order. */
+/**
+ * Bytes that a client sends, read once, in order. They may not be read to the end: what is left, the giver deals with.
+ * That they end before their size, or are broken off, is an error of `bytes`, or simply their end.
+ */
 export interface UploadBody {
   readonly bytes: AsyncIterable<Uint8Array>;
   /** How many there are; unknown when the client did not say. */

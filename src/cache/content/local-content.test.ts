@@ -84,3 +84,21 @@ test('a disk that is away for a moment loses nothing', async () => {
   assert.deepEqual(removed, []);
   assert.deepEqual(await local.readWhole(digestOf(small)), small);
 });
+
+test('content is stored in a file of its own, in place of one that is damaged, and is in memory then', async () => {
+  const { store, local } = setUp();
+  const digest = digestOf(small);
+  store.blobs.set(digest, Buffer.alloc(small.length));
+  await local.store(digest, small);
+  assert.deepEqual(store.blobs.get(digest), small);
+  store.faults.open = failure('EIO');
+  assert.deepEqual(await local.readWhole(digest), small);
+});
+
+test('content that cannot be stored is not taken for stored', async () => {
+  const { store, local } = setUp();
+  store.blobs.clear();
+  store.faults.commit = failure('ENOSPC');
+  await assert.rejects(local.store(digestOf(small), small), { code: 'ENOSPC' });
+  assert.equal(await local.size(digestOf(small)), undefined);
+});

@@ -99,6 +99,15 @@ export class LocalContent {
     }
   }
 
+  /**
+   * Stores verified bytes, durably, in a file of their own, which takes the place of one that is there. No room is taken
+   * for them, and the index is not told: that is for the caller.
+   */
+  async store(digest: Digest, bytes: Uint8Array): Promise<void> {
+    await this.#write(digest, bytes);
+    this.#tools.memory.put(digest, bytes);
+  }
+
   async #store(digest: Digest, bytes: Uint8Array, key: RepositoryKey, mediaType: string): Promise<boolean> {
     const { index, space, clock } = this.#tools;
     const room = await space.reserve(digest, bytes.length, untilAnswered);
