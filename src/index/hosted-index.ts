@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Repository, Tag } from '../oci/reference.ts';
+import type { RepositoryKey } from './metadata-index.ts';
 
 /**
  * What repositories of the hosted registry have. It is the same index as `MetadataIndex`, where they are repositories of
@@ -11,6 +12,14 @@ import type { Repository, Tag } from '../oci/reference.ts';
  * other, also across processes. Nothing is durable before `sync` resolved.
  */
 export interface HostedIndex {
+  /**
+   * Links the repository to content that is about to be put in the store: whoever wants to remove what is there of it
+   * from now on does not, and whoever has begun removes the old file only. So this comes first, then the bytes are put
+   * in place (as a new file), then what notes them. Until then the content is not there, and a hold that nothing follows
+   * is garbage; again renews the time of the link.
+   */
+  hold(repository: Repository, digest: Digest, nowMs: number): Promise<void>;
+
   /** Notes stored content, and links the repository to it; again renews the time of the link. */
   addBlob(repository: Repository, digest: Digest, sizeBytes: number, nowMs: number): Promise<void>;
 
@@ -23,16 +32,19 @@ export interface HostedIndex {
 
   /**
    * Notes a stored manifest with what it references and refers to, links the repository to it, and lets tags stand for
-   * it. Of `required`, the content that must be linked from the repository, those that are not are returned, and then
-   * nothing is noted.
+   * it. Of `required`, the content that must be stored and linked from the repository, those that are not are returned,
+   * and then nothing is noted.
    */
   putManifest(repository: Repository, manifest: HostedManifest, tags: readonly Tag[], nowMs: number): Promise<Digest[]>;
 
   /** Removes a tag; false when there was none. */
-  removeTag(repository: Repository, tag: Tag): Promise<boolean>;
+  untag(repository: Repository, tag: Tag): Promise<boolean>;
 
-  /** Removes a manifest's link, its tags, and it from the referrers; gives the tags, undefined when it was not there. */
-  removeManifest(repository: Repository, digest: Digest): Promise<Tag[] | undefined>;
+  /**
+   * Removes a manifest's link, its tags, and it from the referrers; gives the tags, undefined when it was not there. With
+   * `beforeMs`, only when `listUntaggedManifests` would name it still.
+   */
+  removeManifest(repository: Repository, digest: Digest, beforeMs?: number): Promise<Tag[] | undefined>;
 
   /**
    * Removes a blob's link. With `beforeMs`, only when it was made, or renewed, before then. `referenced` when a manifest
@@ -47,14 +59,23 @@ export interface HostedIndex {
   /** A page of the manifests of a repository whose subject is the digest, in the order of their digests. */
   listReferrers(repository: Repository, subject: Digest, page: ReferrerPage): Promise<HostedReferrer[]>;
 
-  /** A page of the blobs that no manifest of their repository references, linked before a time: garbage. */
-  listUnreferencedBlobs(beforeMs: number, page: HostedPage): Promise<HostedLink[]>;
+  /** Looks through a page of the links for blobs that no manifest of their repository references, linked before a time. */
+  listUnreferencedBlobs(beforeMs: number, page: HostedPage): Promise<HostedLinks>;
 
   /**
-   * A page of the manifests linked before a time that have no tag, that no manifest of their repository references, and
-   * whose subject, if any, is not there: nobody finds them but by their digest.
+   * Looks through a page of the links for manifests linked before a time that have no tag, that no manifest of their
+   * repository references, and whose subject, if any, is not there: nobody finds them but by their digest.
    */
-  listUntaggedManifests(beforeMs: number, page: HostedPage): Promise<HostedLink[]>;
+  listUntaggedManifests(beforeMs: number, page: HostedPage): Promise<HostedLinks>;
+
+  /**
+   * Looks through a page of the links for what is lost: manifests, and what manifests of the repository reference, that
+   * are not stored, though they were.
+   */
+  listLost(page: HostedPage): Promise<HostedLinks>;
+
+  /** Some of the repositories, of any registry, that are linked to content, if it is stored; hosted ones first. */
+  listHolders(digest: Digest, count: number): Promise<RepositoryKey[]>;
 
   /** Of these contents, those that no repository of any registry is linked to. */
   listUnlinked(digests: readonly Digest[]): Promise<Digest[]>;
@@ -101,11 +122,18 @@ export interface ReferrerPage {
 export interface HostedLink {
   readonly repository: Repository;
   readonly digest: Digest;
+  /** Its size; 0 when it is not stored. */
   readonly sizeBytes: number;
 }
 
-/** Which page is wanted: at most `count`, in the order of repository and digest, after the last of the page before. */
+/** Which page is wanted: `count` links are looked at, those after where the page before ended. */
 export interface HostedPage {
   readonly count: number;
   readonly after?: Pick<HostedLink, 'repository' | 'digest'> | undefined;
+}
+
+/** What was found among the links of a page, and where it ended; `next` is absent after the last. */
+export interface HostedLinks {
+  readonly found: readonly HostedLink[];
+  readonly next?: Pick<HostedLink, 'repository' | 'digest'> | undefined;
 }
