@@ -78,7 +78,7 @@ export async function startEntrepot(folder: string, originUrl: string, options: 
     `data: ${data}
 builtinUpstreams: false
 cache: ${JSON.stringify(options.cache ?? {})}
-doors: { registry: { listen: "${host}:${port}", default: origin.test } }
+doors: { registry: { listen: "${host}:${port}", default: origin.test }, hosted: { listen: none } }
 upstreams: { origin.test: { url: "${originUrl}" } }
 log: { format: json }
 `,

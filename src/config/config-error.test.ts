@@ -346,6 +346,19 @@ const cases: Readonly<Record<string, Case>> = {
       'entrepot.yaml:2: Cannot use doors.registry.default "ghcr.io": no such upstream is configured: name one that is, or none',
     ],
   },
+  'a name of the hosted registry that an upstream has': {
+    yaml: 'upstreams: { corp: { url: "http://corp", alias: corp.test, names: ["r.corp:5001"] } }\nhosted: { names: [r.corp:5001, ghcr.io] }',
+    says: [
+      'entrepot.yaml:2: Cannot use hosted.names "r.corp:5001": it is a name of the upstream corp: give one of the two another name',
+      'entrepot.yaml:2: Cannot use hosted.names "ghcr.io": it is a name of the upstream ghcr.io: give one of the two another name',
+    ],
+  },
+  'an upstream by the name of the hosted registry': {
+    yaml: 'upstreams:\n  corp:\n    url: http://corp\n    alias: hosted.entrepot',
+    says: [
+      'entrepot.yaml:4: Cannot use the name "hosted.entrepot" for the upstream corp: it is that of the registry that is pushed to: choose another',
+    ],
+  },
   'a text that YAML reads as something else': {
     yaml: 'upstreams: { docker.io: { username: 123, password: 4567 } }',
     says: [

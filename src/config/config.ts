@@ -6,8 +6,9 @@ export interface Config {
   readonly data: string;
   /** The domain below which every upstream has a host of its own, `<alias>.<domain>`; undefined when there is none. */
   readonly domain: string | undefined;
-  readonly doors: { readonly registry: RegistryDoorConfig };
+  readonly doors: { readonly registry: RegistryDoorConfig; readonly hosted: HostedDoorConfig };
   readonly cache: CacheConfig;
+  readonly hosted: HostedConfig;
   /** Whether nobody is asked anything: only what is here is served. */
   readonly offline: boolean;
   /** The upstreams that may be asked, and no others. */
@@ -42,6 +43,19 @@ export interface RegistryDoorConfig {
   readonly listen: ListenAddress;
   /** The name of the upstream that answers when the request names none; undefined when none does. */
   readonly default: string | undefined;
+}
+
+/** The door of the hosted registry. */
+export interface HostedDoorConfig {
+  /** Undefined when there is no such door. */
+  readonly listen: ListenAddress | undefined;
+}
+
+/** The registry that is pushed to. */
+export interface HostedConfig {
+  /** What it is called in the names of images; no upstream has one of these. */
+  readonly names: readonly string[];
+  readonly maxManifestBytes: number;
 }
 
 /** Where a server listens: `host` is empty for every address of the machine, `port` is 0 for any free one. */

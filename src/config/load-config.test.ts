@@ -17,7 +17,10 @@ test('without a file, variables and flags, every key has its default', () => {
   assert.deepEqual(rest, {
     data: './data',
     domain: undefined,
-    doors: { registry: { listen: { host: '127.0.0.1', port: 5000 }, default: 'docker.io' } },
+    doors: {
+      registry: { listen: { host: '127.0.0.1', port: 5000 }, default: 'docker.io' },
+      hosted: { listen: { host: '127.0.0.1', port: 5001 } },
+    },
     cache: {
       maxBytes: 50e9,
       highWatermark: 0.95,
@@ -29,6 +32,7 @@ test('without a file, variables and flags, every key has its default', () => {
       maxDownloads: 200,
       negativeTtlMs: 10_000,
     },
+    hosted: { names: ['localhost:5001'], maxManifestBytes: 4 * 1024 * 1024 },
     offline: false,
     log: { level: 'info', format: 'auto' },
     shutdown: { graceMs: 30_000 },
@@ -52,6 +56,11 @@ test('Docker Hub is built in with the host of its registry, and the others with 
     assert.deepEqual([alias, urls.map(String), dockerHub], [name, [`https://${name}/`], false]);
   }
   assert.deepEqual(upstreamOf(loaded, 'lscr.io').tokenHosts, ['ghcr.io']);
+});
+
+test('the hosted registry leaves its default name to an upstream that has it', () => {
+  const yaml = 'upstreams: { "localhost:5001": { url: "http://localhost:5001", alias: local.test } }';
+  assert.deepEqual(loadTestConfig({ yaml }).config.hosted.names, []);
 });
 
 test('the file wins over defaults, the environment over the file, flags over the environment', () => {

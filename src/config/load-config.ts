@@ -4,6 +4,7 @@ import { ConfigError, type Problem, quoteValue, type Report } from './config-err
 import { type MergedSettings, mergeSettings } from './merge-settings.ts';
 import { parseSettings } from './parse-settings.ts';
 import { type EffectiveValue, effectiveValues, renderYaml } from './render-config.ts';
+import { resolveHosted } from './resolve-hosted.ts';
 import { describeFileError, type ReadFile, resolveUpstreams } from './resolve-upstreams.ts';
 import { nameOfPath } from './schema/keys.ts';
 import { configSchema, type ParsedConfig } from './schema/schema.ts';
@@ -49,7 +50,10 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const parsed = parseSettings(merged, report);
   const upstreams = resolveUpstreams(merged, parsed, sources.readFile, report);
   checkWatermarks(parsed, merged, report);
-  const config = assembleConfig(parsed, upstreams, resolveDefault(parsed, merged, upstreams, report));
+  const config = assembleConfig(parsed, upstreams, {
+    defaultUpstream: resolveDefault(parsed, merged, upstreams, report),
+    hosted: resolveHosted(parsed, merged, upstreams, report),
+  });
   if (problems.length > 0) throw new ConfigError(problems);
   const values = effectiveValues(merged, config);
   const origins = new Map(values.map(({ path, origin }) => [nameOfPath(path), origin]));
@@ -111,12 +115,15 @@ function checkWatermarks({ cache }: ParsedConfig, { values }: MergedSettings, re
 function assembleConfig(
   { data, domain, doors, cache, offline, log, shutdown }: ParsedConfig,
   upstreams: Config['upstreams'],
-  defaultUpstream: string | undefined,
+  { defaultUpstream, hosted }: { readonly defaultUpstream: string | undefined; readonly hosted: Config['hosted'] },
 ): Config {
   return {
     data,
     domain,
-    doors: { registry: { listen: doors.registry.listen, default: defaultUpstream } },
+    doors: {
+      registry: { listen: doors.registry.listen, default: defaultUpstream },
+      hosted: { listen: doors.hosted.listen },
+    },
     cache: {
       maxBytes: cache.maxBytes,
       highWatermark: cache.highWatermark,
@@ -128,6 +135,7 @@ function assembleConfig(
       maxDownloads: cache.maxDownloads,
       negativeTtlMs: cache.negativeTtl,
     },
+    hosted,
     offline,
     upstreams,
     log,

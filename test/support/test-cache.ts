@@ -1,6 +1,6 @@
 import type { AppOptions } from '../../src/app/app-options.ts';
 import { type App, startApp } from '../../src/app.ts';
-import type { CacheConfig, Config, UpstreamConfig } from '../../src/config/config.ts';
+import type { CacheConfig, Config, HostedConfig, UpstreamConfig } from '../../src/config/config.ts';
 import type { Log } from '../../src/util/log.ts';
 
 /** One event of the log. */
@@ -29,6 +29,8 @@ export interface TestCacheOptions extends AppOptions {
   readonly offline?: boolean;
   /** Of `cache` in the configuration: without any, there is no limit but a size that no test reaches. */
   readonly space?: Partial<CacheConfig>;
+  /** Of `hosted` in the configuration. */
+  readonly hosted?: Partial<HostedConfig>;
   readonly graceMs?: number;
 }
 
@@ -75,7 +77,10 @@ function configOf(options: TestCacheOptions): Config {
   return {
     data: options.data,
     domain: options.domain,
-    doors: { registry: { listen: { host: '127.0.0.1', port: 0 }, default: name } },
+    doors: {
+      registry: { listen: { host: '127.0.0.1', port: 0 }, default: name },
+      hosted: { listen: { host: '127.0.0.1', port: 0 } },
+    },
     cache: {
       maxBytes: 1e12,
       highWatermark: 0.95,
@@ -88,6 +93,7 @@ function configOf(options: TestCacheOptions): Config {
       negativeTtlMs: options.negativeTtlMs ?? 10_000,
       ...options.space,
     },
+    hosted: { names: ['localhost:5001'], maxManifestBytes: 4 * 1024 * 1024, ...options.hosted },
     offline: options.offline ?? false,
     upstreams,
     log: { level: 'info', format: 'json' },

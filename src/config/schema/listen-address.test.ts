@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isLoopback, parseListenAddress } from './listen-address.ts';
+import { isLoopback, parseListenAddress, parseListenAddressOrNone } from './listen-address.ts';
 
 test('parseListenAddress() reads every form of an address', () => {
   const addresses: [string, string, number][] = [
@@ -31,6 +31,12 @@ test('parseListenAddress() refuses what is no address', () => {
   ]) {
     assert.throws(() => parseListenAddress(text), /expected host:port/, text);
   }
+});
+
+test('parseListenAddressOrNone() reads the same addresses, and none', () => {
+  assert.equal(parseListenAddressOrNone('none'), undefined);
+  assert.deepEqual(parseListenAddressOrNone('5001'), { host: '127.0.0.1', port: 5001 });
+  assert.throws(() => parseListenAddressOrNone('nothing'), /expected host:port.*; or none$/);
 });
 
 test('isLoopback() knows the addresses that only this machine reaches', () => {

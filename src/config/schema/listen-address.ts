@@ -19,6 +19,19 @@ export function parseListenAddress(text: string): ListenAddress {
   throw new Error('expected host:port, such as 127.0.0.1:5000, [::1]:5000, or :5000 for every address');
 }
 
+/**
+ * Parses where to listen, or `none` for not listening.
+ * @throws Error that says what was expected
+ */
+export function parseListenAddressOrNone(text: string): ListenAddress | undefined {
+  if (text === 'none') return undefined;
+  try {
+    return parseListenAddress(text);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; or none`);
+  }
+}
+
 /** Whether only this machine can reach the address. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');

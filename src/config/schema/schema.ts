@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { logFormats, logLevels } from '../config.ts';
 import { parseCount } from './count.ts';
+import { doorKeys } from './doors.ts';
 import { maxTimerMs, parseDuration, parseDurationOrNone } from './duration.ts';
 import { freshnessKeys, upstreamFreshnessKeys } from './freshness.ts';
 import { parseAlias, parseDomain, parseRegistryName } from './host-name.ts';
+import { hostedKeys } from './hosted.ts';
 import { about, boolean, choice, listOf, parsedBy, text } from './key.ts';
-import { parseListenAddress } from './listen-address.ts';
 import { parsePercent } from './percent.ts';
 import { parseRegistryUrl } from './registry-url.ts';
 import { parseReserve } from './reserve.ts';
@@ -107,19 +108,6 @@ export const upstreamSchema = z.strictObject({
   ...upstreamFreshnessKeys,
 });
 
-const registryDoor = z.strictObject({
-  listen: parsedBy(parseListenAddress).prefault('127.0.0.1:5000').register(about, {
-    type: 'address',
-    description:
-      'Where clients reach it. `:5000` is every address of the machine, a bare port is loopback, port 0 is any free port.',
-  }),
-  default: text.prefault('docker.io').register(about, {
-    type: 'host',
-    description:
-      'The upstream that answers when a request names none, as the Docker daemon’s do. `none` for no such upstream.',
-  }),
-});
-
 /** The configuration file. */
 export const configSchema = z.strictObject({
   data: text.prefault('./data').register(about, {
@@ -130,14 +118,7 @@ export const configSchema = z.strictObject({
     type: 'host',
     description: 'Gives every upstream a host of its own, `<alias>.<domain>`: point `*.<domain>` here in your DNS.',
   }),
-  doors: z
-    .strictObject({
-      registry: registryDoor
-        .prefault({})
-        .register(about, { type: 'group', description: 'The door that speaks the registry protocol, `/v2/`.' }),
-    })
-    .prefault({})
-    .register(about, { type: 'group', description: 'Where clients come in.' }),
+  doors: doorKeys.prefault({}).register(about, { type: 'group', description: 'Where clients come in.' }),
   cache: z
     .strictObject({
       maxBytes: parsedBy(parseSize)
@@ -202,6 +183,10 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .register(about, { type: 'group', description: 'What is kept, and for how long.' }),
+  hosted: hostedKeys.prefault({}).register(about, {
+    type: 'group',
+    description: 'The registry that is pushed to: `localhost:5001/…`, beside all that is pulled through.',
+  }),
   offline: boolean.prefault(false).register(about, {
     type: 'boolean',
     description:

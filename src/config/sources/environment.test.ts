@@ -25,6 +25,9 @@ test('every key has a variable of its own, which sets it', () => {
     ENTREPOT_CACHE_REVALIDATE: 'background',
     ENTREPOT_CACHE_IMMUTABLE_TAGS: '^v.{1,3}$ ^r',
     ENTREPOT_CACHE_NEGATIVE_TTL: '3s',
+    ENTREPOT_DOORS_HOSTED_LISTEN: 'none',
+    ENTREPOT_HOSTED_NAMES: 'r.example, localhost:5001',
+    ENTREPOT_HOSTED_MAX_MANIFEST_BYTES: '3MB',
     ENTREPOT_OFFLINE: 'true',
     ENTREPOT_BUILTIN_UPSTREAMS: 'false',
     ENTREPOT_LOG_LEVEL: 'fatal',
@@ -36,7 +39,10 @@ test('every key has a variable of its own, which sets it', () => {
   assert.deepEqual(config, {
     data: '/d',
     domain: 'd.example',
-    doors: { registry: { listen: { host: '', port: 80 }, default: undefined } },
+    doors: {
+      registry: { listen: { host: '', port: 80 }, default: undefined },
+      hosted: { listen: undefined },
+    },
     cache: {
       maxBytes: 3e6,
       highWatermark: 0.9,
@@ -48,6 +54,7 @@ test('every key has a variable of its own, which sets it', () => {
       maxDownloads: 3,
       negativeTtlMs: 3000,
     },
+    hosted: { names: ['r.example', 'localhost:5001'], maxManifestBytes: 3e6 },
     offline: true,
     upstreams: [],
     log: { level: 'fatal', format: 'json' },

@@ -46,7 +46,8 @@ function readList(given: string): unknown {
 export function suggestKey(name: string, above: KeyPath, siblings: readonly string[]): string {
   const sibling = nearest(name, siblings);
   if (sibling !== undefined) return `did you mean "${nameOfPath([...above, sibling])}"?`;
-  const elsewhere = new Map(configKeys.map((key) => [key.path.at(-1) ?? '', nameOfPath(key.path)]));
+  // Reversed, so that of several keys of one name the first is suggested.
+  const elsewhere = new Map(configKeys.toReversed().map((key) => [key.path.at(-1) ?? '', nameOfPath(key.path)]));
   const other = elsewhere.get(nearest(name, elsewhere.keys()) ?? '');
   if (other !== undefined) return `did you mean "${other}"?`;
   return `expected one of ${siblings.join(', ')}`;

@@ -35,7 +35,7 @@ export async function startEntrepot(
   await mkdir(folder, { recursive: true });
   const configuration = {
     data: join(folder, 'data'),
-    doors: { registry: { listen: entrepotAddress } },
+    doors: { registry: { listen: entrepotAddress }, hosted: { listen: 'none' } },
     cache,
     upstreams: { 'quay.io': null, ...upstreams }, // the registry of the tests that Entrepot does not know
     log: { format: 'json' },

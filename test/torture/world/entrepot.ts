@@ -37,7 +37,7 @@ export class Entrepot {
     const configuration = {
       data: place.data,
       builtinUpstreams: false,
-      doors: { registry: { listen: `127.0.0.1:${port}`, default: 'origin.test' } },
+      doors: { registry: { listen: `127.0.0.1:${port}`, default: 'origin.test' }, hosted: { listen: 'none' } },
       upstreams: { 'origin.test': { url: `http://127.0.0.1:${place.originPort}` } },
       // Tags are asked for again all the time, and nothing is spared for being new.
       cache: { maxBytes: place.maxBytes, tagTtl: '500ms', grace: '1s', minFreeBytes: '1MB' },
