@@ -6,14 +6,12 @@ import type { MetadataIndex, Pin } from './index/metadata-index.ts';
 import { readTotals } from './index/read-totals.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
 import { moveAside } from './index/sqlite-database.ts';
-import type { BlobStore } from './store/blob-store.ts';
-import { type FileStoreOptions, openFileStore } from './store/fs.ts';
+import { type FileStoreOptions, type FileStores, openFileStores } from './store/fs.ts';
 import { spoolUsage } from './store/spool-usage.ts';
 import type { Clock } from './util/clock.ts';
 
 /** What is kept in a data folder, open. */
-export interface Storage {
-  readonly store: BlobStore;
+export interface Storage extends FileStores {
   readonly index: MetadataIndex;
   close(): Promise<void>;
 }
@@ -103,13 +101,13 @@ async function open(
   openIndex: () => Promise<MetadataIndex> | MetadataIndex,
 ): Promise<Storage> {
   try {
-    const store = await openFileStore(data, storeOptions);
+    const stores = await openFileStores(data, storeOptions);
     const index = await openIndex();
     const close = async () => {
       await index.close();
       lock?.release();
     };
-    return { store, index, close };
+    return { ...stores, index, close };
   } catch (error) {
     lock?.release();
     throw error;

@@ -33,7 +33,10 @@ export interface BlobStore {
   /** Every committed blob, in no order. */
   list(): AsyncIterable<ListedBlob>;
 
-  /** Everything that is in the store's place and is no blob, nor one that is being written; in no order. */
+  /**
+   * Everything that is in the store's place, and in that of the uploads and records beside it, and is none of them, nor
+   * being written; in no order.
+   */
   listLeftovers(): AsyncIterable<Leftover>;
 }
 

@@ -4,13 +4,18 @@ import { dirname } from 'node:path';
 import { openFile } from './open-file.ts';
 import { isSystemError } from './system-error.ts';
 
+/** What is only the owner's: folders of it are not even listed by others. */
+export const privateFolderMode = 0o700;
+
+const anyFolderMode = 0o777; // what the process may take from: its `umask`
+
 /**
  * Makes a folder, and those above it that are missing, so that they outlive a crash: a folder's name is in the one
  * above, which is synced. When it was there already that is done unless it `isKnown` to be durable, as another process
  * may have made it a moment ago.
  */
-export async function makeFolder(folder: string, isKnown: boolean): Promise<void> {
-  const topMade = await mkdir(folder, { recursive: true });
+export async function makeFolder(folder: string, isKnown: boolean, mode = anyFolderMode): Promise<void> {
+  const topMade = await mkdir(folder, { recursive: true, mode });
   if (topMade === undefined && isKnown) return;
   const highest = dirname(topMade ?? folder);
   let parent = dirname(folder);

@@ -12,6 +12,10 @@ export interface StoreFolders {
    * - `<owner>.lock`: what an owner holds a lock on for as long as it lives.
    */
   readonly spool: string;
+  /** `<id>.upload` and `<id>.json`: a blob that is being pushed, and what is known of it. */
+  readonly uploads: string;
+  /** A file for each record, in folders by its name; `.new/` has those that are being written. */
+  readonly records: string;
 }
 
 /** The algorithms whose blobs have a folder. */
@@ -23,7 +27,12 @@ const lockPattern = /^([0-9a-f]{8})\.lock$/;
 
 /** The folders of the store in a folder, which is absolute. */
 export function storeFolders(folder: string): StoreFolders {
-  return { blobs: join(folder, 'blobs-v1'), spool: join(folder, 'spool-v1') };
+  return {
+    blobs: join(folder, 'blobs-v1'),
+    spool: join(folder, 'spool-v1'),
+    uploads: join(folder, 'uploads-v1'),
+    records: join(folder, 'records-v1'),
+  };
 }
 
 /** The folder that a blob is in: one of 256, as file systems and people are slow with folders of a million files. */

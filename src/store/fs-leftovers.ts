@@ -1,19 +1,23 @@
-import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DigestAlgorithm } from '../oci/digest.ts';
 import type { Leftover } from './blob-store.ts';
 import { entries } from './folder.ts';
 import { algorithms, digestOfName, parseSpoolName, type StoreFolders } from './fs-layout.ts';
-import { unlessMissing } from './fs-reader.ts';
+import { leftoverAt } from './fs-leftover.ts';
+import { listRecordLeftovers } from './fs-records.ts';
+import { listUploadLeftovers } from './upload-files.ts';
 
 /**
  * The files in the store's folders that no layout knows. Folders that are not the store's are not looked into: a file
  * system that is mounted there has some of its own.
  */
-export async function* listLeftovers({ blobs, spool }: StoreFolders): AsyncIterable<Leftover> {
+export async function* listLeftovers(folders: StoreFolders, nowMs: number): AsyncIterable<Leftover> {
+  const { blobs, spool, uploads, records } = folders;
   yield* strangeFiles(blobs, () => false);
   for (const algorithm of algorithms) yield* strangeBlobs(join(blobs, algorithm), algorithm);
   yield* strangeFiles(spool, (name) => parseSpoolName(name) !== undefined);
+  yield* listUploadLeftovers(uploads);
+  yield* listRecordLeftovers(records, nowMs);
 }
 
 async function* strangeBlobs(top: string, algorithm: DigestAlgorithm): AsyncIterable<Leftover> {
@@ -27,9 +31,7 @@ async function* strangeBlobs(top: string, algorithm: DigestAlgorithm): AsyncIter
 async function* strangeFiles(folder: string, isKnown: (name: string) => boolean): AsyncIterable<Leftover> {
   for await (const entry of entries(folder)) {
     if (!entry.isFile() || isKnown(entry.name)) continue;
-    const path = join(folder, entry.name);
-    const stats = await unlessMissing(stat(path));
-    if (stats === undefined) continue;
-    yield { path, sizeBytes: stats.size, writtenAtMs: stats.mtimeMs, remove: () => rm(path, { force: true }) };
+    const leftover = await leftoverAt(join(folder, entry.name));
+    if (leftover) yield leftover;
   }
 }

@@ -1,18 +1,14 @@
 import { rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { BlobWriter } from './blob-store.ts';
-import { syncFolder } from './folder.ts';
 import { storedFileSize } from './fs-reader.ts';
 import type { OpenFile } from './open-file.ts';
 
 /** Where a writer's file goes, and who has to know. */
 export interface WriterOptions {
-  /** Where the blob is when it is whole. */
-  readonly target: string;
   /** Where it waits for whoever goes on with it. */
   readonly kept: string;
-  /** Makes the folder that the blob goes to, where it is missing. */
-  readonly makeShard: (folder: string) => Promise<void>;
+  /** Makes the file the blob, and tells when it is no longer where it was. */
+  readonly place: (file: OpenFile, onMoved: () => void) => Promise<void>;
   /** Told when some of a blob was kept. */
   readonly onKept: () => Promise<void>;
   /** Called once, when the file has another name, or none. */
@@ -43,15 +39,10 @@ export class FileWriter implements BlobWriter {
     return this.#spool.write(bytes, position);
   }
 
-  // 1. The bytes are on the disk before they have the blob's name.
-  // 2. The name appears at once, by a rename, in a folder that is itself durable.
-  // 3. The name is on the disk. That is so too when another writer was first: its own sync may not have ended.
-  async commit(): Promise<void> {
-    await this.#spool.sync();
-    const shard = dirname(this.#options.target);
-    await this.#options.makeShard(shard);
-    await this.#move();
-    await syncFolder(shard);
+  commit(): Promise<void> {
+    return this.#options.place(this.#spool, () => {
+      this.#isSpooled = false;
+    });
   }
 
   async close({ keep = false } = {}): Promise<void> {
@@ -65,12 +56,6 @@ export class FileWriter implements BlobWriter {
         await this.#removeRest(isCommitted);
       }
     }
-  }
-
-  // What is there is replaced: it may be damaged, and this was verified. Whoever reads it goes on reading the old file.
-  async #move(): Promise<void> {
-    await rename(this.#spool.path, this.#options.target);
-    this.#isSpooled = false;
   }
 
   async #keep(): Promise<void> {

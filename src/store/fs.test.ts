@@ -10,9 +10,9 @@ import { blobStoreContract } from '../../test/contract/blob-store-contract.ts';
 import { type Digest, digestOf, hexOf } from '../oci/digest.ts';
 import type { BlobStore } from './blob-store.ts';
 import { syncFolder } from './folder.ts';
-import { openFileStore } from './fs.ts';
+import { type FileStoreOptions, openFileStores } from './fs.ts';
 
-blobStoreContract('openFileStore()', async (t) => openFileStore(await temporaryFolder(t)));
+blobStoreContract('openFileStores()', async (t) => openFileStore(await temporaryFolder(t)));
 
 const hourMs = 60 * 60 * 1000;
 const bytes = new TextEncoder().encode('the bytes of a layer');
@@ -33,7 +33,7 @@ describe('the layout of a file store', () => {
       assert.deepEqual(new Uint8Array(await readFile(path)), bytes);
     }
     assert.deepEqual(await spoolNames(folder), []);
-    assert.deepEqual((await readdir(folder)).sort(), ['blobs-v1', 'spool-v1']);
+    assert.deepEqual((await readdir(folder)).sort(), ['blobs-v1', 'records-v1', 'spool-v1', 'uploads-v1']);
   });
 
   test('what is committed replaces what is there, which may have rotted; whoever reads that goes on', async (t) => {
@@ -354,6 +354,10 @@ test('a file system that cannot sync folders is no failure', { skip: notLinux },
   await assert.rejects(syncFolder('/proc/missing'), { code: 'ENOENT' });
 });
 
+async function openFileStore(folder: string, options?: FileStoreOptions): Promise<BlobStore> {
+  return (await openFileStores(folder, options)).store;
+}
+
 async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'entrepot-store-'));
   t.after(() => rm(folder, { recursive: true }));
@@ -364,8 +368,8 @@ async function temporaryFolder(t: TestContext): Promise<string> {
 async function writeInKilledProcess(folder: string): Promise<void> {
   const module = JSON.stringify(new URL('./fs.ts', import.meta.url));
   const script = `
-    const { openFileStore } = await import(${module});
-    const writer = await (await openFileStore(${JSON.stringify(folder)})).create(${JSON.stringify(digest)});
+    const { openFileStores } = await import(${module});
+    const writer = await (await openFileStores(${JSON.stringify(folder)})).store.create(${JSON.stringify(digest)});
     await writer.write(Buffer.from('${Buffer.from(bytes.subarray(0, 5)).toString('hex')}', 'hex'), 0);
     process.kill(process.pid, 'SIGKILL');`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: 'ignore' });

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import type { BlobStore, BlobWriter, Leftover, ListedBlob, PartialBlob, StoredBlob } from './blob-store.ts';
-import { entries, makeFolder } from './folder.ts';
+import { entries, makeFolder, privateFolderMode } from './folder.ts';
 import {
   algorithms,
   blobPath,
@@ -15,11 +15,16 @@ import {
 } from './fs-layout.ts';
 import { listLeftovers } from './fs-leftovers.ts';
 import { adoptPartials, listPartials, prunePartials } from './fs-partials.ts';
+import { BlobPlaces } from './fs-places.ts';
 import { openStoredFile, storedFileSize, unlessMissing } from './fs-reader.ts';
+import { openFileRecords } from './fs-records.ts';
+import { FileUploads } from './fs-uploads.ts';
 import { FileWriter } from './fs-writer.ts';
 import { type OpenFile, openFile } from './open-file.ts';
+import type { RecordStore } from './record-store.ts';
 import { SpoolOwner } from './spool-owner.ts';
 import { explainSystemError } from './system-error.ts';
+import type { UploadStore } from './upload-store.ts';
 
 const pruneEveryMs = 60 * 60 * 1000; // what is kept for whoever goes on with it is gone an hour after its time
 
@@ -33,17 +38,30 @@ export interface FileStoreOptions {
   readonly maxPartialBytes?: number;
 }
 
-/** Opens the store of blobs in a folder, which is made when it is missing. Several processes may have it open. */
-export async function openFileStore(folder: string, options: FileStoreOptions = {}): Promise<BlobStore> {
+/** What a folder keeps that is no index. */
+export interface FileStores {
+  readonly store: BlobStore;
+  /** What becomes a blob of the store by being committed. */
+  readonly uploads: UploadStore;
+  readonly records: RecordStore;
+}
+
+/** Opens the stores in a folder, which is made when it is missing. Several processes may have them open. */
+export async function openFileStores(folder: string, options: FileStoreOptions = {}): Promise<FileStores> {
   const path = resolve(folder); // the process may change its own folder later
   const folders = storeFolders(path);
   try {
     const tops = algorithms.map((algorithm) => join(folders.blobs, algorithm));
     for (const made of [folders.blobs, ...tops, folders.spool]) await makeFolder(made, false);
+    for (const made of [folders.uploads, folders.records]) await makeFolder(made, false, privateFolderMode);
     await adoptPartials(folders);
-    const store = new FileStore(folders, options);
+    const { clock = systemClock } = options;
+    const places = new BlobPlaces(folders);
+    const store = new FileStore(folders, places, options);
     await store.prune();
-    return store;
+    const uploads = new FileUploads(folders.uploads, places, clock);
+    const records = await openFileRecords(folders.records, clock.now());
+    return { store, uploads, records };
   } catch (error) {
     throw explainSystemError('open the store', path, error);
   }
@@ -51,17 +69,17 @@ export async function openFileStore(folder: string, options: FileStoreOptions = 
 
 class FileStore implements BlobStore {
   readonly #folders: StoreFolders;
+  readonly #places: BlobPlaces;
   readonly #owner: SpoolOwner;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #maxPartialBytes: number;
-  /** The folders of blobs that are known to outlive a crash: 512 at most. */
-  readonly #durableShards = new Set<string>();
   #prunedAtMs = 0;
   #isPruning = false;
 
-  constructor(folders: StoreFolders, options: FileStoreOptions) {
+  constructor(folders: StoreFolders, places: BlobPlaces, options: FileStoreOptions) {
     const { clock = systemClock, maxPartialBytes = Number.POSITIVE_INFINITY } = options;
     this.#folders = folders;
+    this.#places = places;
     this.#owner = new SpoolOwner(folders);
     this.#clock = clock;
     this.#maxPartialBytes = maxPartialBytes;
@@ -113,7 +131,7 @@ class FileStore implements BlobStore {
   }
 
   listLeftovers(): AsyncIterable<Leftover> {
-    return listLeftovers(this.#folders);
+    return listLeftovers(this.#folders, this.#clock.now());
   }
 
   /** Removes the partial blobs that nobody came back for, and those that are too much. */
@@ -134,9 +152,8 @@ class FileStore implements BlobStore {
     try {
       const spool = await open(spoolPath(this.#folders, digest, owner, number));
       return new FileWriter(spool, {
-        target: blobPath(this.#folders, digest),
         kept: keptPath(this.#folders, digest),
-        makeShard: (shard) => this.#makeShard(shard),
+        place: (file, onMoved) => this.#places.put(file, digest, onMoved),
         onKept: () => this.prune(),
         onEnd: () => this.#owner.leave(),
       });
@@ -144,11 +161,6 @@ class FileStore implements BlobStore {
       this.#owner.leave();
       throw error;
     }
-  }
-
-  async #makeShard(shard: string): Promise<void> {
-    await makeFolder(shard, this.#durableShards.has(shard));
-    this.#durableShards.add(shard);
   }
 }
 

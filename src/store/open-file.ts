@@ -5,6 +5,7 @@ import { explainSystemError } from './system-error.ts';
 const openDescriptor = promisify(fs.open);
 const statDescriptor = promisify(fs.fstat);
 const syncDescriptor = promisify(fs.fsync);
+const truncateDescriptor = promisify(fs.ftruncate);
 const closeDescriptor = promisify(fs.close);
 
 /** Opens a file; `flags` and `mode` are those of `fs.open`. */
@@ -45,6 +46,11 @@ export class OpenFile {
   /** What the system says of the file. */
   stat(): Promise<fs.Stats> {
     return this.#run('read', (descriptor) => statDescriptor(descriptor));
+  }
+
+  /** Takes away what is there from the size on. */
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#run('cut', (descriptor) => truncateDescriptor(descriptor, sizeBytes));
   }
 
   /** Waits until the bytes, or the names when it is a folder, are on the disk. */

@@ -1,7 +1,9 @@
 /**
  * Small records by name, for what cannot be had again when the index is lost. A name is a path of segments with "/"
- * between them; a segment is not empty, begins with no dot, and has at most 255 of `A-Za-z0-9._-`. Failures reject with
- * the system's error; "not there" is `undefined` or `false`.
+ * between them, 1,024 characters at most; a segment begins with no dot, and has 1 to 255 of `a-z0-9._-`, or 1 to 128 of
+ * `A-Za-z0-9._-`. Other names are refused, and so is one that begins with the whole name of a record and a "/". Names
+ * that differ in case only are of two records. Failures reject with the system's error; "not there" is `undefined` or
+ * `false`.
  */
 export interface RecordStore {
   /** Writes a record, or replaces it as a whole: durable when it resolves, and a crash leaves the old one or the new. */
@@ -14,5 +16,13 @@ export interface RecordStore {
   removeRecord(name: string): Promise<boolean>;
 
   /** Every record, in no order. */
-  listRecords(): AsyncIterable<{ readonly name: string; readonly bytes: Uint8Array; readonly writtenAtMs: number }>;
+  listRecords(): AsyncIterable<StoredRecord>;
+}
+
+/** A record as it is listed. */
+export interface StoredRecord {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** When it was written, in milliseconds since the epoch. */
+  readonly writtenAtMs: number;
 }

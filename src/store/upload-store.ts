@@ -17,7 +17,7 @@ export interface UploadStore {
   /** What is known of an upload. */
   statUpload(id: string): Promise<StoredUpload | undefined>;
 
-  /** Removes an upload, though it be open; false when there is none. */
+  /** Removes an upload, though it be open, which cannot be committed then; false when there is none. */
   removeUpload(id: string): Promise<boolean>;
 
   /** Every upload, in no order. */
@@ -43,7 +43,7 @@ export interface OpenUpload extends ReadableAt {
   /** How many bytes there are, those of this opener included. */
   readonly sizeBytes: number;
 
-  /** Writes bytes after those that are there; one call at a time. They must not change until it settles. */
+  /** Writes all of the bytes after those that are there, or none; one call at a time. They must not change until it settles. */
   append(bytes: Uint8Array): Promise<void>;
 
   /**

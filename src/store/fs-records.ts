@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto';
+import type { Stats } from 'node:fs';
+import { readFile, rename, rm, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Leftover } from './blob-store.ts';
+import { DurableFolders } from './durable-folders.ts';
+import { entries, syncFolder } from './folder.ts';
+import { leftoverAt } from './fs-leftover.ts';
+import { unlessMissing } from './fs-reader.ts';
+import { openFile } from './open-file.ts';
+import { recordPath, segmentOf } from './record-names.ts';
+import type { RecordStore, StoredRecord } from './record-store.ts';
+import { explainSystemError } from './system-error.ts';
+
+const recordMode = 0o600; // names and manifests may be those of private images
+
+const newFolderName = '.new'; // no record's, as no segment begins with a dot
+
+// A record is written in milliseconds: what is so old was left by a process that was killed.
+const maxNewAgeMs = 60 * 60 * 1000;
+
+const readTogether = 32; // small files cost more to open than to read
+
+/**
+ * Opens the records in a folder, which is there. Several processes may have it open. What one left half written that
+ * was killed is removed; what another is writing is not.
+ */
+export async function openFileRecords(folder: string, nowMs: number): Promise<RecordStore> {
+  for await (const left of listOldNew(folder, nowMs)) await left.remove();
+  return new FileRecords(folder);
+}
+
+/** The files in the folder that are no records, and that nobody is writing. */
+export async function* listRecordLeftovers(folder: string, nowMs: number): AsyncIterable<Leftover> {
+  yield* listOldNew(folder, nowMs);
+  for await (const { path, name } of filesBelow(folder, '')) {
+    const leftover = name === undefined ? await leftoverAt(path) : undefined;
+    if (leftover) yield leftover;
+  }
+}
+
+class FileRecords implements RecordStore {
+  readonly #folder: string;
+  readonly #folders: DurableFolders;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#folders = new DurableFolders(folder);
+  }
+
+  // 1. The bytes are on the disk before they have the record's name.
+  // 2. The name stands for them at once, by a rename, in a folder that is itself durable.
+  // 3. The name is on the disk.
+  async putRecord(name: string, bytes: Uint8Array): Promise<void> {
+    const target = recordPath(this.#folder, name);
+    const written = join(this.#folder, newFolderName, randomBytes(16).toString('hex'));
+    try {
+      await this.#folders.put(dirname(written), () => writeWhole(written, bytes));
+      await this.#folders.put(dirname(target), () => rename(written, target));
+      await syncFolder(dirname(target));
+    } catch (error) {
+      await rm(written, { force: true }).catch(() => {}); // then a later start removes it
+      throw explainSystemError('write the record', target, error);
+    }
+  }
+
+  async getRecord(name: string): Promise<Uint8Array | undefined> {
+    const path = recordPath(this.#folder, name);
+    try {
+      return await unlessMissing(readFile(path));
+    } catch (error) {
+      throw explainSystemError('read the record', path, error);
+    }
+  }
+
+  async removeRecord(name: string): Promise<boolean> {
+    const path = recordPath(this.#folder, name);
+    try {
+      const isRemoved = await unlessMissing(unlink(path).then(() => true));
+      if (isRemoved) await syncFolder(dirname(path));
+      return isRemoved ?? false;
+    } catch (error) {
+      throw explainSystemError('remove the record', path, error);
+    }
+  }
+
+  async *listRecords(): AsyncIterable<StoredRecord> {
+    let found: { path: string; name: string }[] = [];
+    for await (const { path, name } of filesBelow(this.#folder, '')) {
+      if (name !== undefined) found.push({ path, name });
+      if (found.length < readTogether) continue;
+      yield* await readAll(found);
+      found = [];
+    }
+    yield* await readAll(found);
+  }
+}
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await openFile(path, 'wx', recordMode);
+  try {
+    await file.write(bytes, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** The records at some paths; those that were removed meanwhile are not among them. */
+async function readAll(found: readonly { path: string; name: string }[]): Promise<StoredRecord[]> {
+  const read = found.map(async ({ path, name }) => {
+    const record = await unlessMissing(readStored(path));
+    return record && { name, ...record };
+  });
+  return (await Promise.all(read)).filter((record) => record !== undefined);
+}
+
+async function readStored(path: string): Promise<{ readonly bytes: Uint8Array; readonly writtenAtMs: number }> {
+  const file = await openFile(path, 'r');
+  try {
+    const { size, mtimeMs }: Stats = await file.stat();
+    const bytes = Buffer.alloc(size);
+    return { bytes: bytes.subarray(0, await file.read(bytes, 0, size)), writtenAtMs: mtimeMs };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Every file, with the name of its record if it is one. Folders that are no record's are not looked into. */
+async function* filesBelow(
+  folder: string,
+  above: string,
+): AsyncGenerator<{ readonly path: string; readonly name: string | undefined }> {
+  for await (const entry of entries(folder)) {
+    const path = join(folder, entry.name);
+    const segment = segmentOf(entry.name);
+    const name = segment === undefined ? undefined : above + segment;
+    if (entry.isFile()) yield { path, name };
+    else if (entry.isDirectory() && name !== undefined) yield* filesBelow(path, `${name}/`);
+  }
+}
+
+async function* listOldNew(folder: string, nowMs: number): AsyncIterable<Leftover> {
+  for await (const entry of entries(join(folder, newFolderName))) {
+    const left = entry.isFile() ? await leftoverAt(join(folder, newFolderName, entry.name)) : undefined;
+    if (left && left.writtenAtMs < nowMs - maxNewAgeMs) yield left;
+  }
+}

@@ -1,0 +1,75 @@
+import { rm } from 'node:fs/promises';
+import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { BlobPlaces } from './fs-places.ts';
+import type { OpenFile } from './open-file.ts';
+import { explainSystemError } from './system-error.ts';
+import type { OpenUpload } from './upload-store.ts';
+
+/** What an upload is opened with. */
+export interface FileUploadOptions {
+  readonly id: string;
+  readonly repository: Repository;
+  readonly sizeBytes: number;
+  readonly places: BlobPlaces;
+  /** The file that says what is known of it. */
+  readonly sidecar: string;
+}
+
+/** Writes one upload: to the end of its file, which becomes the blob by a rename. */
+export class FileUpload implements OpenUpload {
+  readonly id: string;
+  readonly repository: Repository;
+  readonly #file: OpenFile;
+  readonly #places: BlobPlaces;
+  readonly #sidecar: string;
+  #sizeBytes: number;
+  #isBlob = false;
+
+  constructor(file: OpenFile, { id, repository, sizeBytes, places, sidecar }: FileUploadOptions) {
+    this.id = id;
+    this.repository = repository;
+    this.#file = file;
+    this.#sizeBytes = sizeBytes;
+    this.#places = places;
+    this.#sidecar = sidecar;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  read(into: Uint8Array, position: number): Promise<number> {
+    return this.#file.read(into, position, into.length);
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    if (this.#isBlob) throw new Error(`Cannot write "${this.#file.path}": it is a blob by now`);
+    try {
+      await this.#file.write(bytes, this.#sizeBytes);
+    } catch (error) {
+      // All of a piece or nothing. Where not even that can be done, what is there is right as far as it goes.
+      await this.#file.truncate(this.#sizeBytes).catch(() => {});
+      throw error;
+    }
+    this.#sizeBytes += bytes.length;
+  }
+
+  async commit(digest: Digest): Promise<void> {
+    const onMoved = () => {
+      this.#isBlob = true;
+    };
+    try {
+      await this.#places.put(this.#file, digest, onMoved);
+    } catch (error) {
+      throw explainSystemError('store the upload', this.#file.path, error);
+    } finally {
+      // The blob stands without that: what cannot be removed is a leftover.
+      if (this.#isBlob) await rm(this.#sidecar, { force: true }).catch(() => {});
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}

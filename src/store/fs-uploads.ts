@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { rm, unlink } from 'node:fs/promises';
+import type { Repository } from '../oci/reference.ts';
+import type { Clock } from '../util/clock.ts';
+import { makeFolder, privateFolderMode } from './folder.ts';
+import type { BlobPlaces } from './fs-places.ts';
+import { unlessMissing } from './fs-reader.ts';
+import { FileUpload } from './fs-upload.ts';
+import { type OpenFile, openFile } from './open-file.ts';
+import { explainSystemError } from './system-error.ts';
+import {
+  listUploadFiles,
+  readSidecar,
+  statUploadFiles,
+  uploadMode,
+  uploadPaths,
+  writeSidecar,
+} from './upload-files.ts';
+import type { OpenUpload, StoredUpload, UploadStore } from './upload-store.ts';
+
+const idBytes = 16; // whoever knows the id may go on with the upload: it must not be found by trying
+
+/**
+ * The uploads in a folder: for each its bytes, and a file beside that says what they are. Either without the other is no
+ * upload. They are not synced before the commit: what the machine loses when it crashes was not acknowledged.
+ */
+export class FileUploads implements UploadStore {
+  readonly #folder: string;
+  readonly #places: BlobPlaces;
+  readonly #clock: Pick<Clock, 'now'>;
+
+  constructor(folder: string, places: BlobPlaces, clock: Pick<Clock, 'now'>) {
+    this.#folder = folder;
+    this.#places = places;
+    this.#clock = clock;
+  }
+
+  async beginUpload(repository: Repository): Promise<OpenUpload> {
+    const id = randomBytes(idBytes).toString('hex');
+    const paths = uploadPaths(this.#folder, id)!;
+    try {
+      await makeFolder(this.#folder, true, privateFolderMode); // someone may have emptied the data folder since the start
+      const file = await openFile(paths.bytes, 'wx+', uploadMode);
+      return await orClose(file, async () => {
+        await writeSidecar(paths.sidecar, { repository, beganAtMs: this.#clock.now() });
+        return new FileUpload(file, { id, repository, sizeBytes: 0, sidecar: paths.sidecar, places: this.#places });
+      });
+    } catch (error) {
+      await this.removeUpload(id).catch(() => {}); // it is a leftover, then
+      throw explainSystemError('begin the upload', paths.bytes, error);
+    }
+  }
+
+  async openUpload(id: string): Promise<OpenUpload | undefined> {
+    const paths = uploadPaths(this.#folder, id);
+    if (paths === undefined) return undefined;
+    const { bytes, sidecar } = paths;
+    try {
+      const known = await readSidecar(sidecar);
+      const file = known && (await unlessMissing(openFile(bytes, 'r+')));
+      if (!file) return undefined;
+      return await orClose(file, async () => {
+        const { size: sizeBytes } = await file.stat();
+        return new FileUpload(file, { id, repository: known.repository, sizeBytes, sidecar, places: this.#places });
+      });
+    } catch (error) {
+      throw explainSystemError('open the upload', bytes, error);
+    }
+  }
+
+  async statUpload(id: string): Promise<StoredUpload | undefined> {
+    try {
+      return await statUploadFiles(this.#folder, id);
+    } catch (error) {
+      throw explainSystemError('read the upload', uploadPaths(this.#folder, id)?.bytes ?? this.#folder, error);
+    }
+  }
+
+  // The bytes first: what is left when that is interrupted is small.
+  async removeUpload(id: string): Promise<boolean> {
+    const paths = uploadPaths(this.#folder, id);
+    if (paths === undefined) return false;
+    try {
+      const isRemoved = await unlessMissing(unlink(paths.bytes).then(() => true));
+      await rm(paths.sidecar, { force: true });
+      return isRemoved ?? false;
+    } catch (error) {
+      throw explainSystemError('remove the upload', paths.bytes, error);
+    }
+  }
+
+  listUploads(): AsyncIterable<StoredUpload> {
+    return listUploadFiles(this.#folder);
+  }
+}
+
+async function orClose<T>(file: OpenFile, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import type { Digest } from '../../src/oci/digest.ts';
+import type { Repository } from '../../src/oci/reference.ts';
+import type { OpenUpload, StoredUpload, UploadStore } from '../../src/store/upload-store.ts';
+
+/** What goes wrong in memory uploads, or waits: each is asked at every such call, before it does anything. */
+export interface UploadFaults {
+  begin?: (() => Promise<void>) | undefined;
+  open?: ((id: string) => Promise<void>) | undefined;
+  stat?: ((id: string) => Promise<void>) | undefined;
+  remove?: ((id: string) => Promise<void>) | undefined;
+  read?: ((position: number) => Promise<void>) | undefined;
+  append?: ((position: number) => Promise<void>) | undefined;
+  commit?: ((digest: Digest) => Promise<void>) | undefined;
+}
+
+/** An upload in memory. */
+interface MemoryUpload {
+  readonly repository: Repository;
+  readonly beganAtMs: number;
+  bytes: Buffer;
+  writtenAtMs: number;
+}
+
+/** Uploads in memory, for failures that no disk can be made to have at a given moment. */
+export class MemoryUploadStore implements UploadStore {
+  readonly uploads = new Map<string, MemoryUpload>();
+  readonly faults: UploadFaults = {};
+  /** How many are open. */
+  open = 0;
+  readonly #blobs: Map<Digest, Buffer>;
+  readonly #now: () => number;
+
+  /** What is committed goes to the blobs (of a `MemoryBlobStore`). */
+  constructor(blobs: Map<Digest, Buffer>, now: () => number = Date.now) {
+    this.#blobs = blobs;
+    this.#now = now;
+  }
+
+  async beginUpload(repository: Repository): Promise<OpenUpload> {
+    await this.faults.begin?.();
+    const nowMs = this.#now();
+    const upload = { repository, beganAtMs: nowMs, bytes: Buffer.alloc(0), writtenAtMs: nowMs };
+    const id = randomUUID();
+    this.uploads.set(id, upload);
+    return this.#open(id, upload);
+  }
+
+  async openUpload(id: string): Promise<OpenUpload | undefined> {
+    await this.faults.open?.(id);
+    const upload = this.uploads.get(id);
+    return upload && this.#open(id, upload);
+  }
+
+  async statUpload(id: string): Promise<StoredUpload | undefined> {
+    await this.faults.stat?.(id);
+    const upload = this.uploads.get(id);
+    return upload && stored(id, upload);
+  }
+
+  async removeUpload(id: string): Promise<boolean> {
+    await this.faults.remove?.(id);
+    return this.uploads.delete(id);
+  }
+
+  async *listUploads(): AsyncIterable<StoredUpload> {
+    for (const [id, upload] of this.uploads) yield stored(id, upload);
+  }
+
+  #open(id: string, upload: MemoryUpload): OpenUpload {
+    this.open++;
+    let isBlob = false;
+    return {
+      id,
+      repository: upload.repository,
+      get sizeBytes() {
+        return upload.bytes.length;
+      },
+      read: async (into, position) => {
+        await this.faults.read?.(position);
+        const part = upload.bytes.subarray(position, position + into.length);
+        into.set(part);
+        return part.length;
+      },
+      append: async (bytes) => {
+        if (isBlob) throw new Error('Cannot write an upload: it is a blob by now');
+        await this.faults.append?.(upload.bytes.length);
+        upload.bytes = Buffer.concat([upload.bytes, bytes]);
+        upload.writtenAtMs = this.#now();
+      },
+      commit: async (digest) => {
+        await this.faults.commit?.(digest);
+        if (!this.uploads.delete(id)) throw new Error('Cannot store an upload: it was removed');
+        this.#blobs.set(digest, upload.bytes);
+        isBlob = true;
+      },
+      close: async () => {
+        this.open--;
+      },
+    };
+  }
+}
+
+function stored(id: string, { repository, bytes, beganAtMs, writtenAtMs }: MemoryUpload): StoredUpload {
+  return { id, repository, sizeBytes: bytes.length, beganAtMs, writtenAtMs };
+}
