@@ -12,6 +12,9 @@ export interface Identity {
   readonly user: string | undefined;
 }
 
+/** Who sends a request without proving a name. */
+export const nobody: Identity = { user: undefined };
+
 /** A repository, and the registry that it belongs to by its name in the configuration, or `hosted.entrepot`. */
 export interface RepositoryOf {
   readonly registry: string;
@@ -23,18 +26,19 @@ export interface Access {
   /**
    * Who sends a request with this `Authorization` header, from this address.
    * @throws RegistryError UNAUTHORIZED (with the challenge) for a wrong name or password, after a while when there were
-   *   many; the signal's reason
+   *   many; TOOMANYREQUESTS when that would be too long a while; the signal's reason
    */
   identify(authorization: string | undefined, address: string | undefined, signal: AbortSignal): Promise<Identity>;
 
   /** Whether somebody may do something. */
   may(identity: Identity, door: DoorName, verb: Verb, target: RepositoryOf): boolean;
 
-  /** Whether nobody in particular may do anything at a door: then `/v2/` asks for no login (wire facts, section 1). */
+  /** Whether nobody in particular may do anything at a door: then `/v2/` asks for no login. */
   isOpen(door: DoorName): boolean;
 
   /**
    * The error for somebody who may not: UNAUTHORIZED with the challenge for nobody in particular, DENIED for others.
+   * Without a target it is about the door as a whole.
    */
-  refuse(identity: Identity, verb: Verb, target: RepositoryOf): Error;
+  refuse(identity: Identity, verb: Verb, target: RepositoryOf | undefined): Error;
 }

@@ -1,3 +1,4 @@
+import { freeAccess } from '../access/free-access.ts';
 import { listCatalog } from '../cache/catalog.ts';
 import type { Config, ListenAddress } from '../config/config.ts';
 import type { MetadataIndex } from '../index/metadata-index.ts';
@@ -33,7 +34,12 @@ async function openRegistryDoor(
   const door = doors.registry;
   const router = new Router(registries, domain, door.default);
   const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
-  const registry = new RegistryHandler({ router, log, catalog: (page) => listCatalog(index, aliases, page) });
+  const registry = new RegistryHandler({
+    router,
+    log,
+    catalog: (page, mayPull) => listCatalog(index, aliases, page, mayPull),
+    access: { access: freeAccess(new Set()), door: 'registry' },
+  });
   const open = await openDoor(door.listen, createListener({ registry, admin, log, metrics }));
   lifetime.push(() => open.close(shutdown.graceMs));
   const { host, port } = open;

@@ -8,20 +8,25 @@ const defaultPageCount = 1000;
  * One page of the repositories of several registries, of which something is kept here. The pages go through the
  * registries by alias; within each they are in lexical order.
  * @param aliases what stands before the repositories of each registry, and the registry's name; empty for the default
+ * @param isListed which of them are told
  */
 export async function listCatalog(
   index: MetadataIndex,
   aliases: ReadonlyMap<string, string>,
   page: Page,
+  isListed: (key: RepositoryKey) => boolean,
 ): Promise<RepositoryList> {
   const count = page.count ?? defaultPageCount;
   const found: string[] = [];
   for (const [alias, registry] of [...aliases].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const after = positionIn(alias, registry, aliases, page.last);
-    if (after === 'passed') continue;
-    const keys = await index.listRepositories(registry, { count: count + 1 - found.length, after });
-    found.push(...keys.map(({ repository }) => (alias === '' ? repository : `${alias}/${repository}`)));
-    if (found.length > count) break;
+    let after = positionIn(alias, registry, aliases, page.last);
+    while (after !== 'passed' && found.length <= count) {
+      const wanted = count + 1 - found.length;
+      const keys = await index.listRepositories(registry, { count: wanted, after });
+      const listed = keys.filter(isListed);
+      found.push(...listed.map(({ repository }) => (alias === '' ? repository : `${alias}/${repository}`)));
+      after = keys.length < wanted ? 'passed' : keys.at(-1);
+    }
   }
   const repositories = found.slice(0, count);
   return { repositories, next: found.length > count ? { count, last: repositories.at(-1) } : undefined };

@@ -59,9 +59,10 @@ interface Ending {
 
 /** One line in the log for each request that was answered or given up. */
 function logRequest(log: Log, method: string, record: RequestRecord, { status, bytes, ms, client }: Ending): void {
-  const { route, registry, repository, reference, cache, error } = record;
+  const { route, registry, repository, reference, cache, user, error } = record;
   const facts = {
     ...{ method, route, registry, repository, reference, status, bytes, ms, cache, client },
+    ...(user === undefined ? {} : { user }),
     ...(error === undefined ? {} : { error: (error as Error).message }),
   };
   // Under this key, and no other, pino writes an error with its stack and causes.

@@ -7,6 +7,8 @@ export interface RequestRecord {
   repository: string | undefined;
   reference: string | undefined;
   cache: CacheLabel;
+  /** Who sent it, when a name was proven. */
+  user: string | undefined;
   /** Why it failed, for the log. */
   error: unknown;
 }
@@ -19,6 +21,7 @@ export function newRecord(): RequestRecord {
     repository: undefined,
     reference: undefined,
     cache: 'none',
+    user: undefined,
     error: undefined,
   };
 }

@@ -1,20 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RepositoryOf } from '../access/access.ts';
 import { RegistryError, renderErrorBody } from '../oci/errors.ts';
+import type { Repository } from '../oci/reference.ts';
 import type { Page, RepositoryList } from '../oci/registry.ts';
 import { parseRequest, type RegistryRequest } from '../oci/request.ts';
 import type { Log } from '../util/log.ts';
 import { renderCacheStatus } from './cache-status.ts';
+import { type ClientAccess, type DoorAccess, identifyClient } from './client-access.ts';
+import { listWhere } from './list-where.ts';
 import { nextLink, type PullContext, sendBlob, sendJson, sendManifest, sendReferrers, sendTags } from './pull.ts';
 import type { RequestRecord } from './record.ts';
 import { type Route, type Router, repositoryOf } from './routing.ts';
 
-/** The repositories of all registries in one list, each by the name that this door serves it under. */
-export type Catalog = (page: Page) => Promise<RepositoryList>;
+/**
+ * The repositories of all registries in one list, each by the name that this door serves it under: those that the client
+ * may pull.
+ */
+export type Catalog = (page: Page, mayPull: (target: RepositoryOf) => boolean) => Promise<RepositoryList>;
 
 /** What registry requests are answered with. */
 export interface RegistryHandlerOptions {
   readonly router: Router;
   readonly catalog: Catalog;
+  readonly access: DoorAccess;
   readonly log: Log;
 }
 
@@ -64,18 +72,26 @@ export class RegistryHandler {
     const namespace = query.includes('ns=') ? new URLSearchParams(query).get('ns') || undefined : undefined;
     const hints = { host: request.headers.host, prefix, namespace };
     const isOfRegistry = asked.name !== undefined || this.#options.router.isNamed(hints);
+    const signal = signalOf(response);
+    const client = await identifyClient(this.#options.access, request, signal);
+    record.user = client.user;
     const context = { request, response, record };
     // What is asked of the door as a whole needs no registry, and so no default.
     if (!isOfRegistry && asked.kind === 'ping') return sendPing(context);
-    if (!isOfRegistry && asked.kind === 'catalog') return sendCatalog(context, asked.page, this.#options.catalog);
+    if (!isOfRegistry && asked.kind === 'catalog') {
+      const list: ListPage = (page) => this.#options.catalog(page, (target) => client.may('pull', target));
+      return sendCatalog(context, asked.page, list);
+    }
     const route = this.#route(asked, hints);
     if (route.namespace !== undefined) response.setHeader('oci-namespace', route.namespace);
     record.registry = route.to.name;
-    if (asked.kind === 'ping' || asked.kind === 'catalog') return answerOwn(context, asked, route);
+    if (asked.kind === 'ping' || asked.kind === 'catalog')
+      return answerOwn({ ...context, client, signal }, asked, route);
     const repository = repositoryOf(route);
     record.repository = repository;
+    client.authorize('pull', { registry: route.to.name, repository });
     const { registry } = route.to;
-    await send({ request, response, registry, repository, record, signal: signalOf(response) }, asked, record);
+    await send({ request, response, registry, repository, record, signal }, asked, record);
   }
 
   #route(asked: RegistryRequest, hints: Parameters<Router['route']>[1]): Route {
@@ -93,9 +109,11 @@ export class RegistryHandler {
 
 type OwnContext = Pick<PullContext, 'request' | 'response' | 'record'>;
 
+type ListPage = (page: Page) => Promise<RepositoryList>;
+
 /** Answers what is asked of one registry, and of no repository. */
 function answerOwn(
-  context: OwnContext,
+  context: OwnContext & { readonly client: ClientAccess; readonly signal: AbortSignal },
   asked: Extract<RegistryRequest, { kind: 'ping' | 'catalog' }>,
   { to, name }: Route,
 ): Promise<void> | void {
@@ -103,14 +121,19 @@ function answerOwn(
     throw new RegistryError('NOT_FOUND', `Cannot find "${name.slice(0, 300)}": it is none of a registry's paths`);
   }
   if (asked.kind === 'ping') return sendPing(context);
-  return sendCatalog(context, asked.page, (page) => to.registry.listRepositories(page, signalOf(context.response)));
+  const { client, signal } = context;
+  const mayPull = (repository: string) =>
+    client.may('pull', { registry: to.name, repository: repository as Repository });
+  return sendCatalog(context, asked.page, (asked) =>
+    listWhere(asked, mayPull, (page) => to.registry.listRepositories(page, signal)),
+  );
 }
 
 function sendPing(context: OwnContext): void {
   sendJson(context, {}, undefined, undefined);
 }
 
-async function sendCatalog(context: OwnContext, page: Page, list: Catalog): Promise<void> {
+async function sendCatalog(context: OwnContext, page: Page, list: ListPage): Promise<void> {
   const { repositories, next } = await list(page);
   sendJson(context, { repositories }, undefined, nextLink(context.request, next));
 }

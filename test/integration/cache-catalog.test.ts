@@ -26,13 +26,18 @@ const repositories = {
 
 const all = ['library/alpine', 'library/nginx', 'zeta/app', 'ghcr.io/a', 'ghcr.io/owner/app', 'reg.corp/team/app'];
 
-async function setUp(t: TestContext) {
+async function openIndex(t: TestContext) {
   const index = openSqliteIndex(join(tmpDir(t), 'index.sqlite'));
   t.after(() => index.close());
   for (const [registry, names] of Object.entries(repositories)) {
     for (const name of names) await index.link({ registry, repository: parseRepository(name) }, digest, undefined, 1);
   }
-  return (page: Page) => listCatalog(index, aliases, page);
+  return index;
+}
+
+async function setUp(t: TestContext) {
+  const index = await openIndex(t);
+  return (page: Page) => listCatalog(index, aliases, page, () => true);
 }
 
 test('the catalog lists the repositories of all registries, by the names that they are pulled under', async (t) => {
@@ -76,6 +81,18 @@ test('the catalog without a default registry lists the others', async (t) => {
   t.after(() => index.close());
   await index.link({ registry: 'ghcr.io', repository: parseRepository('a') }, digest, undefined, 1);
   const named = new Map([['ghcr.io', 'ghcr.io']]);
-  assert.deepEqual((await listCatalog(index, named, {})).repositories, ['ghcr.io/a']);
-  assert.deepEqual((await listCatalog(index, new Map(), {})).repositories, []);
+  assert.deepEqual((await listCatalog(index, named, {}, () => true)).repositories, ['ghcr.io/a']);
+  assert.deepEqual((await listCatalog(index, new Map(), {}, () => true)).repositories, []);
+});
+
+test('the catalog without what a client may not pull has full pages, which tell of nothing else', async (t) => {
+  const index = await openIndex(t);
+  const isListed = ({ repository }: { repository: string }) => repository.endsWith('app');
+  const first = await listCatalog(index, aliases, { count: 2 }, isListed);
+  assert.deepEqual(first, {
+    repositories: ['zeta/app', 'ghcr.io/owner/app'],
+    next: { count: 2, last: 'ghcr.io/owner/app' },
+  });
+  const second = await listCatalog(index, aliases, first.next ?? {}, isListed);
+  assert.deepEqual(second, { repositories: ['reg.corp/team/app'], next: undefined });
 });

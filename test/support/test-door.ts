@@ -1,4 +1,6 @@
+import { freeAccess } from '../../src/access/free-access.ts';
 import { createAdmin } from '../../src/server/admin.ts';
+import type { DoorAccess } from '../../src/server/client-access.ts';
 import { createListener, type DoorLimits, defaultDoorLimits, type OpenDoor, openDoor } from '../../src/server/door.ts';
 import { type Catalog, RegistryHandler } from '../../src/server/registry-handler.ts';
 import { reportStatus } from '../../src/server/report-status.ts';
@@ -19,6 +21,8 @@ export interface TestDoorOptions {
   readonly ready?: () => Promise<readonly string[]>;
   readonly store?: () => Promise<{ contents: number; sizeBytes: number }>;
   readonly limits?: Partial<DoorLimits>;
+  /** Who may do what; everybody may pull, unless given. */
+  readonly access?: DoorAccess;
 }
 
 /** A door over registries of the test's own, without a cache. */
@@ -37,6 +41,7 @@ export async function openTestDoor(
 ): Promise<TestDoor> {
   const { registries = [], domain, catalog = async () => ({ repositories: [] }) } = options;
   const { ready = async () => [], store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
+  const { access = { access: freeAccess(new Set()), door: 'registry' } } = options;
   const events = new EventLog();
   const sources = { downloadsInFlight: () => 0, downloadsWaiting: () => 0, store, upstreams: () => [] };
   const metrics = createMetrics({
@@ -54,7 +59,7 @@ export async function openTestDoor(
   const door = await openDoor(
     { host: '127.0.0.1', port: 0 },
     createListener({
-      registry: new RegistryHandler({ router, catalog, log: events }),
+      registry: new RegistryHandler({ router, catalog, access, log: events }),
       admin: createAdmin({ metrics, ready, version: '1.2.3', status }),
       log: events,
       metrics,

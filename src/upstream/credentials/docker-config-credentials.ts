@@ -1,9 +1,9 @@
+import { reasonOf, WatchedFile } from '../../util/watched-file.ts';
 import { askHelper, programOfHelper } from './credential-helper.ts';
 import type { CredentialSource, Credentials } from './credential-source.ts';
 import { type CredentialTools, credentialsUnavailable, logFailure } from './credential-tools.ts';
 import { credentialsIn, helperFor, parseDockerConfig, serverNameOf } from './docker-config.ts';
 import { RenewedValue } from './renewed-value.ts';
-import { reasonOf, WatchedFile } from './watched-file.ts';
 
 /** That a helper has nothing is asked again sooner: somebody may be logging in just now. */
 const nothingLifeMs = 60_000;

@@ -1,6 +1,6 @@
+import { WatchedFile } from '../../util/watched-file.ts';
 import type { CredentialSource, Password } from './credential-source.ts';
 import { type CredentialTools, credentialsUnavailable, logFailure } from './credential-tools.ts';
-import { WatchedFile } from './watched-file.ts';
 
 /** A user whose password is in a file: a rotated one counts as soon as it is there, and when the old one is refused. */
 export function passwordFileCredentials(username: string, path: string, tools: CredentialTools): CredentialSource {

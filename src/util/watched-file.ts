@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Clock } from '../../util/clock.ts';
-import { singleFlight, unlessAborted } from '../../util/single-flight.ts';
+import type { Clock } from './clock.ts';
+import { singleFlight, unlessAborted } from './single-flight.ts';
 
 /** What a watched file is made with. */
 export interface WatchedFileOptions<T> {
@@ -14,7 +14,7 @@ export interface WatchedFileOptions<T> {
 
 /** A change is seen this late at most; so many requests in between cost no look at the disk. */
 const lookAgainMs = 2_000;
-/** No file of credentials is as large; whatever is, is something else. */
+/** No file of passwords is as large; whatever is, is something else. */
 const maxBytes = 1024 * 1024;
 
 interface Content<T> {

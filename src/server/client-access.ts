@@ -1,0 +1,44 @@
+import type { IncomingMessage } from 'node:http';
+import type { Access, DoorName, Identity, RepositoryOf, Verb } from '../access/access.ts';
+
+/** Who may do what at one door. */
+export interface DoorAccess {
+  readonly access: Access;
+  readonly door: DoorName;
+}
+
+/** What one client may do at the door that it came in by. */
+export interface ClientAccess {
+  /** The name that it proved, if any. */
+  readonly user: string | undefined;
+  may(verb: Verb, target: RepositoryOf): boolean;
+  /**
+   * Called before anything is read, and before any upstream is asked.
+   * @throws RegistryError UNAUTHORIZED or DENIED when it may not
+   */
+  authorize(verb: Verb, target: RepositoryOf): void;
+}
+
+/**
+ * Finds out who sends a request, and lets nobody in by a door that is not open.
+ * @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS; the signal's reason
+ */
+export async function identifyClient(
+  { access, door }: DoorAccess,
+  request: IncomingMessage,
+  signal: AbortSignal,
+): Promise<ClientAccess> {
+  const identity = await access.identify(request.headers.authorization, request.socket.remoteAddress, signal);
+  if (identity.user === undefined && !access.isOpen(door)) throw access.refuse(identity, 'pull', undefined);
+  return clientAccess(access, door, identity);
+}
+
+function clientAccess(access: Access, door: DoorName, identity: Identity): ClientAccess {
+  return {
+    user: identity.user,
+    may: (verb, target) => access.may(identity, door, verb, target),
+    authorize(verb, target) {
+      if (!access.may(identity, door, verb, target)) throw access.refuse(identity, verb, target);
+    },
+  };
+}
