@@ -4,6 +4,7 @@ import { isTemporary, RegistryError } from '../oci/errors.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { BlobContent, BlobStat, CacheOutcome, Registry, RequestedRange } from '../oci/registry.ts';
 import { singleFlight } from '../util/single-flight.ts';
+import { proveStored } from './content/prove-stored.ts';
 import type { Download } from './download/download.ts';
 import type { DownloadObserver } from './download/download-tools.ts';
 import type { RunningDownload } from './download/downloads.ts';
@@ -29,7 +30,7 @@ export class BlobCache {
   readonly #registry: string;
   readonly #upstream: Registry;
   readonly #tools: CacheTools;
-  readonly #confirmations = singleFlight<Confirmed>();
+  readonly #confirmations = singleFlight<Confirmed | undefined>();
 
   constructor(registry: string, upstream: Registry, tools: CacheTools) {
     this.#registry = registry;
@@ -38,27 +39,21 @@ export class BlobCache {
   }
 
   async stat(repository: Repository, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
+    const { index, local, downloads, offline } = this.#tools;
     const key = this.#key(repository);
-    const [link, storedBytes] = await Promise.all([
-      this.#tools.index.getLink(key, digest),
-      this.#tools.local.size(digest),
-    ]);
-    // A file of another size is damaged; whoever gets the blob drops it.
-    const sizeBytes = (link?.sizeBytes ?? storedBytes) === storedBytes ? storedBytes : undefined;
-    if ((link || this.#tools.offline) && sizeBytes !== undefined) return { sizeBytes, outcome: hit };
-    const running = this.#tools.downloads.get(digest);
+    const link = await index.getLink(key, digest);
+    if (link || offline) {
+      const sizeBytes = await local.size(digest);
+      // A file of another size is damaged; whoever gets the blob drops it.
+      const isRight = sizeBytes === (link?.sizeBytes ?? sizeBytes);
+      if (sizeBytes !== undefined && isRight) return { sizeBytes, outcome: hit };
+    }
+    const running = downloads.get(digest);
     if (running?.origin === originOf(key) && running.download.sizeBytes !== undefined) {
       return { sizeBytes: running.download.sizeBytes, outcome: collapsed };
     }
-    try {
-      const stat = await this.#upstream.statBlob(repository, digest, signal);
-      if (sizeBytes === undefined || stat.sizeBytes !== sizeBytes) return { ...stat, outcome: passedOn };
-      await this.#note(key, digest, sizeBytes);
-      return { ...stat, outcome: revalidated };
-    } catch (error) {
-      if (sizeBytes === undefined || !isTemporary(error)) throw error;
-      return { sizeBytes, outcome: staleBecause(error) };
-    }
+    if (!link) return this.#statUnlinked(key, digest, signal);
+    return { ...(await this.#upstream.statBlob(repository, digest, signal)), outcome: passedOn };
   }
 
   async get(
@@ -79,6 +74,25 @@ export class BlobCache {
     return this.#download(key, digest, range, signal);
   }
 
+  async #statUnlinked(key: RepositoryKey, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
+    const { local } = this.#tools;
+    const letGo = await local.hold(digest);
+    try {
+      const sizeBytes = await local.size(digest);
+      try {
+        const stat = await this.#upstream.statBlob(key.repository, digest, signal);
+        if (stat.sizeBytes !== sizeBytes) return { ...stat, outcome: passedOn };
+        await this.#note(key, digest, sizeBytes);
+        return { ...stat, outcome: revalidated };
+      } catch (error) {
+        if (sizeBytes === undefined || !isTemporary(error)) throw error;
+        return { sizeBytes, outcome: staleBecause(error) };
+      }
+    } finally {
+      letGo();
+    }
+  }
+
   /** Resolves when nothing is being confirmed any more; downloads are not this one's. */
   settled(): Promise<void> {
     return this.#confirmations.settled();
@@ -96,34 +110,61 @@ export class BlobCache {
     if (link || offline) return local.open(digest, range, hit, link?.sizeBytes);
     const running = downloads.get(digest);
     if (running?.origin === originOf(key)) return undefined;
-    const sizeBytes = await local.size(digest);
-    if (!running && sizeBytes === undefined) return undefined;
+    if (!running && (await local.size(digest)) === undefined) return undefined;
     const confirmed = await this.#confirmations.run(`${key.repository}@${digest}`, signal, (shared) =>
-      this.#confirm(key, digest, sizeBytes, shared),
+      this.#confirm(key, digest, shared),
     );
-    return local.open(digest, range, confirmed.outcome, confirmed.sizeBytes);
+    return confirmed && local.open(digest, range, confirmed.outcome, confirmed.sizeBytes);
   }
 
-  /** Asks upstream whether the repository has a blob whose bytes are here, or on their way. */
-  async #confirm(
-    key: RepositoryKey,
-    digest: Digest,
-    sizeBytes: number | undefined,
-    signal: AbortSignal,
-  ): Promise<Confirmed> {
+  /**
+   * Asks upstream whether the repository has a blob whose bytes are here, or on their way. Undefined when nobody knows
+   * whether the bytes that are here are right.
+   */
+  async #confirm(key: RepositoryKey, digest: Digest, signal: AbortSignal): Promise<Confirmed | undefined> {
+    const { index, local } = this.#tools;
     // Another request may have been told since this one looked for the link.
-    const link = await this.#tools.index.getLink(key, digest);
+    const link = await index.getLink(key, digest);
     if (link) return { outcome: hit, sizeBytes: link.sizeBytes };
+    const letGo = await local.hold(digest);
     try {
+      const sizeBytes = await local.size(digest);
       const stat = await this.#upstream.statBlob(key.repository, digest, signal);
-      // Bytes of another size are damaged, and are dropped when they are opened.
-      const isWrong = sizeBytes !== undefined && stat.sizeBytes !== sizeBytes;
-      await this.#note(key, digest, isWrong ? undefined : sizeBytes);
-      return { outcome: revalidated, sizeBytes: stat.sizeBytes };
+      if (sizeBytes === undefined || stat.sizeBytes === sizeBytes) {
+        await this.#note(key, digest, sizeBytes);
+        return { outcome: revalidated, sizeBytes: stat.sizeBytes };
+      }
+      return await this.#settleSize(key, digest, { sizeBytes, toldBytes: stat.sizeBytes }, signal);
     } catch (error) {
       // What one repository gives to everybody is no secret in another: unless upstream says no, it is served.
       if (isTemporary(error)) return { outcome: staleBecause(error), sizeBytes: undefined };
       throw error;
+    } finally {
+      letGo();
+    }
+  }
+
+  /**
+   * The bytes that are here are damaged, or upstream tells a wrong size: the digest decides, as all repositories share
+   * them. What is damaged is dropped when it is opened, by the size that upstream tells.
+   */
+  async #settleSize(
+    key: RepositoryKey,
+    digest: Digest,
+    { sizeBytes, toldBytes }: { readonly sizeBytes: number; readonly toldBytes: number },
+    signal: AbortSignal,
+  ): Promise<Confirmed | undefined> {
+    const { log } = this.#tools;
+    const facts = { ...key, digest, sizeBytes, toldBytes };
+    try {
+      const isRight = await proveStored(this.#tools, digest, signal);
+      if (isRight) log.warn(facts, 'upstream tells a wrong size');
+      await this.#note(key, digest, isRight ? sizeBytes : undefined);
+      return { outcome: revalidated, sizeBytes: isRight ? sizeBytes : toldBytes };
+    } catch (error) {
+      signal.throwIfAborted();
+      log.debug({ ...facts, reason: (error as Error).message }, 'stored content cannot be read');
+      return undefined; // it is fetched again, and takes the place of what is here
     }
   }
 

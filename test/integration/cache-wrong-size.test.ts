@@ -102,3 +102,23 @@ test('many that ask for a damaged blob at once cost one fetch, and each gets it 
   assertFetchedOnce(stage);
   assert.equal(stage.log.named('stored content is damaged, removed').length, 1);
 });
+
+for (const wrongContentLength of [-7, 7]) {
+  test(`a good blob stays and is served when the HEAD of another repository says ${wrongContentLength} bytes`, async (t) => {
+    const stage = await stageWithLayer(t);
+    stage.origin.faults.none('HEAD blob', { quirks: { wrongContentLength } });
+    const answer = await rawFetch(stage.blobUrl(layer.digest, other));
+    assertWhole(answer, layer.digest);
+    assert.equal(answer.headers['content-length'], `${layer.bytes.length}`);
+    assert.equal(answer.headers['cache-status'], 'Entrepot; fwd=stale; fwd-status=200; detail=revalidated');
+    for (const name of [other, repository]) {
+      const again = await rawFetch(stage.blobUrl(layer.digest, name));
+      assertWhole(again, layer.digest);
+      assert.equal(again.headers['cache-status'], 'Entrepot; hit');
+    }
+    assert.deepEqual(stage.origin.requests.lines(), [`HEAD /v2/${other}/blobs/${shorten(layer.digest)}`]);
+    assert.deepEqual(stage.log.named('stored content is damaged, removed'), []);
+    const [told] = stage.log.named('upstream tells a wrong size');
+    assert.equal(told?.facts['toldBytes'], layer.bytes.length + wrongContentLength);
+  });
+}

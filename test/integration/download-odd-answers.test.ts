@@ -66,6 +66,14 @@ test('a blob of unknown length that breaks after its last byte is whole when ups
   assert.equal(origin.requests.all.at(-1)?.status, 416);
 });
 
+test('a blob that breaks, goes on without a Content-Length, and breaks after its last byte is whole', async (t) => {
+  const { stage, origin, digest, get } = await setUp(t, { noContentLength: true });
+  origin.faults.resetAfterBytes('GET blob', 400_000);
+  origin.faults.resetAfterBytes('GET blob', sizeBytes - 400_000);
+  assertWhole(await rawFetch(stage.blobUrl(digest)), digest);
+  assert.deepEqual(origin.requests.lines(), ['GET /v2/', get, `${get} bytes=400000-`]);
+});
+
 test('a blob of unknown length that breaks after its last byte is whole when upstream ignores Range', async (t) => {
   const { stage, origin, digest, get } = await setUp(t, { noContentLength: true, ignoresRange: true });
   origin.faults.resetAfterBytes('GET blob', sizeBytes);

@@ -157,6 +157,7 @@ export class HeldHasher extends Hasher {
 export const endlessSpace: Space = {
   maxBytes: Number.MAX_SAFE_INTEGER,
   reserve: async () => ({ release() {} }),
+  removed: async () => {},
 };
 
 /** What a test may put in the place of what downloads are made with. */

@@ -40,6 +40,16 @@ export class LocalContent {
     this.#tools = tools;
   }
 
+  /**
+   * Keeps content from being removed to make room, until what it gives is called. What is just being removed is gone
+   * when it resolves: until then its file may be there, though nobody knows it any more.
+   */
+  async hold(digest: Digest): Promise<() => void> {
+    const letGo = this.#tools.inUse.take(digest);
+    await this.#tools.space.removed(digest);
+    return letGo;
+  }
+
   /** The size of content that is here. */
   async size(digest: Digest): Promise<number | undefined> {
     return this.#tools.memory.get(digest)?.length ?? (await unlessDiskFails(this.#tools.store.size(digest)));

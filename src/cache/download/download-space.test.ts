@@ -24,6 +24,8 @@ class NotedSpace {
     if (!(await this.answer)) return undefined;
     return { release: () => void this.released++ };
   }
+
+  async removed(): Promise<void> {}
 }
 
 function setUp(t: TestContext, sizeBytes: number, acts: readonly SourceAct[] = []) {

@@ -131,6 +131,18 @@ test('more bytes than upstream said are an error, not a blob', async (t) => {
   assert.equal(tools.store.blobs.size, 0);
 });
 
+test('a transfer that breaks after the last byte of a known size is whole', async (t) => {
+  const acts: SourceAct[] = [{ endsAt: 600_000 }, { breaks: unavailable() }];
+  const { blob, begin, tools, state, observed } = setUp(t, { acts });
+  const download = begin();
+  const reading = read(download).then(readAll);
+  tools.clock.advance((await tools.clock.nextSleep()).delayMs);
+  assert.deepEqual(await reading, blob);
+  await download.closed;
+  assert.deepEqual(state.starts, [0, 600_000]);
+  assert.deepEqual(observed.stored, [blob.length]);
+});
+
 test('a wrong digest rejects every reader before the last byte, and stores nothing', async (t) => {
   const blob = seededBytes('blob', 1_000_000);
   const sent = Buffer.from(blob);

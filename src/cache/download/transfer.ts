@@ -1,6 +1,6 @@
 import { algorithmOf, type Digest } from '../../oci/digest.ts';
 import { isTemporary, RegistryError } from '../../oci/errors.ts';
-import type { BlobContent } from '../../oci/registry.ts';
+import type { BlobContent, Chunk } from '../../oci/registry.ts';
 import { backoffMs } from '../../util/backoff.ts';
 import { isWithin } from '../../util/clock.ts';
 import { unlessAborted } from '../../util/single-flight.ts';
@@ -163,7 +163,7 @@ export class Transfer {
   async #receive(content: BlobContent, hash: RunningHash): Promise<void> {
     const { digest, spool, tools, pass } = this.#options;
     try {
-      for (let chunk = await content.next(); chunk; chunk = await content.next()) {
+      for (let chunk = await this.#next(content); chunk; chunk = await this.#next(content)) {
         if (spool.receivedBytes + chunk.bytes.length > (this.sizeBytes ?? Number.POSITIVE_INFINITY)) {
           chunk.release();
           throw new RegistryError('UNAVAILABLE', `Cannot use blob ${digest}: upstream sends more than it said`);
@@ -178,6 +178,16 @@ export class Transfer {
     this.sizeBytes ??= spool.receivedBytes;
     if (spool.receivedBytes === this.sizeBytes) return;
     throw new RegistryError('UNAVAILABLE', `Upstream ended blob ${digest} short of its ${this.sizeBytes} bytes`);
+  }
+
+  /** The next chunk. When all bytes are here, it does not matter how the answer ends: the digest says whether they are right. */
+  async #next(content: BlobContent): Promise<Chunk | undefined> {
+    try {
+      return await content.next();
+    } catch (error) {
+      if (this.#options.signal.aborted || this.#options.spool.receivedBytes !== this.sizeBytes) throw error;
+      return undefined;
+    }
   }
 
   /** Waits until the spool takes more; readers that hold everybody up because nothing is on disk have their limit. */

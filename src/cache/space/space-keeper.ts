@@ -104,7 +104,6 @@ export class SpaceKeeper implements Space {
     while (this.#running) await this.#running;
   }
 
-  /** Resolves when content is not just being removed: until then its file may be there, though nobody knows it any more. */
   removed(digest: Digest): Promise<void> {
     return this.#removal.settled(digest);
   }

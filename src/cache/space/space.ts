@@ -10,6 +10,8 @@ export interface Space {
    * @throws the signal's reason
    */
   reserve(digest: Digest, sizeBytes: number, signal: AbortSignal): Promise<Room | undefined>;
+  /** Resolves when content is not just being removed: until then its file may be there, though nobody knows it any more. */
+  removed(digest: Digest): Promise<void>;
 }
 
 /** Room that was taken for content. It is released once: when the content is in the index, or was not kept after all. */
