@@ -2,11 +2,11 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Clock } from '../util/clock.ts';
 import { discard, readBounded } from './answers.ts';
 import { Authenticator } from './auth/authenticator.ts';
+import { errorOfTokenAnswer } from './auth/token-error.ts';
 import { TokenCache, type TokenRequest } from './auth/tokens.ts';
 import type { CredentialSource } from './credentials/credential-source.ts';
 import type { TlsIdentity } from './transport/connect.ts';
 import type { Answer } from './transport/connection.ts';
-import { TransportError } from './transport/errors.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** A request to a registry: a path from its root, and what is needed to be allowed it. */
@@ -155,16 +155,8 @@ export class RegistryExchange {
     };
     const identity = this.#identityFor(url);
     const answer = await this.#options.transport.request({ ...request, headers, identity }, signal);
-    const { status } = answer.head;
-    if (status === 200) return readBounded(answer, maxTokenBytes);
-    answer.body.close();
-    if (status === 429) {
-      const after = answer.head.headers.get('retry-after');
-      const options = after === undefined ? {} : { headers: { 'retry-after': after } };
-      throw new RegistryError('TOOMANYREQUESTS', `Cannot get a token: ${url.host} answered 429`, options);
-    }
-    if (status >= 500) throw new TransportError('SERVER_FAILED', `Cannot get a token: ${url.host} answered ${status}`);
-    throw new RegistryError('DENIED', `Cannot get a token: ${url.host} answered ${status}; are the credentials right?`);
+    if (answer.head.status === 200) return readBounded(answer, maxTokenBytes);
+    throw await errorOfTokenAnswer(answer, url.host);
   }
 }
 

@@ -186,6 +186,8 @@ describe('credentials', () => {
   test('a token server that fails or limits says nothing about the credentials, and is asked again later', async (t) => {
     for (const [status, code] of [
       [429, 'TOOMANYREQUESTS'],
+      [408, 'UNAVAILABLE'],
+      [425, 'UNAVAILABLE'],
       [500, 'UNAVAILABLE'],
       [503, 'UNAVAILABLE'],
     ] as const) {
@@ -201,6 +203,26 @@ describe('credentials', () => {
       assert.match(error.message, new RegExp(`token.*${status}`));
       await registry.getManifest(repository, latest, patient); // and nothing of it is remembered
     }
+  });
+
+  test('a token server that does not know what it is asked is UNAVAILABLE, is not blamed on credentials, nor asked again at once', async (t) => {
+    for (const status of [204, 302, 400, 404, 405, 422]) {
+      const { registry, server } = await startUpstream(t, { auth: { ...bearer, ...user } }, { credentials: user });
+      server.faults.answer('token', { status });
+      const error = await refusal(registry.getManifest(repository, latest, patient));
+      assert.equal(error.code, 'UNAVAILABLE');
+      assert.match(error.message, new RegExp(`token.*${status}: it is no token server for this registry`));
+      assert.deepEqual(server.requests.lines(), ['GET /v2/', tokenFor(repository)]);
+      await registry.getManifest(repository, latest, patient); // and nothing of it is remembered
+    }
+  });
+
+  test('that a token server refuses by 400, as OAuth 2 has it, are DENIED', async (t) => {
+    const { registry, server } = await startUpstream(t, { auth: { ...bearer, ...user } }, { credentials: user });
+    server.faults.answer('token', { status: 400, body: '{"error":"invalid_grant"}' });
+    const error = await refusal(registry.getManifest(repository, latest, patient));
+    assert.equal(error.code, 'DENIED');
+    assert.match(error.message, /credentials/);
   });
 
   test('a token server whose answer is no JSON, has no end or no token is UNAVAILABLE', async (t) => {

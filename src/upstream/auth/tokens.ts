@@ -51,7 +51,7 @@ export class TokenCache {
 
   /**
    * A token that answers the question.
-   * @throws RegistryError DENIED when the server refuses, UNAVAILABLE when it answers nonsense; whatever the fetch throws
+   * @throws RegistryError UNAVAILABLE when the server answers nonsense; whatever the fetch throws
    */
   get(question: TokenQuestion, signal: AbortSignal): Promise<string> {
     const key = keyOf(question);
