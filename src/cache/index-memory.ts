@@ -53,7 +53,7 @@ export function rememberIndex(index: MetadataIndex): MetadataIndex {
     putReferences: (digest, references) => index.putReferences(digest, references),
     referencesOf: (digest) => index.referencesOf(digest),
     listDeadLinks: (beforeMs, count) => index.listDeadLinks(beforeMs, count),
-    listUnreadManifests: (count) => index.listUnreadManifests(count),
+    listUnreadManifests: (page) => index.listUnreadManifests(page),
     recordUses: (uses) => index.recordUses(uses),
     listLeastRecentlyUsed: (page) => index.listLeastRecentlyUsed(page),
     listContents: (page) => index.listContents(page),

@@ -1,4 +1,4 @@
-import type { MetadataIndex } from '../index/metadata-index.ts';
+import type { MetadataIndex, UnreadManifest } from '../index/metadata-index.ts';
 import { referencesOf } from '../oci/manifest.ts';
 import type { LocalContent } from './content/local-content.ts';
 
@@ -7,20 +7,22 @@ const pageCount = 20;
 
 /**
  * Reads the stored manifests of which the index does not know what they reference, and notes it: those that an older
- * version stored, and those that were being noted when the process was killed.
+ * version stored, and those that were being noted when the process was killed. What cannot be read now stays unread, and
+ * has its turn at the next start: were it noted to reference nothing, what it consists of could be removed before it.
  */
 export async function readUnreadManifests(
-  index: MetadataIndex,
+  index: Pick<MetadataIndex, 'listUnreadManifests' | 'putReferences'>,
   local: Pick<LocalContent, 'readWhole'>,
   signal: AbortSignal,
 ): Promise<void> {
-  for (;;) {
-    const page = await index.listUnreadManifests(pageCount);
+  let after: UnreadManifest | undefined;
+  do {
+    const page = await index.listUnreadManifests({ count: pageCount, after });
     for (const { digest, mediaType } of page) {
       if (signal.aborted) return;
       const bytes = await local.readWhole(digest);
-      await index.putReferences(digest, bytes === undefined ? [] : referencesOf(bytes, mediaType));
+      if (bytes) await index.putReferences(digest, referencesOf(bytes, mediaType));
     }
-    if (page.length < pageCount) return;
-  }
+    after = page.length === pageCount ? page.at(-1) : undefined;
+  } while (after);
 }

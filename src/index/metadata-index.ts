@@ -84,6 +84,12 @@ export interface ContentPage<Entry> {
   readonly after?: Entry | undefined;
 }
 
+/** A stored manifest of which nobody noted yet what it references. */
+export interface UnreadManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+}
+
 /** Which manifests are wanted: of one registry, or of one repository of it, or all. */
 export interface ManifestPage {
   readonly registry?: string | undefined;
@@ -144,8 +150,8 @@ export interface MetadataIndex {
   putReferences(digest: Digest, references: readonly Digest[]): Promise<void>;
   /** What a stored manifest references, in no order. */
   referencesOf(digest: Digest): Promise<ReferencedContent[]>;
-  /** Some of the stored manifests of which nobody noted yet what they reference; the next come when these are noted. */
-  listUnreadManifests(count: number): Promise<{ readonly digest: Digest; readonly mediaType: string }[]>;
+  /** The stored manifests of which nobody noted yet what they reference, in the order of their digests. */
+  listUnreadManifests(page: ContentPage<UnreadManifest>): Promise<UnreadManifest[]>;
 
   /**
    * Notes uses. A use of a manifest is one (its time, not its hits) of all that it references, and so on. Unknown

@@ -27,7 +27,7 @@ export function prepareContentStatements(database: DatabaseSync) {
     listUnread: prepare(`
       SELECT digest, (SELECT media_type FROM links
         WHERE links.digest = unread_manifests.digest AND media_type IS NOT NULL LIMIT 1) AS media_type
-      FROM unread_manifests LIMIT ?`),
+      FROM unread_manifests WHERE digest > ? ORDER BY digest LIMIT ?`),
 
     addReference: prepare('INSERT INTO content_references (source, target) VALUES (?, ?) ON CONFLICT DO NOTHING'),
     removeReferences: prepare('DELETE FROM content_references WHERE source = ?'),

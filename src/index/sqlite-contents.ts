@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
-import type { ContentEntry, ReferencedContent, Use } from './metadata-index.ts';
+import type { ContentEntry, ReferencedContent, UnreadManifest, Use } from './metadata-index.ts';
 import { type ContentStatements, prepareContentStatements } from './sqlite-content-statements.ts';
 import { inTransaction } from './sqlite-transaction.ts';
 
@@ -77,8 +77,8 @@ export class StoredContents {
     return rows.map((row) => ({ digest: row.target, sizeBytes: row.size_bytes ?? undefined }));
   }
 
-  listUnread(count: number): { readonly digest: Digest; readonly mediaType: string }[] {
-    const rows = this.#statements.listUnread.all(count) as { digest: Digest; media_type: string | null }[];
+  listUnread(count: number, after: string = ''): UnreadManifest[] {
+    const rows = this.#statements.listUnread.all(after, count) as { digest: Digest; media_type: string | null }[];
     return rows.map((row) => ({ digest: row.digest, mediaType: row.media_type ?? '' }));
   }
 

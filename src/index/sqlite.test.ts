@@ -188,7 +188,7 @@ describe('the migrations of the index', () => {
         [blob, 80, 80, 0, 0],
       ],
     );
-    const unread = await index.listUnreadManifests(10);
+    const unread = await index.listUnreadManifests({ count: 10 });
     assert.deepEqual(new Set(unread.map((manifest) => manifest.digest)), new Set([digest, other]));
     assert.deepEqual(
       (await index.listManifests({ count: 10 })).flatMap(({ tags }) => tags),

@@ -4,6 +4,7 @@ import type { Reference, Repository, Tag } from '../oci/reference.ts';
 import type { Page } from '../oci/registry.ts';
 import type {
   ContentEntry,
+  ContentPage,
   LinkEntry,
   ManifestEntry,
   ManifestPage,
@@ -13,6 +14,7 @@ import type {
   RepositoryKey,
   RepositoryPage,
   TagEntry,
+  UnreadManifest,
   Use,
 } from './metadata-index.ts';
 import { StoredContents } from './sqlite-contents.ts';
@@ -158,8 +160,8 @@ class SqliteIndex implements MetadataIndex {
     return this.#contents.referencesOf(digest);
   }
 
-  async listUnreadManifests(count: number): Promise<{ readonly digest: Digest; readonly mediaType: string }[]> {
-    return this.#contents.listUnread(count);
+  async listUnreadManifests({ count, after }: ContentPage<UnreadManifest>): Promise<UnreadManifest[]> {
+    return this.#contents.listUnread(count, after?.digest);
   }
 
   async recordUses(uses: ReadonlyMap<Digest, Use>): Promise<void> {

@@ -2,7 +2,19 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -207,6 +219,20 @@ describe('a file store after a crash, and beside another process', () => {
     clock.nowMs += hourMs;
     await (await store.create(digest)).close();
     assert.deepEqual(await spoolNames(folder), others.sort());
+  });
+
+  test('what writers left and cannot be removed is in no writer’s way', async (t) => {
+    const folder = await temporaryFolder(t);
+    const clock = { nowMs: Date.now(), now: () => clock.nowMs };
+    const store = await openFileStore(folder, { clock });
+    const odd = `${hexOf(digestOf(new Uint8Array(1)))}.kept`;
+    await symlink(odd, join(folder, 'spool-v1', odd)); // which nobody can follow
+    clock.nowMs += 2 * hourMs;
+    const writer = await store.create(digest);
+    await writer.write(bytes, 0);
+    await writer.close({ keep: true });
+    assert.deepEqual(await spoolNames(folder), [`${hexOf(digest)}.kept`, odd].sort());
+    assert.equal((await store.resume(digest))?.sizeBytes, bytes.length);
   });
 
   test('of what writers left no more is kept than may be, the youngest first', async (t) => {

@@ -94,7 +94,7 @@ class FileStore implements BlobStore {
   }
 
   async create(digest: Digest): Promise<BlobWriter> {
-    if (this.#clock.now() - this.#prunedAtMs > pruneEveryMs) await this.prune();
+    if (this.#clock.now() - this.#prunedAtMs > pruneEveryMs) await this.#pruneIfPossible();
     await makeFolder(this.#folders.spool, true); // someone may have emptied the data folder since the start
     return this.#write(digest, (path) => openFile(path, 'wx+', spoolMode));
   }
@@ -146,6 +146,15 @@ class FileStore implements BlobStore {
     }
   }
 
+  /** Prunes beside a writer, which is no worse off when that fails: it is tried again, and the next opening tells. */
+  async #pruneIfPossible(): Promise<void> {
+    try {
+      await this.prune();
+    } catch {
+      // What stays takes room, and is neither lost nor in anybody's way.
+    }
+  }
+
   /** A writer of the file that `open` makes at a path of its own. */
   async #write(digest: Digest, open: (path: string) => Promise<OpenFile>): Promise<FileWriter> {
     const { owner, number } = this.#owner.enter();
@@ -154,7 +163,7 @@ class FileStore implements BlobStore {
       return new FileWriter(spool, {
         kept: keptPath(this.#folders, digest),
         place: (file, onMoved) => this.#places.put(file, digest, onMoved),
-        onKept: () => this.prune(),
+        onKept: () => this.#pruneIfPossible(),
         onEnd: () => this.#owner.leave(),
       });
     } catch (error) {

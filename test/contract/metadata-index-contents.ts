@@ -93,11 +93,12 @@ export function contentEntries(make: MakeMetadataIndex): void {
     await index.link(alpine, arm64, manifestType, 1);
     for (const digest of [amd64, arm64]) assert.equal((await index.getContent(digest))?.isManifest, true);
     const unread = [amd64, arm64].sort().map((digest) => ({ digest, mediaType: manifestType }));
-    assert.deepEqual(await index.listUnreadManifests(10), unread);
-    assert.deepEqual(await index.listUnreadManifests(1), unread.slice(0, 1));
+    assert.deepEqual(await index.listUnreadManifests({ count: 10 }), unread);
+    assert.deepEqual(await index.listUnreadManifests({ count: 1 }), unread.slice(0, 1));
+    assert.deepEqual(await index.listUnreadManifests({ count: 10, after: unread[0] }), unread.slice(1));
     await index.putReferences(amd64, []);
     await index.removeContent(arm64);
-    assert.deepEqual(await index.listUnreadManifests(10), []);
+    assert.deepEqual(await index.listUnreadManifests({ count: 10 }), []);
   });
 
   test('a link tells the size of the content, as soon as it is stored and as long as it is', async (t) => {
