@@ -1,4 +1,5 @@
 import type { DiskHealth } from '../cache/disk/disk-health.ts';
+import { watchRecords, watchUploads } from '../cache/disk/watched-hosted.ts';
 import { watchIndexHealth } from '../cache/disk/watched-index.ts';
 import { watchStore } from '../cache/disk/watched-store.ts';
 import { rememberIndex } from '../cache/index-memory.ts';
@@ -6,6 +7,8 @@ import type { Config } from '../config/config.ts';
 import type { MetadataIndex } from '../index/metadata-index.ts';
 import { openServerStorage } from '../storage.ts';
 import type { BlobStore } from '../store/blob-store.ts';
+import type { RecordStore } from '../store/record-store.ts';
+import type { UploadStore } from '../store/upload-store.ts';
 import { describeDiskTrouble } from '../util/disk-trouble.ts';
 import type { Basics } from './app-options.ts';
 import type { Lifetime } from './lifetime.ts';
@@ -13,6 +16,8 @@ import type { Lifetime } from './lifetime.ts';
 /** The data folder, and how it is with it. */
 export interface Disk {
   readonly store: BlobStore;
+  readonly uploads: UploadStore;
+  readonly records: RecordStore;
   readonly index: MetadataIndex;
   readonly health: DiskHealth;
 }
@@ -32,8 +37,13 @@ export async function openDisk(
     onBroken: (path, error) => log.error({ path, reason: String(error) }, 'index damaged, moved aside and begun anew'),
   });
   lifetime.push(() => storage.close());
-  const store = watchStore(storage.store, health);
-  return { store, index: rememberIndex(watchIndexHealth(storage.index, health)), health };
+  return {
+    store: watchStore(storage.store, health),
+    uploads: watchUploads(storage.uploads, health),
+    records: watchRecords(storage.records, health),
+    index: rememberIndex(watchIndexHealth(storage.index, health)),
+    health,
+  };
 }
 
 /**

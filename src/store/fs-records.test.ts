@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { recordStoreContract } from '../../test/contract/record-store-contract.ts';
 import { collect } from '../../test/support/collect.ts';
+import { smallDisk } from '../../test/support/small-disk.ts';
 import { tmpDir } from '../../test/support/tmp.ts';
 import { openFileStores } from './fs.ts';
 
@@ -101,4 +102,21 @@ test('a folder in the place of a record is EISDIR, never "not there"', async (t)
   const { records } = await openFileStores(folder);
   await mkdir(join(folder, 'records-v1', 'app', '_tags', 'latest'), { recursive: true });
   await assert.rejects(records.getRecord('app/_tags/latest'), { code: 'EISDIR', message: /^Cannot read the record "/ });
+});
+
+test('a record that a full disk has no room for leaves the old one, and nothing half', async (t) => {
+  const folder = smallDisk(t, 512 * 1024);
+  const { records } = await openFileStores(folder);
+  await records.putRecord('app/_tags/latest', bytes);
+  await assert.rejects(
+    records.putRecord('app/_tags/latest', Buffer.alloc(1024 * 1024)),
+    (error: NodeJS.ErrnoException) => {
+      assert.match(error.message, /^Cannot write the record ".*\/app\/_tags\/latest": /);
+      return error.code === 'ENOSPC' || error.code === 'EFBIG';
+    },
+  );
+  assert.deepEqual(Buffer.from((await records.getRecord('app/_tags/latest'))!), bytes);
+  assert.deepEqual(await readdir(join(folder, 'records-v1', '.new')), []);
+  await records.putRecord('app/_tags/latest', Buffer.from('new'));
+  assert.deepEqual(Buffer.from((await records.getRecord('app/_tags/latest'))!), Buffer.from('new'));
 });

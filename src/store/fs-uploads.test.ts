@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { uploadStoreContract } from '../../test/contract/upload-store-contract.ts';
 import { collect } from '../../test/support/collect.ts';
+import { smallDisk } from '../../test/support/small-disk.ts';
 import { tmpDir } from '../../test/support/tmp.ts';
 import { digestOf } from '../oci/digest.ts';
 import { parseRepository } from '../oci/reference.ts';
@@ -117,4 +118,24 @@ test('an upload that cannot be begun leaves nothing', async (t) => {
   await mkdir(top);
   await (await uploads.beginUpload(repository)).close();
   assert.equal((await readdir(top)).length, 2);
+});
+
+test('a full disk is ENOSPC, takes a piece as a whole or not at all, and can be written when it has room', async (t) => {
+  const folder = smallDisk(t, 512 * 1024);
+  const { uploads, store } = await openFileStores(folder);
+  const upload = await uploads.beginUpload(repository);
+  await upload.append(bytes.subarray(0, 5));
+  await assert.rejects(upload.append(Buffer.alloc(1024 * 1024)), (error: NodeJS.ErrnoException) => {
+    assert.match(error.message, /^Cannot write ".*\.upload": /);
+    return error.code === 'ENOSPC' || error.code === 'EFBIG';
+  });
+  assert.equal(upload.sizeBytes, 5);
+  assert.equal((await uploads.statUpload(upload.id))?.sizeBytes, 5);
+  await upload.append(bytes.subarray(5));
+  await upload.commit(digest);
+  await upload.close();
+  const blob = await store.open(digest);
+  const read = Buffer.alloc(100);
+  assert.deepEqual(read.subarray(0, await blob?.read(read, 0)), bytes);
+  await blob?.close();
 });

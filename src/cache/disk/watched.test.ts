@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../../../test/support/clock.ts';
+import { collect } from '../../../test/support/collect.ts';
 import { MemoryBlobStore } from '../../../test/support/memory-blob-store.ts';
+import { MemoryRecordStore } from '../../../test/support/memory-record-store.ts';
+import { MemoryUploadStore } from '../../../test/support/memory-upload-store.ts';
 import type { MetadataIndex, RepositoryKey } from '../../index/metadata-index.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import { silentLog } from '../../util/log.ts';
 import { DiskHealth } from './disk-health.ts';
+import { watchRecords, watchUploads } from './watched-hosted.ts';
 import { watchIndexHealth } from './watched-index.ts';
 import { watchStore } from './watched-store.ts';
 
@@ -76,6 +80,61 @@ test('what was left of a download is taken over through a watched store, too', a
   store.faults.resume = breaks;
   await assert.rejects(watched.resume(digest), broken);
   assert.deepEqual(failing(disk), ['store write EIO']);
+});
+
+test('uploads and records that cannot be written fail until something was stored, and the errors are the same', async () => {
+  const disk = new DiskHealth(silentLog, new ManualClock());
+  const blobs = new Map();
+  const [inner, records] = [new MemoryUploadStore(blobs), new MemoryRecordStore()];
+  const uploads = watchUploads(inner, disk);
+  const watched = watchRecords(records, disk);
+  inner.faults.begin = breaks;
+  await assert.rejects(uploads.beginUpload(key.repository), broken);
+  delete inner.faults.begin;
+  const upload = await uploads.beginUpload(key.repository);
+  inner.faults.append = breaks;
+  await assert.rejects(upload.append(bytes), broken);
+  delete inner.faults.append;
+  await upload.append(bytes);
+  assert.deepEqual(
+    [upload.sizeBytes, upload.repository, failing(disk)],
+    [bytes.length, key.repository, ['store write EIO']],
+  );
+  await upload.commit(digest);
+  await upload.close();
+  assert.deepEqual([failing(disk), inner.open, blobs.get(digest)], [[], 0, bytes]);
+  records.faults.put = breaks;
+  await assert.rejects(watched.putRecord('a/_tags/b', bytes), broken);
+  delete records.faults.put;
+  assert.equal(await watched.removeRecord('a/_tags/b'), false);
+  assert.deepEqual(failing(disk), ['store write EIO']);
+  await watched.putRecord('a/_tags/b', bytes);
+  assert.deepEqual(failing(disk), []);
+  assert.deepEqual(Buffer.from((await watched.getRecord('a/_tags/b'))!), bytes);
+  assert.deepEqual(await collect(watched.listRecords()), await collect(records.listRecords()));
+});
+
+test('uploads and records that cannot be read fail until something was read', async () => {
+  const disk = new DiskHealth(silentLog, new ManualClock());
+  const [inner, records] = [new MemoryUploadStore(new Map()), new MemoryRecordStore()];
+  const uploads = watchUploads(inner, disk);
+  const watched = watchRecords(records, disk);
+  const { id } = await uploads.beginUpload(key.repository);
+  inner.faults.stat = breaks;
+  await assert.rejects(uploads.statUpload(id), broken);
+  assert.deepEqual(failing(disk), ['store read EIO']);
+  delete inner.faults.stat;
+  assert.deepEqual(await uploads.statUpload(id), await inner.statUpload(id));
+  assert.deepEqual(failing(disk), []);
+  records.faults.get = breaks;
+  await assert.rejects(watched.getRecord('a/_tags/b'), broken);
+  assert.deepEqual(failing(disk), ['store read EIO']);
+  const upload = await uploads.openUpload(id);
+  await upload?.read(Buffer.alloc(10), 0);
+  assert.deepEqual(failing(disk), []);
+  assert.deepEqual(await collect(uploads.listUploads()), await collect(inner.listUploads()));
+  assert.equal(await uploads.removeUpload(id), true);
+  assert.equal(await uploads.openUpload(id), undefined);
 });
 
 test('a tag or link that an index cannot look up is none, and everything else fails', async () => {
