@@ -1,0 +1,69 @@
+import type { Clock } from '../../util/clock.ts';
+import { type Authority, type CertifiedKey, leafLifeMs, makeLeaf, skewMs } from './certificates.ts';
+
+/**
+ * For how long after a new authority was made the one before still signs for the hosts that it may: whoever trusts only
+ * that one has so long to fetch the new one.
+ */
+export const overlapMs = 30 * 24 * 60 * 60_000;
+
+const renewBeforeMs = leafLifeMs / 2; // a certificate that was given out keeps half its life
+
+/** Signs for hosts by the authorities that there are. Certificates are made once, and again when they grow old. */
+export class Authorities {
+  readonly #authorities: readonly Authority[];
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #leaves = new Map<string, { readonly leaf: Promise<CertifiedKey>; readonly untilMs: number }>();
+
+  /** @param authorities the newest first */
+  constructor(authorities: readonly Authority[], clock: Pick<Clock, 'now'>) {
+    this.#authorities = authorities;
+    this.#clock = clock;
+  }
+
+  /** The certificates of all authorities that are valid, as PEM, the newest first: what clients have to trust. */
+  get bundle(): string {
+    return this.#valid()
+      .map(({ cert }) => cert)
+      .join('');
+  }
+
+  /** Whether a certificate can be signed for a host. */
+  permits(host: string): boolean {
+    return this.#signerFor(host) !== undefined;
+  }
+
+  /**
+   * A certificate for a host, and its key.
+   * @throws Error when no authority may sign for it
+   */
+  leafFor(host: string): Promise<CertifiedKey> {
+    const nowMs = this.#clock.now();
+    const known = this.#leaves.get(host);
+    // A clock that was set back must not keep a certificate that has not begun yet.
+    if (known && nowMs < known.untilMs && nowMs > known.untilMs - 2 * leafLifeMs) return known.leaf;
+    const signer = this.#signerFor(host);
+    if (signer === undefined) return Promise.reject(new Error(`No authority may sign for ${host}`));
+    const leaf = makeLeaf(signer, host, nowMs);
+    this.#leaves.set(host, { leaf, untilMs: Math.min(nowMs + leafLifeMs, signer.notAfterMs) - renewBeforeMs });
+    leaf.catch(() => this.#leaves.delete(host));
+    return leaf;
+  }
+
+  /** The oldest that is still in its overlap, as most clients know that one; otherwise the newest. */
+  #signerFor(host: string): Authority | undefined {
+    const valid = this.#valid();
+    const permitting = valid.filter((authority) => authority.permits(host));
+    const nowMs = this.#clock.now();
+    const overlapping = permitting.findLast((authority) => {
+      const next = valid[valid.indexOf(authority) - 1];
+      return next === undefined || nowMs - skewMs < next.notBeforeMs + overlapMs;
+    });
+    return overlapping ?? permitting[0];
+  }
+
+  #valid(): Authority[] {
+    const nowMs = this.#clock.now();
+    return this.#authorities.filter(({ notBeforeMs, notAfterMs }) => notBeforeMs <= nowMs && nowMs < notAfterMs);
+  }
+}

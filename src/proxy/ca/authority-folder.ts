@@ -1,0 +1,86 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Authority, makeAuthority, readAuthority } from './certificates.ts';
+
+/**
+ * The authorities in a folder: `<when it was made>.crt` and `.key`, each pair one. The key is there first, and a
+ * certificate appears as a whole, so a crash leaves none, or one that works.
+ */
+export interface AuthorityFolder {
+  /** Every authority, the newest first. */
+  readonly authorities: readonly Authority[];
+  /** What could not be read, and why: it is left where it is. */
+  readonly broken: readonly { readonly path: string; readonly reason: string }[];
+}
+
+const keyMode = 0o600;
+const folderMode = 0o700;
+const certMode = 0o644; // it is given to everybody
+const namePattern = /^\d{13}\.crt$/;
+
+/** Reads the authorities in a folder; none when there is no such folder. */
+export async function readAuthorities(folder: string): Promise<AuthorityFolder> {
+  const authorities: Authority[] = [];
+  const broken: { path: string; reason: string }[] = [];
+  for (const name of (await namesIn(folder))
+    .filter((entry) => namePattern.test(entry))
+    .sort()
+    .reverse()) {
+    const path = join(folder, name);
+    try {
+      const cert = await readFile(path, 'utf8');
+      const key = await readFile(keyPathOf(path), 'utf8');
+      authorities.push(readAuthority({ cert, key }));
+    } catch (error) {
+      broken.push({ path, reason: (error as Error).message });
+    }
+  }
+  return { authorities, broken };
+}
+
+/** Makes an authority for these hosts (for all, when undefined) beside those that are in the folder. */
+export async function addAuthority(
+  folder: string,
+  hosts: readonly string[] | undefined,
+  nowMs: number,
+): Promise<Authority> {
+  const authority = await makeAuthority(hosts, nowMs);
+  await mkdir(folder, { recursive: true, mode: folderMode });
+  const path = join(folder, `${String(nowMs).padStart(13, '0')}.crt`);
+  await write(keyPathOf(path), authority.key, keyMode);
+  await write(path, authority.cert, certMode);
+  return authority;
+}
+
+function keyPathOf(certPath: string): string {
+  return certPath.replace(/\.crt$/, '.key');
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Writes a file that is there as a whole, or not at all, also after a crash. */
+async function write(path: string, text: string, mode: number): Promise<void> {
+  const temporary = `${path}.new`;
+  await rm(temporary, { force: true });
+  const file = await open(temporary, 'wx', mode);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  const folder = await open(join(path, '..'), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
