@@ -33,7 +33,7 @@ export class EvictionModel {
   readonly inUse = new Set<Digest>();
   nowMs: number;
   readonly #limits: ModelLimits;
-  #pausedAtMs = Number.NEGATIVE_INFINITY;
+  #pause = { sinceMs: Number.NEGATIVE_INFINITY, fromBytes: 0 };
 
   constructor(limits: ModelLimits, nowMs: number) {
     this.#limits = limits;
@@ -60,7 +60,7 @@ export class EvictionModel {
     if (!this.#hasRoomFor(content.sizeBytes)) return;
     this.stored.set(content.digest, { content, storedAtMs: this.nowMs, usedAtMs: this.nowMs });
     this.#use(content.digest);
-    if (!this.#isPaused && this.#isHigh) this.evict();
+    if (!this.#isPaused(0) && this.#isHigh) this.evict();
   }
 
   /** Removes what is too old, and what is too much, so that there is room for so many bytes more. */
@@ -74,19 +74,31 @@ export class EvictionModel {
       if (!next || !(isTooMuch() || this.nowMs - next.usedAtMs >= this.#limits.maxAgeMs)) break;
       this.stored.delete(next.content.digest);
     }
-    if (isTooMuch()) this.#pausedAtMs = this.nowMs;
+    if (isTooMuch()) this.#pause = { sinceMs: this.nowMs, fromBytes: 0 };
   }
 
   #hasRoomFor(sizeBytes: number): boolean {
     const { maxBytes } = this.#limits;
     if (this.totalBytes + sizeBytes <= maxBytes) return true;
-    if (sizeBytes > maxBytes || this.#isPaused) return false;
-    this.evict(sizeBytes);
+    if (sizeBytes > maxBytes || this.#isPaused(sizeBytes)) return false;
+    const isInVain = this.#bytesThatStay + sizeBytes > maxBytes;
+    if (isInVain) this.#pause = { sinceMs: this.nowMs, fromBytes: sizeBytes };
+    this.evict(isInVain ? undefined : sizeBytes);
     return this.totalBytes + sizeBytes <= maxBytes;
   }
 
-  get #isPaused(): boolean {
-    return this.nowMs - this.#pausedAtMs < pauseMs;
+  #isPaused(sizeBytes: number): boolean {
+    return sizeBytes >= this.#pause.fromBytes && this.nowMs - this.#pause.sinceMs < pauseMs;
+  }
+
+  /** What would be left if everything went that may. */
+  get #bytesThatStay(): number {
+    const rest = new Map(this.stored);
+    for (;;) {
+      const next = [...rest.values()].find((stored) => this.#mayGo(stored, rest));
+      if (!next) return [...rest.values()].reduce((sum, { content }) => sum + content.sizeBytes, 0);
+      rest.delete(next.content.digest);
+    }
   }
 
   get #isHigh(): boolean {
@@ -100,9 +112,9 @@ export class EvictionModel {
     for (const reference of stored.content.references) this.#use(reference);
   }
 
-  #mayGo({ content, storedAtMs }: Stored): boolean {
+  #mayGo({ content, storedAtMs }: Stored, among = this.stored): boolean {
     if (this.inUse.has(content.digest) || this.pinned.has(content.digest)) return false;
     if (this.nowMs - storedAtMs < this.#limits.graceMs) return false;
-    return ![...this.stored.values()].some((other) => other.content.references.includes(content.digest));
+    return ![...among.values()].some((other) => other.content.references.includes(content.digest));
   }
 }

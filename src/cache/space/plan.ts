@@ -49,7 +49,7 @@ export function plan(entries: readonly PlannedEntry[], limits: PlanLimits, nowMs
   for (const entry of entries) {
     const isTooOld = nowMs - entry.usedAtMs >= (limits.maxAgeMs ?? Number.POSITIVE_INFINITY);
     if (!isTooOld && missingBytes <= 0) return { departures, isDone: true, isEnough: true };
-    if (isProtected(entry, limits, nowMs) || !entry.referencedBy.every(hasGone)) continue;
+    if (!mayGo(entry, limits, nowMs, hasGone)) continue;
     departures.push({ entry, reason: isTooOld ? 'age' : 'room' });
     going.add(entry.digest);
     missingBytes -= entry.sizeBytes;
@@ -57,11 +57,14 @@ export function plan(entries: readonly PlannedEntry[], limits: PlanLimits, nowMs
   return { departures, isDone: false, isEnough: missingBytes <= 0 };
 }
 
-function isProtected(
-  { digest, pinned, storedAtMs }: PlannedEntry,
-  { graceMs, isKept }: PlanLimits,
+/** Whether content may go: it is not pinned, kept or new, and all that references it has gone. */
+export function mayGo(
+  { digest, pinned, storedAtMs, referencedBy }: PlannedEntry,
+  { graceMs, isKept }: Pick<PlanLimits, 'graceMs' | 'isKept'>,
   nowMs: number,
+  hasGone: (digest: Digest) => boolean,
 ): boolean {
   // What was stored in the future was stored while the clock was wrong: that must not keep it for years.
-  return pinned || Math.abs(nowMs - storedAtMs) < graceMs || isKept(digest);
+  if (pinned || Math.abs(nowMs - storedAtMs) < graceMs || isKept(digest)) return false;
+  return referencedBy.every(hasGone);
 }

@@ -40,6 +40,10 @@ class SmallIndex {
 
   async removeContents(gone: readonly Digest[]) {
     for (const digest of gone) this.contents.delete(digest);
+    for (const [digest, entry] of this.contents) {
+      const referencedBy = entry.referencedBy.filter((manifest) => this.contents.has(manifest));
+      this.contents.set(digest, { ...entry, referencedBy });
+    }
     await this.held;
   }
 }
@@ -132,7 +136,7 @@ test('when nothing more may go, content is not kept, and it is not tried again a
   index.add(9, 100);
   const releases = digests.slice(0, 9).map((digest) => inUse.take(digest));
   for (let at = 0; at < 3; at++) assert.equal(await keeper.reserve(wanted, 200, patient), undefined);
-  assert.deepEqual([told.notKept, told.runs, index.lists], [[200, 200, 200], 1, 1]);
+  assert.deepEqual([told.notKept, told.runs, index.lists], [[200, 200, 200], 1, 2]);
   assert.equal(log.named('no room to keep content').length, 1);
   assert.ok(await keeper.reserve(wanted, 100, patient), 'what fits is kept all the same');
   for (const release of releases) release();
@@ -141,6 +145,43 @@ test('when nothing more may go, content is not kept, and it is not tried again a
   clock.advance(60_000);
   assert.equal(await keeper.reserve(wanted, 1_001, patient), undefined);
   assert.equal(log.named('no room to keep content').length, 2);
+});
+
+test('nothing goes for what could not be given room though everything went that may', async (t) => {
+  const { keeper, index, inUse, clock, told } = setUp(t);
+  index.add(9, 100);
+  for (const digest of digests.slice(0, 4)) inUse.take(digest);
+  assert.equal(await keeper.reserve(wanted, 601, patient), undefined);
+  assert.equal(await keeper.reserve(wanted, 700, patient), undefined);
+  await keeper.settled();
+  assert.deepEqual([index.contents.size, told.removed, told.notKept, told.runs], [9, [], [601, 700], 1]);
+  const room = await keeper.reserve(wanted, 300, patient);
+  assert.ok(room, 'what is smaller is not refused with it');
+  await keeper.settled();
+  assert.deepEqual([...index.contents.keys()], [...digests.slice(0, 4), digests[8]]);
+  room.release();
+  clock.advance(10_000);
+  assert.ok(await keeper.reserve(wanted, 600, patient), 'all that may go goes when that is enough');
+});
+
+test('what is kept by a manifest that stays does not count as room', async (t) => {
+  const { keeper, index, inUse, told } = setUp(t);
+  index.add(9, 100);
+  // The layers come before their manifest, and are counted when that was found to go.
+  for (const [at, manifest] of [
+    [0, 7],
+    [1, 7],
+    [2, 8],
+  ] as const) {
+    index.contents.set(digests[at]!, { ...index.contents.get(digests[at]!)!, referencedBy: [digests[manifest]!] });
+    index.contents.set(digests[manifest]!, { ...index.contents.get(digests[manifest]!)!, isManifest: true, level: 1 });
+  }
+  inUse.take(digests[8]!);
+  assert.equal(await keeper.reserve(wanted, 801, patient), undefined);
+  await keeper.settled();
+  assert.deepEqual([index.contents.size, told.removed], [9, []]);
+  assert.ok(await keeper.reserve(wanted, 800, patient));
+  assert.deepEqual([...index.contents.keys()], [digests[2], digests[8]]);
 });
 
 test('what was stored before, and the index learns of only now, has room made at once', async (t) => {

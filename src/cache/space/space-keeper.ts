@@ -4,6 +4,7 @@ import type { Clock } from '../../util/clock.ts';
 import { unlessAborted } from '../../util/single-flight.ts';
 import type { ContentInUse } from '../content/in-use.ts';
 import type { UseRecorder } from '../uses.ts';
+import { couldGo } from './prospect.ts';
 import { Removal, type RemovalTools } from './removal.ts';
 import { makeRoom, type RemovalReason } from './room-making.ts';
 import { Rooms } from './rooms.ts';
@@ -47,11 +48,15 @@ const lookEveryMs = 60_000;
 /** When nothing more could go, it is not tried for so long again: each try looks at everything that is stored. */
 const pauseMs = 10_000;
 
+const noPause = { sinceMs: Number.NEGATIVE_INFINITY, fromBytes: 0 };
+
 /** One line for so long says that content is not kept; each pull would be one otherwise. */
 const warnEveryMs = 60_000;
 
 interface Waiter {
   readonly sizeBytes: number;
+  /** Whether there can be room for it, if enough goes; undefined until somebody looked. */
+  canFit?: boolean;
   answer(room: Room | undefined): void;
 }
 
@@ -68,7 +73,10 @@ export class SpaceKeeper implements Space {
   #waiting: readonly Waiter[] = [];
   #running: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
-  #pausedAtMs = Number.NEGATIVE_INFINITY;
+  /** Since when, and for how much, no room is made: it was in vain. */
+  #pause = noPause;
+  /** Whether more was stored while a run was under way, which may not have been for that. */
+  #lookAgain = false;
   #warnedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(limits: SpaceLimits, tools: SpaceTools) {
@@ -89,7 +97,7 @@ export class SpaceKeeper implements Space {
 
   /** Looks at once: the index was told of content that was stored before, and that no room was taken for. */
   refilled(): void {
-    this.#pausedAtMs = Number.NEGATIVE_INFINITY; // what was stored before may go, though all else may not
+    this.#pause = noPause; // what was stored before may go, though all else may not
     void this.#runWhenHigh();
   }
 
@@ -133,9 +141,9 @@ export class SpaceKeeper implements Space {
 
   async #waitForRoom(sizeBytes: number, signal: AbortSignal): Promise<Room | undefined> {
     // Beside what others have taken room for just now it could not be stored, though all the rest went.
-    if (sizeBytes > this.maxBytes - this.#rooms.takenBytes || this.#isPaused()) return undefined;
+    if (sizeBytes > this.maxBytes - this.#rooms.takenBytes || this.#isPaused(sizeBytes)) return undefined;
     const { promise, resolve } = Promise.withResolvers<Room | undefined>();
-    const waiter = { sizeBytes, answer: resolve };
+    const waiter: Waiter = { sizeBytes, answer: resolve };
     this.#waiting = [...this.#waiting, waiter];
     void this.#run();
     try {
@@ -171,7 +179,8 @@ export class SpaceKeeper implements Space {
   }
 
   async #runWhenHigh(): Promise<void> {
-    if (this.#running || this.#isPaused()) return;
+    if (this.#running) this.#lookAgain = true;
+    if (this.#running || this.#isPaused(0)) return;
     try {
       if (await this.#isHigh()) await this.#run();
     } catch (error) {
@@ -184,8 +193,9 @@ export class SpaceKeeper implements Space {
     return sizeBytes > this.maxBytes * this.#limits.highWatermark;
   }
 
-  #isPaused(): boolean {
-    return Math.abs(this.#tools.clock.now() - this.#pausedAtMs) < pauseMs;
+  #isPaused(sizeBytes: number): boolean {
+    const { sinceMs, fromBytes } = this.#pause;
+    return sizeBytes >= fromBytes && Math.abs(this.#tools.clock.now() - sinceMs) < pauseMs;
   }
 
   #run(): Promise<void> {
@@ -197,7 +207,11 @@ export class SpaceKeeper implements Space {
       .finally(() => {
         this.#running = undefined;
         this.#tools.observer.ran();
-        if (this.#waiting.length > 0) void this.#run(); // they came too late for this one
+        const lookAgain = this.#lookAgain;
+        this.#lookAgain = false;
+        if (this.#waiting.length > 0)
+          void this.#run(); // they came too late for this one
+        else if (lookAgain) void this.#runWhenHigh();
       });
     return this.#running;
   }
@@ -208,6 +222,7 @@ export class SpaceKeeper implements Space {
     const goal = {
       diskBytes: await this.#missingOnDisk(),
       excessBytes: async () => {
+        await this.#refuseInVain();
         isFull ||= this.#waiting.length > 0; // and so until the low watermark, though they have their room before
         return isFull ? this.#excessBytes() : 0;
       },
@@ -218,8 +233,22 @@ export class SpaceKeeper implements Space {
     const tools = { ...this.#tools, removal: this.#removal, limits: this.#limits };
     const { isEnough, contents, bytes } = await makeRoom(tools, goal, this.#end.signal);
     this.#refuseWaiting();
-    if (!isEnough) this.#pausedAtMs = clock.now();
+    if (!isEnough) this.#pause = { sinceMs: clock.now(), fromBytes: 0 };
     if (contents > 0) log.info({ contents, bytes }, 'room made');
+  }
+
+  /** Refuses whoever is first in line and could not be given room though everything went that may: so nothing goes. */
+  async #refuseInVain(): Promise<void> {
+    const { index, inUse, clock } = this.#tools;
+    const limits = { graceMs: this.#limits.graceMs, isKept: (digest: Digest) => inUse.has(digest) };
+    for (let first = this.#waiting[0]; first && !first.canFit; first = this.#waiting[0]) {
+      const { sizeBytes } = await index.totals();
+      const neededBytes = sizeBytes + this.#rooms.takenBytes + first.sizeBytes - this.maxBytes;
+      first.canFit = await couldGo(neededBytes, index, limits, clock, this.#end.signal);
+      if (first.canFit || !this.#endWait(first)) continue;
+      this.#pause = { sinceMs: clock.now(), fromBytes: first.sizeBytes };
+      first.answer(undefined);
+    }
   }
 
   /** How much is stored beyond the low watermark, and beyond what leaves room for the first who waits. */
