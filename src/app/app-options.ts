@@ -15,6 +15,8 @@ export interface AppOptions {
   readonly retry?: Partial<RetryPolicy>;
   readonly download?: Partial<DownloadPolicy>;
   readonly circuit?: Partial<CircuitPolicy>;
+  /** How long a client waits at most for the head of an answer. */
+  readonly patienceMs?: number;
   /** How much of the file system of the data folder is free. */
   freeBytes?(): Promise<number>;
 }

@@ -8,6 +8,7 @@ import { defaultDownloadPolicy } from '../cache/download/download-tools.ts';
 import { Downloads } from '../cache/download/downloads.ts';
 import { Hasher } from '../cache/download/hasher.ts';
 import { watchIndex } from '../cache/index-watch.ts';
+import { defaultPatienceMs } from '../cache/patience.ts';
 import { Scrubber } from '../cache/scrub/scrubber.ts';
 import { SpaceKeeper, type SpaceObserver, type SpaceTools } from '../cache/space/space-keeper.ts';
 import type { CacheTools } from '../cache/tools.ts';
@@ -53,8 +54,12 @@ export function openCache(
   const damages = new Damages({ store, index, memory, log });
   const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages });
   const { offline } = config;
+  const { patienceMs = defaultPatienceMs } = options;
   tendIndex({ index, memory, local, log }, lifetime);
-  const tools = { store, index, memory, local, damages, hasher, downloads, buffers, uses, space, offline, clock, log };
+  const tools = {
+    ...{ store, index, memory, local, damages, hasher, downloads, buffers, uses, space },
+    ...{ offline, patienceMs, clock, log },
+  };
   return { ...tools, scrubber: openScrubber(config, tools, lifetime) };
 }
 

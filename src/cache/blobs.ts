@@ -8,6 +8,7 @@ import { proveStored } from './content/prove-stored.ts';
 import type { Download } from './download/download.ts';
 import type { DownloadObserver } from './download/download-tools.ts';
 import type { RunningDownload } from './download/downloads.ts';
+import { withinPatience } from './patience.ts';
 import type { CacheTools } from './tools.ts';
 
 const hit: CacheOutcome = { kind: 'hit' };
@@ -52,8 +53,10 @@ export class BlobCache {
     if (running?.origin === originOf(key) && running.download.sizeBytes !== undefined) {
       return { sizeBytes: running.download.sizeBytes, outcome: collapsed };
     }
-    if (!link) return this.#statUnlinked(key, digest, signal);
-    return { ...(await this.#upstream.statBlob(repository, digest, signal)), outcome: passedOn };
+    return withinPatience(this.#tools.patienceMs, signal, async (soon) => {
+      if (!link) return this.#statUnlinked(key, digest, soon);
+      return { ...(await this.#upstream.statBlob(repository, digest, soon)), outcome: passedOn };
+    });
   }
 
   async get(
@@ -62,16 +65,25 @@ export class BlobCache {
     range: RequestedRange | undefined,
     signal: AbortSignal,
   ): Promise<BlobContent> {
+    const { index, local, offline, patienceMs } = this.#tools;
     const key = this.#key(repository);
-    const local = await this.#openLocal(key, digest, range, signal);
-    if (local) {
-      this.#tools.uses.record(digest);
-      const { registry } = key;
-      this.#tools.log.info({ registry, repository, digest, bytes: local.sizeBytes }, 'blob served from local cache');
-      return local;
-    }
-    if (this.#tools.offline) return this.#upstream.getBlob(repository, digest, range, signal); // which says so
-    return this.#download(key, digest, range, signal);
+    const link = await index.getLink(key, digest);
+    // Offline, nobody can be asked whether the repository has it: as when upstream is away, what is here is served.
+    const content = link || offline ? await local.open(digest, range, hit, link?.sizeBytes) : undefined;
+    if (content) return this.#served(key, digest, content);
+    if (offline) return this.#upstream.getBlob(repository, digest, range, signal); // which says so
+    return withinPatience(patienceMs, signal, async (soon) => {
+      const confirmed = link ? undefined : await this.#openConfirmed(key, digest, range, soon);
+      return confirmed ? this.#served(key, digest, confirmed) : this.#download(key, digest, range, soon);
+    });
+  }
+
+  #served(key: RepositoryKey, digest: Digest, content: BlobContent): BlobContent {
+    const { uses, log } = this.#tools;
+    uses.record(digest);
+    const { registry, repository } = key;
+    log.info({ registry, repository, digest, bytes: content.sizeBytes }, 'blob served from local cache');
+    return content;
   }
 
   async #statUnlinked(key: RepositoryKey, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
@@ -98,22 +110,20 @@ export class BlobCache {
     return this.#confirmations.settled();
   }
 
-  async #openLocal(
+  /** Opens a blob whose bytes are here, or on their way, if upstream says that the repository has it. */
+  async #openConfirmed(
     key: RepositoryKey,
     digest: Digest,
     range: RequestedRange | undefined,
     signal: AbortSignal,
   ): Promise<BlobContent | undefined> {
-    const { index, local, downloads, offline } = this.#tools;
-    const link = await index.getLink(key, digest);
-    // Offline, nobody can be asked whether the repository has it: as when upstream is away, what is here is served.
-    if (link || offline) return local.open(digest, range, hit, link?.sizeBytes);
+    const { local, downloads } = this.#tools;
     const running = downloads.get(digest);
     if (running?.origin === originOf(key)) return undefined;
     if (!running && (await local.size(digest)) === undefined) return undefined;
-    const confirmed = await this.#confirmations.run(`${key.repository}@${digest}`, signal, (shared) =>
-      this.#confirm(key, digest, shared),
-    );
+    const confirmed = await this.#confirmations
+      .run(`${key.repository}@${digest}`, signal, (shared) => this.#confirm(key, digest, shared))
+      .catch(unlessTemporary); // as when the client's patience ends
     return confirmed && local.open(digest, range, confirmed.outcome, confirmed.sizeBytes);
   }
 
@@ -137,8 +147,7 @@ export class BlobCache {
       return await this.#settleSize(key, digest, { sizeBytes, toldBytes: stat.sizeBytes }, signal);
     } catch (error) {
       // What one repository gives to everybody is no secret in another: unless upstream says no, it is served.
-      if (isTemporary(error)) return { outcome: staleBecause(error), sizeBytes: undefined };
-      throw error;
+      return unlessTemporary(error);
     } finally {
       letGo();
     }
@@ -247,6 +256,12 @@ function originOf({ registry, repository }: RepositoryKey): string {
 
 function staleBecause(error: unknown): CacheOutcome {
   return { kind: 'stale', reason: (error as Error).message };
+}
+
+/** What is served when upstream cannot say now; it throws what upstream said otherwise. */
+function unlessTemporary(error: unknown): Confirmed {
+  if (isTemporary(error)) return { outcome: staleBecause(error), sizeBytes: undefined };
+  throw error;
 }
 
 /** Whether a download failed for a reason that need not hold for this repository: it was begun for another one. */

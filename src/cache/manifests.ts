@@ -3,7 +3,8 @@ import type { Digest } from '../oci/digest.ts';
 import { isDigestReference, type Reference, type Repository, type Tag } from '../oci/reference.ts';
 import type { CacheOutcome, Manifest, ManifestDescriptor, Registry } from '../oci/registry.ts';
 import { singleFlight } from '../util/single-flight.ts';
-import { TagCache, type TagCacheOptions } from './tags.ts';
+import { withinPatience } from './patience.ts';
+import { type KnownTag, TagCache, type TagCacheOptions } from './tags.ts';
 import type { CacheTools } from './tools.ts';
 
 /** For work that nobody waits for; it ends by itself. */
@@ -34,7 +35,7 @@ export class ManifestCache {
     if (!isDigestReference(reference)) return this.#resolveTag(key, reference, signal);
     const local = await this.#local(key, reference);
     if (local) return local;
-    const descriptor = await this.#upstream.resolveManifest(repository, reference, signal);
+    const descriptor = await this.#soon(signal, (soon) => this.#upstream.resolveManifest(repository, reference, soon));
     return {
       ...descriptor,
       outcome: { kind: 'miss', stored: await this.#keepIfWhole(key, descriptor), collapsed: false },
@@ -44,24 +45,14 @@ export class ManifestCache {
   async get(repository: Repository, reference: Reference, signal: AbortSignal): Promise<Manifest> {
     const key = this.#key(repository);
     if (isDigestReference(reference)) {
-      return (await this.#local(key, reference)) ?? this.#fetch(key, reference, signal);
+      const local = await this.#local(key, reference);
+      return local ?? this.#soon(signal, (soon) => this.#fetch(key, reference, soon));
     }
     const entry = await this.#tags.get(key, reference);
-    if (entry === undefined) return this.#fetch(key, reference, signal);
-    const current = this.#tags.fresh(key, reference, entry);
-    const { digest, mediaType, outcome } = current ?? (await this.#tags.check(key, reference, entry, signal));
-    // That upstream named it under a tag of this repository is as good as a link.
-    const local = await this.#read(digest, mediaType, outcome);
-    if (local) {
-      if (!this.#adopted.has(entry)) void this.#adoptOnce(key, entry, local);
-      return local;
-    }
-    try {
-      return await this.#fetch(key, digest, signal);
-    } catch (error) {
-      if (digest === entry.digest) throw error;
-      return await this.#getBefore(key, reference, entry, error);
-    }
+    if (entry === undefined) return this.#soon(signal, (soon) => this.#fetch(key, reference, soon));
+    const fresh = this.#tags.fresh(key, reference, entry);
+    const local = fresh && (await this.#readTagged(key, entry, fresh));
+    return local ?? this.#soon(signal, (soon) => this.#getChecked(key, reference, entry, soon));
   }
 
   /** Resolves when nothing is being fetched or written any more. */
@@ -71,9 +62,33 @@ export class ManifestCache {
 
   async #resolveTag(key: RepositoryKey, tag: Tag, signal: AbortSignal): Promise<ManifestDescriptor> {
     const entry = await this.#tags.get(key, tag);
-    if (entry) return this.#tags.fresh(key, tag, entry) ?? this.#tags.check(key, tag, entry, signal);
-    const descriptor = await this.#tags.ask(key, tag, signal);
-    return { ...descriptor, outcome: { kind: 'miss', stored: false, collapsed: false } };
+    const fresh = entry && this.#tags.fresh(key, tag, entry);
+    if (fresh) return fresh;
+    return this.#soon(signal, async (soon) => {
+      if (entry) return this.#tags.check(key, tag, entry, soon);
+      const descriptor = await this.#tags.ask(key, tag, soon);
+      return { ...descriptor, outcome: { kind: 'miss', stored: false, collapsed: false } };
+    });
+  }
+
+  async #getChecked(key: RepositoryKey, tag: Tag, entry: TagEntry, signal: AbortSignal): Promise<Manifest> {
+    const current = this.#tags.fresh(key, tag, entry) ?? (await this.#tags.check(key, tag, entry, signal));
+    const local = await this.#readTagged(key, entry, current);
+    if (local) return local;
+    try {
+      return await this.#fetch(key, current.digest, signal);
+    } catch (error) {
+      if (current.digest === entry.digest) throw error;
+      return await this.#getBefore(key, tag, entry, error);
+    }
+  }
+
+  /** The manifest that a tag stands for: that upstream named it under a tag of this repository is as good as a link. */
+  async #readTagged(key: RepositoryKey, entry: TagEntry, current: KnownTag): Promise<Manifest | undefined> {
+    const { digest, mediaType, outcome } = current;
+    const local = await this.#read(digest, mediaType, outcome);
+    if (local && !this.#adopted.has(entry)) void this.#adoptOnce(key, entry, local);
+    return local;
   }
 
   /** What a tag stood for before it moved to a manifest that cannot be had now: HEAD may be answered where GET is not. */
@@ -150,6 +165,10 @@ export class ManifestCache {
       );
       return false;
     }
+  }
+
+  #soon<T>(signal: AbortSignal, work: (soon: AbortSignal) => Promise<T>): Promise<T> {
+    return withinPatience(this.#tools.patienceMs, signal, work);
   }
 
   #key(repository: Repository): RepositoryKey {

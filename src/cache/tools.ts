@@ -23,6 +23,8 @@ export interface CacheTools {
   readonly uses: UseRecorder;
   /** Whether only what is here is served, and no upstream is asked. */
   readonly offline: boolean;
+  /** How long a client waits at most for what is not here, until the head of its answer. */
+  readonly patienceMs: number;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -38,7 +38,8 @@ async function setUp(t: TestContext, removal: { under?: (() => void) | undefined
   const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages });
   const downloads = new Downloads(downloading, inUse);
   const uses = new UseRecorder(index, clock, () => {});
-  const tools = { store, index, memory, local, damages, hasher, downloads, buffers, uses, offline: false, clock, log };
+  const state = { offline: false, patienceMs: 60_000, clock, log };
+  const tools = { store, index, memory, local, damages, hasher, downloads, buffers, uses, ...state };
   const asked: boolean[] = [];
   const upstream: Registry = {
     ...offlineRegistry('origin.test'),

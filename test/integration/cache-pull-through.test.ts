@@ -44,7 +44,13 @@ function setUp(
     },
   });
   const log = new EventLog();
-  const tools = { ...downloadTools(t), index, log, memory: new ContentMemory(), offline: false };
+  const tools = {
+    ...downloadTools(t),
+    index,
+    log,
+    memory: new ContentMemory(),
+    ...{ offline: false, patienceMs: 60_000 },
+  };
   const inUse = new ContentInUse();
   const downloads = new Downloads(tools, inUse);
   t.after(() => downloads.close());
