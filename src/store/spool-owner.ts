@@ -1,27 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import { type FileLock, lockFile } from '../util/file-lock.ts';
 import { lockPath, type StoreFolders } from './fs-layout.ts';
 import { explainSystemError } from './system-error.ts';
 
-const busyCode = 5; // SQLITE_BUSY
 const maxAttempts = 20; // only one that looks for dead owners at the same moment can be in the way
 
-interface Lock {
+interface OwnedLock {
   readonly owner: string;
-  readonly database: DatabaseSync;
+  readonly lock: FileLock;
 }
 
 /**
  * Says that the writers of a store live. While it has any it holds a lock, which the system ends with the process,
  * however that ends. So nobody takes from a writer that lives what is its own, and everybody from one that died; the
  * number of a process would not do, as in containers that share a folder all have the same.
- *
- * Node.js has no locks of files. SQLite has, and an empty database is an empty file.
  */
 export class SpoolOwner {
   readonly #folders: StoreFolders;
-  #lock: Lock | undefined;
+  #owned: OwnedLock | undefined;
   #writers = 0;
   #written = 0;
 
@@ -31,19 +28,19 @@ export class SpoolOwner {
 
   /** Counts one more writer, until `leave`; gives the owner's name and the writer's number. */
   enter(): { readonly owner: string; readonly number: number } {
-    this.#lock ??= takeNewLock(this.#folders);
+    this.#owned ??= takeNewLock(this.#folders);
     this.#writers++;
     this.#written = (this.#written + 1) % 2 ** 32;
-    return { owner: this.#lock.owner, number: this.#written };
+    return { owner: this.#owned.owner, number: this.#written };
   }
 
   /** Ends the count of a writer, whose file has another name by now, or none. */
   leave(): void {
     if (--this.#writers > 0) return;
-    const lock = this.#lock!;
-    this.#lock = undefined;
-    rmSync(lockPath(this.#folders, lock.owner), { force: true });
-    lock.database.close();
+    const { owner, lock } = this.#owned!;
+    this.#owned = undefined;
+    rmSync(lockPath(this.#folders, owner), { force: true });
+    lock.release();
   }
 }
 
@@ -51,22 +48,22 @@ export class SpoolOwner {
 export function buryOwner(folders: StoreFolders, owner: string): boolean {
   const path = lockPath(folders, owner);
   if (!existsSync(path)) return true; // it is there before the first file of its owner, and goes after the last
-  const database = tryLock(path);
-  if (database === undefined) return false;
+  const lock = lockFile(path, 'alone');
+  if (lock === undefined) return false;
   rmSync(path, { force: true });
-  database.close();
+  lock.release();
   return true;
 }
 
 // Between the making of the file and the lock on it, somebody may take it for that of a dead owner and remove it.
-function takeNewLock(folders: StoreFolders): Lock {
+function takeNewLock(folders: StoreFolders): OwnedLock {
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
     const owner = randomBytes(4).toString('hex');
     const path = lockPath(folders, owner);
     makeFile(path);
-    const database = tryLock(path);
-    if (database && existsSync(path)) return { owner, database };
-    database?.close();
+    const lock = lockFile(path, 'alone');
+    if (lock && existsSync(path)) return { owner, lock };
+    lock?.release();
   }
   throw new Error(`Cannot lock a file in "${folders.spool}": another process is in the way, try again`);
 }
@@ -77,17 +74,5 @@ function makeFile(path: string): void {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
     throw explainSystemError('make', path, error);
-  }
-}
-
-function tryLock(path: string): DatabaseSync | undefined {
-  const database = new DatabaseSync(path, { timeout: 0 });
-  try {
-    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE'); // else there is a file more, of which nothing is used
-    return database;
-  } catch (error) {
-    database.close();
-    if (error instanceof Error && 'errcode' in error && error.errcode === busyCode) return undefined;
-    throw error;
   }
 }

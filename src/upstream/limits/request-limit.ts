@@ -1,6 +1,6 @@
 import { RegistryError } from '../../oci/errors.ts';
 import type { Clock } from '../../util/clock.ts';
-import { type Leave, Places } from './places.ts';
+import { type Leave, Places } from '../../util/places.ts';
 
 /** How many requests one upstream gets at a time. */
 export interface RequestLimitOptions {
@@ -15,12 +15,11 @@ const maxWaitMs = 20_000;
 
 /** Keeps the requests to an upstream, until the last byte of their answers, to a number. The rest wait in line. */
 export class RequestLimit {
-  readonly #options: RequestLimitOptions;
   readonly #places: Places;
 
   constructor(options: RequestLimitOptions) {
-    this.#options = options;
-    this.#places = new Places(options.maxConcurrent);
+    const { maxConcurrent, clock } = options;
+    this.#places = new Places(maxConcurrent, { clock, maxWaitMs, tooLate: () => busy(options) });
   }
 
   /** How many requests wait in line. */
@@ -32,31 +31,15 @@ export class RequestLimit {
    * Waits for a place; the caller leaves it when its request is over.
    * @throws RegistryError UNAVAILABLE when none comes free in time; the signal's reason
    */
-  async enter(signal: AbortSignal): Promise<Leave> {
-    signal.throwIfAborted();
-    return this.#places.tryTake() ?? this.#wait(signal);
+  enter(signal: AbortSignal): Promise<Leave> {
+    return this.#places.take(signal);
   }
+}
 
-  async #wait(signal: AbortSignal): Promise<Leave> {
-    const limit = new AbortController();
-    const over = new AbortController();
-    this.#options.clock.sleep(maxWaitMs, over.signal).then(
-      () => limit.abort(this.#busy()),
-      () => {}, // a place came first
-    );
-    try {
-      return await this.#places.take(AbortSignal.any([signal, limit.signal]));
-    } finally {
-      over.abort();
-    }
-  }
-
-  // Upstream was not asked, so it is not to blame, and whoever has time may get in line again at once.
-  #busy(): RegistryError {
-    const { upstream, maxConcurrent, clock } = this.#options;
-    const message =
-      `Cannot ask upstream ${upstream}: as many requests are under way as its maxConcurrent allows (${maxConcurrent}), ` +
-      `and this one's turn did not come within ${maxWaitMs / 1000} s`;
-    return new RegistryError('UNAVAILABLE', message, { status: 503, notAskedUntilMs: clock.now() });
-  }
+// Upstream was not asked, so it is not to blame, and whoever has time may get in line again at once.
+function busy({ upstream, maxConcurrent, clock }: RequestLimitOptions): RegistryError {
+  const message =
+    `Cannot ask upstream ${upstream}: as many requests are under way as its maxConcurrent allows (${maxConcurrent}), ` +
+    `and this one's turn did not come within ${maxWaitMs / 1000} s`;
+  return new RegistryError('UNAVAILABLE', message, { status: 503, notAskedUntilMs: clock.now() });
 }

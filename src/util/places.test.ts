@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { turns } from '../../../test/support/scripted-server.ts';
+import { ManualClock } from '../../test/support/clock.ts';
+import { turns } from '../../test/support/scripted-server.ts';
 import { Places } from './places.ts';
 
 const patient = new AbortController().signal;
@@ -74,4 +75,19 @@ test('a signal that fires when its place is taken changes nothing', async () => 
   leaving.abort(new Error('too late'));
   await second;
   assert.equal(places.tryTake(), undefined);
+});
+
+test('who waits for too long is told so, and those behind move up', async () => {
+  const clock = new ManualClock();
+  const places = new Places(1, { clock, maxWaitMs: 100, tooLate: () => new Error('too late') });
+  const leave = await places.take(patient);
+  const first = places.take(patient);
+  clock.advance(60);
+  const second = places.take(patient);
+  clock.advance(40);
+  await assert.rejects(first, { message: 'too late' });
+  assert.equal(places.waiting, 1);
+  leave();
+  (await second)();
+  assert.equal(clock.sleeping, 0);
 });

@@ -1,0 +1,30 @@
+import { DatabaseSync } from 'node:sqlite';
+
+/** A lock on a file. It ends with the process, however that ends. */
+export interface FileLock {
+  release(): void;
+}
+
+const busyCode = 5; // SQLITE_BUSY
+
+// Without a journal in memory there would be a file more, of which nothing is used.
+const statements = {
+  shared: 'PRAGMA journal_mode = MEMORY; BEGIN; SELECT count(*) FROM sqlite_schema',
+  alone: 'PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE',
+};
+
+/**
+ * Locks an empty file, which is made when it is missing: with any number of others, or alone. Undefined while somebody
+ * else is in the way. Node.js has no locks of files, but its SQLite does, and an empty database is an empty file.
+ */
+export function lockFile(path: string, how: keyof typeof statements): FileLock | undefined {
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    database.exec(statements[how]);
+    return { release: () => database.close() };
+  } catch (error) {
+    database.close();
+    if (error instanceof Error && 'errcode' in error && error.errcode === busyCode) return undefined;
+    throw error;
+  }
+}
