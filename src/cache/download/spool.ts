@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { Chunk } from '../../oci/registry.ts';
 import type { BlobStore, BlobWriter } from '../../store/blob-store.ts';
+import { copyShared } from '../../util/copy-shared.ts';
 
 /** Someone who reads a spool from front to back. */
 export interface SpoolReader {
@@ -267,18 +268,4 @@ export class Spool {
     piece.chunk.release();
     this.notify();
   }
-}
-
-/**
- * Copies bytes that may be in shared memory. `TypedArray.set` copies shared memory a word at a time, and a byte at a
- * time when the two are not aligned: 75 and 300 ms for a GiB. A part of a `Buffer` is copied as fast as any memory
- * (25 ms), the whole is handed to `set`; hence all but the first byte.
- * @returns how many bytes were copied
- */
-function copyShared(from: Uint8Array, position: number, into: Uint8Array): number {
-  const count = Math.min(into.length, from.length - position);
-  if (count === 0) return 0;
-  into[0] = from[position]!;
-  Buffer.from(from.buffer, from.byteOffset, from.length).copy(into, 1, position + 1, position + count);
-  return count;
 }

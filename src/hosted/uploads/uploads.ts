@@ -1,0 +1,205 @@
+import { algorithmOf, type Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { UploadBody, UploadHint, UploadState } from '../../oci/registry.ts';
+import type { OpenUpload } from '../../store/upload-store.ts';
+import type { Quota } from '../quota.ts';
+import type { HostedTools, RefusalReason, UploadLimits } from '../tools.ts';
+import type { DiskRoom } from './disk-room.ts';
+import { checkSize, receive } from './receive.ts';
+import { UploadBuffers } from './upload-buffers.ts';
+import { explainDiskFailure, tooManyUploads, unknownUpload, wrongDigest } from './upload-errors.ts';
+import type { UploadSession } from './upload-session.ts';
+import { UploadSessions } from './upload-sessions.ts';
+
+/** What uploads work with. */
+export interface UploadTools
+  extends Pick<HostedTools, 'uploads' | 'index' | 'hasher' | 'inUse' | 'observer' | 'clock' | 'log' | 'removed'> {
+  readonly quota: Quota;
+  readonly disk: DiskRoom;
+}
+
+/**
+ * The blobs that are being pushed, as `PushableRegistry` has it. What has arrived is in the store; only the hash that
+ * runs along, and who is at which upload, is lost with the process.
+ */
+export class Uploads {
+  readonly #limits: UploadLimits;
+  readonly #tools: UploadTools & { readonly buffers: UploadBuffers; readonly maxBytes: number | undefined };
+  readonly #sessions: UploadSessions;
+  #beginning = 0;
+
+  constructor(limits: UploadLimits, tools: UploadTools) {
+    this.#limits = limits;
+    this.#tools = { ...tools, buffers: new UploadBuffers(), maxBytes: limits.maxBytes };
+    this.#sessions = new UploadSessions(limits.maxAgeMs, tools);
+  }
+
+  /** How many were begun and are not over. */
+  get count(): number {
+    return this.#sessions.count + this.#beginning;
+  }
+
+  /** How much memory the bytes take that are on their way to the disk. */
+  get bufferedBytes(): number {
+    return this.#tools.buffers.takenBytes;
+  }
+
+  /** Begins to remove uploads that were left alone. */
+  start(): void {
+    this.#sessions.start();
+  }
+
+  /** What has arrived stays for the next start. Called when no request is under way, as the last. */
+  close(): Promise<void> {
+    return this.#sessions.close();
+  }
+
+  /** @throws RegistryError TOOMANYREQUESTS, SIZE_INVALID, DENIED, UNAVAILABLE */
+  async begin(repository: Repository, hint: UploadHint, signal: AbortSignal): Promise<UploadState> {
+    signal.throwIfAborted();
+    return this.#telling(async () => {
+      if (this.count >= this.#limits.maxCount) throw tooManyUploads(this.#limits.maxCount);
+      this.#beginning++;
+      const id = await this.#begin(repository, hint).finally(() => this.#beginning--);
+      return this.#sessions.add(id, repository, hint.algorithm).state;
+    });
+  }
+
+  /** @throws RegistryError BLOB_UPLOAD_UNKNOWN */
+  async get(repository: Repository, id: string, signal: AbortSignal): Promise<UploadState> {
+    const session = await this.#sessions.find(repository, id);
+    await session.settled(signal);
+    if (session.isOver) throw unknownUpload(repository, id);
+    return session.state;
+  }
+
+  /** @throws RegistryError BLOB_UPLOAD_UNKNOWN, and as `receive` */
+  append(repository: Repository, id: string, body: UploadBody, signal: AbortSignal): Promise<UploadState> {
+    return this.#change(repository, id, signal, async (session, upload) => {
+      await receive({ session, upload, body }, this.#tools, signal);
+      return { id, sizeBytes: upload.sizeBytes };
+    });
+  }
+
+  /** @throws RegistryError BLOB_UPLOAD_UNKNOWN, DIGEST_INVALID, and as `receive` */
+  finish(repository: Repository, id: string, digest: Digest, body: UploadBody, signal: AbortSignal): Promise<void> {
+    return this.#change(repository, id, signal, async (session, upload) => {
+      const algorithm = algorithmOf(digest);
+      session.digest.expect(algorithm);
+      await receive({ session, upload, body, digest }, this.#tools, signal);
+      const found = await session.digest.end(algorithm, upload, this.#tools.buffers, signal);
+      if (found !== digest) throw wrongDigest(digest, found, upload.sizeBytes);
+      signal.throwIfAborted(); // from here on it is stored, though nobody waits for it
+      await this.#commit(session, upload, digest);
+    });
+  }
+
+  /** @throws RegistryError BLOB_UPLOAD_UNKNOWN */
+  async cancel(repository: Repository, id: string, signal: AbortSignal): Promise<void> {
+    const session = await this.#sessions.find(repository, id);
+    const leave = await session.enter(signal);
+    try {
+      if (session.isOver) throw unknownUpload(repository, id);
+      await this.#sessions.remove(session);
+    } finally {
+      leave();
+    }
+  }
+
+  async #begin(repository: Repository, { sizeBytes = 0 }: UploadHint): Promise<string> {
+    const { uploads, quota, disk } = this.#tools;
+    checkSize(sizeBytes, this.#limits.maxBytes);
+    await quota.check(sizeBytes);
+    await disk.check(sizeBytes);
+    const upload = await uploads.beginUpload(repository);
+    await upload.close();
+    return upload.id;
+  }
+
+  /** Does something with an upload that nobody else is at; one that is refused for good is over. */
+  async #change<T>(
+    repository: Repository,
+    id: string,
+    signal: AbortSignal,
+    work: (session: UploadSession, upload: OpenUpload) => Promise<T>,
+  ): Promise<T> {
+    const session = await this.#sessions.find(repository, id);
+    const leave = await session.enter(signal);
+    let refused = false;
+    try {
+      const upload = session.isOver ? undefined : await this.#tools.uploads.openUpload(id);
+      if (!upload) {
+        this.#sessions.forget(session);
+        throw unknownUpload(repository, id);
+      }
+      session.sizeBytes = upload.sizeBytes;
+      try {
+        return await this.#telling(() => work(session, upload));
+      } catch (error) {
+        refused = endsUpload(error);
+        throw error;
+      } finally {
+        await upload.close();
+      }
+    } finally {
+      if (refused) await this.#sessions.remove(session);
+      leave();
+    }
+  }
+
+  // 1. The quota has room for it.
+  // 2. The repository holds it: from now on nobody removes what is put in place.
+  // 3. A new file is put in place, durably, also of what is here already: that one may be damaged, this one is right.
+  // 4. The index notes it, durably.
+  async #commit(session: UploadSession, upload: OpenUpload, digest: Digest): Promise<void> {
+    const { index, quota, inUse, removed, clock } = this.#tools;
+    const { repository } = session;
+    const { sizeBytes } = upload;
+    const share = await quota.take(digest, sizeBytes);
+    const letGo = inUse.take(digest);
+    try {
+      await removed(digest);
+      await index.hold(repository, digest, clock.now());
+      await upload.commit(digest);
+      this.#sessions.forget(session);
+      await index.addBlob(repository, digest, sizeBytes, clock.now());
+      share.release();
+      await index.sync();
+    } finally {
+      letGo();
+      share.release();
+    }
+  }
+
+  /** Says why something was refused; and a full disk, of whatever failed by it. */
+  async #telling<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      const error = explainDiskFailure(cause);
+      const reason = refusalOf(error);
+      if (reason) this.#tools.observer.refused(reason);
+      throw error;
+    }
+  }
+}
+
+function refusalOf(error: unknown): RefusalReason | undefined {
+  if (!(error instanceof RegistryError)) return undefined;
+  if (error.status === 507) return 'disk';
+  return refusalsByCode[error.code];
+}
+
+const refusalsByCode: Partial<Record<RegistryError['code'], RefusalReason>> = {
+  TOOMANYREQUESTS: 'count',
+  SIZE_INVALID: 'size',
+  DENIED: 'quota',
+  DIGEST_INVALID: 'digest',
+};
+
+/** Whether going on with an upload cannot make it right. */
+function endsUpload(error: unknown): boolean {
+  const reason = refusalOf(error);
+  return reason === 'size' || reason === 'quota' || reason === 'digest';
+}
