@@ -11,9 +11,10 @@ export class Connections {
   readonly #underWay = new Map<Socket, number>();
   #closing = false;
 
-  constructor(server: Server) {
+  /** @param begins the event of a connection on which requests can come */
+  constructor(server: Server, begins: 'connection' | 'secureConnection') {
     this.#server = server;
-    server.on('connection', (socket: Socket) => {
+    server.on(begins, (socket: Socket) => {
       this.#underWay.set(socket, 0);
       socket.once('close', () => this.#underWay.delete(socket));
     });

@@ -7,6 +7,7 @@ import type { Admin } from './admin.ts';
 import { Connections } from './connections.ts';
 import { newRecord, type RequestRecord } from './record.ts';
 import { type RegistryHandler, sendError, setRegistryHeaders, splitPath } from './registry-handler.ts';
+import { createTlsServer, type DoorTls } from './tls/tls-server.ts';
 
 /** What a door is made of. */
 export interface DoorOptions {
@@ -26,7 +27,7 @@ export interface OpenDoor {
 
 /** How long a client may take, in milliseconds. */
 export interface DoorLimits {
-  /** From connecting, or from the first byte of a request, until its head is whole. */
+  /** From connecting, or from the first byte of a request, until its head is whole; and for a handshake of TLS. */
   readonly headMs: number;
   /** Until its body is whole, too. */
   readonly requestMs: number;
@@ -154,6 +155,7 @@ export async function openDoor(
   address: { readonly host: string; readonly port: number },
   listener: ReturnType<typeof createListener>,
   limits: DoorLimits = defaultDoorLimits,
+  tls?: DoorTls,
 ): Promise<OpenDoor> {
   const options = {
     highWaterMark: 1024 * 1024,
@@ -162,9 +164,12 @@ export async function openDoor(
     requestTimeout: limits.requestMs,
     connectionsCheckingInterval: limits.checkMs,
   };
-  const server = http.createServer(options, listener);
+  const { server, handshakes } =
+    tls === undefined
+      ? { server: http.createServer(options, listener), handshakes: undefined }
+      : createTlsServer({ ...options, handshakeTimeout: limits.headMs }, listener, tls);
   server.timeout = limits.idleMs;
-  const connections = new Connections(server);
+  const connections = new Connections(server, tls === undefined ? 'connection' : 'secureConnection');
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(address.port, address.host, () => {
@@ -173,5 +178,10 @@ export async function openDoor(
     });
   });
   const { address: host, port } = server.address() as AddressInfo;
-  return { host, port, close: (graceMs) => connections.close(graceMs) };
+  const close = (graceMs: number) => {
+    const closed = connections.close(graceMs);
+    handshakes?.end();
+    return closed;
+  };
+  return { host, port, close };
 }

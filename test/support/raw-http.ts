@@ -7,7 +7,9 @@ export interface RawRequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   /** The authority to trust, for HTTPS. */
-  readonly ca?: string;
+  readonly ca?: string | readonly string[];
+  /** The client's own certificate, for HTTPS. */
+  readonly identity?: { readonly cert: string; readonly key: string };
   readonly maxHeaderSize?: number;
 }
 
@@ -22,11 +24,12 @@ export interface RawAnswer {
 
 /** Sends a request with nothing but Node's own client, and resolves when headers have come: no redirects, no retries. */
 export function rawRequest(url: string, options: RawRequestOptions = {}): Promise<IncomingMessage> {
-  const { method = 'GET', headers = {}, signal, ca, maxHeaderSize } = options;
+  const { method = 'GET', headers = {}, signal, ca, identity, maxHeaderSize } = options;
   return new Promise((resolve, reject) => {
     const make = url.startsWith('https:') ? tlsRequest : request;
     // No connection is kept: a test's answer depends on no earlier request, and none stays open behind it.
-    const sent = make(url, { method, headers: { ...headers }, signal, ca, maxHeaderSize, agent: false }, resolve);
+    const tls = { ca: ca === undefined ? undefined : [ca].flat(), ...identity };
+    const sent = make(url, { method, headers: { ...headers }, signal, ...tls, maxHeaderSize, agent: false }, resolve);
     sent.on('error', (error) => reject(signal?.aborted ? signal.reason : error));
     sent.end();
   });

@@ -5,7 +5,10 @@ import { createListener, type DoorLimits, defaultDoorLimits, type OpenDoor, open
 import { type Catalog, RegistryHandler } from '../../src/server/registry-handler.ts';
 import { reportStatus } from '../../src/server/report-status.ts';
 import { type RoutedRegistry, Router } from '../../src/server/routing.ts';
-import { systemClock } from '../../src/util/clock.ts';
+import { DoorCertificate } from '../../src/server/tls/door-certificate.ts';
+import type { TlsPaths } from '../../src/server/tls/tls-files.ts';
+import type { DoorTls } from '../../src/server/tls/tls-server.ts';
+import { type Clock, systemClock } from '../../src/util/clock.ts';
 import { createMetrics } from '../../src/util/metrics.ts';
 import { EventLog } from './event-log.ts';
 import { parsePrometheusText, type Scrape } from './prometheus-text.ts';
@@ -23,6 +26,8 @@ export interface TestDoorOptions {
   readonly limits?: Partial<DoorLimits>;
   /** Who may do what; everybody may pull, unless given. */
   readonly access?: DoorAccess;
+  /** The files of a door of TLS. */
+  readonly tls?: TlsPaths & { readonly clock?: Clock; readonly hstsMs?: number };
 }
 
 /** A door over registries of the test's own, without a cache. */
@@ -65,9 +70,10 @@ export async function openTestDoor(
       metrics,
     }),
     { ...defaultDoorLimits, ...options.limits },
+    options.tls && (await openTls(t, options.tls, events)),
   );
   t.after(() => door.close(0));
-  const url = `http://127.0.0.1:${door.port}`;
+  const url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${door.port}`;
   return {
     url,
     port: door.port,
@@ -75,4 +81,14 @@ export async function openTestDoor(
     close: door.close,
     scrape: async () => parsePrometheusText((await rawFetch(`${url}/metrics`)).body.toString()),
   };
+}
+
+async function openTls(
+  t: { after(hook: () => Promise<void>): void },
+  { clock = systemClock, hstsMs, ...paths }: NonNullable<TestDoorOptions['tls']>,
+  log: EventLog,
+): Promise<DoorTls> {
+  const certificate = await DoorCertificate.open({ door: 'registry', paths, clock, log, expires: () => {} });
+  t.after(() => certificate.close());
+  return { door: 'registry', certificate, hstsMs, log };
 }
