@@ -3,10 +3,11 @@ import { listCatalog } from '../cache/catalog.ts';
 import type { Config, ListenAddress } from '../config/config.ts';
 import type { MetadataIndex } from '../index/metadata-index.ts';
 import type { Admin } from '../server/admin.ts';
-import { createListener, openDoor } from '../server/door.ts';
+import { createListener, defaultDoorLimits, openDoor } from '../server/door.ts';
 import { RegistryHandler } from '../server/registry-handler.ts';
 import { type RoutedRegistry, Router } from '../server/routing.ts';
 import type { Basics } from './app-options.ts';
+import { openDoorTls } from './door-tls.ts';
 import type { Lifetime } from './lifetime.ts';
 
 /** What is behind the doors. */
@@ -28,9 +29,10 @@ export async function openDoors(config: Config, tools: Basics & BehindDoors, lif
 
 async function openRegistryDoor(
   { doors, domain, shutdown }: Config,
-  { registries, index, admin, log, metrics, version }: Basics & BehindDoors,
+  tools: Basics & BehindDoors,
   lifetime: Lifetime,
 ): Promise<ListenAddress> {
+  const { registries, index, admin, log, metrics, version } = tools;
   const door = doors.registry;
   const router = new Router(registries, domain, door.default);
   const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
@@ -40,7 +42,8 @@ async function openRegistryDoor(
     catalog: (page, mayPull) => listCatalog(index, aliases, page, mayPull),
     access: { access: freeAccess(new Set()), door: 'registry' },
   });
-  const open = await openDoor(door.listen, createListener({ registry, admin, log, metrics }));
+  const tls = await openDoorTls('registry', door.tls, tools, lifetime);
+  const open = await openDoor(door.listen, createListener({ registry, admin, log, metrics }), defaultDoorLimits, tls);
   lifetime.push(() => open.close(shutdown.graceMs));
   const { host, port } = open;
   log.info({ host, port, version }, 'registry door open');

@@ -1,26 +1,32 @@
 import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
 import type { ListenAddress } from '../config/config.ts';
 import type { ServerStatus } from '../util/status.ts';
 import { CommandFailure } from './command-failure.ts';
+import type { DoorTrust } from './door-trust.ts';
 import { parseStatus } from './parse-status.ts';
 
 /** A server that does not say how it is within so long is in no state to be waited for. */
 const answerMs = 5_000;
 const maxStatusBytes = 4 * 1024 * 1024; // what is longer comes from somebody else
 
-/** Where a server that listens so is reached from its own machine. */
-export function localUrl({ host, port }: ListenAddress): string {
+/** Where a server that listens so, by plain HTTP or TLS, is reached from its own machine. */
+export function localUrl({ host, port }: ListenAddress, scheme: 'http' | 'https' = 'http'): string {
   const reached = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
-  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
+  return `${scheme}://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
 }
 
 /**
  * Asks the server at a URL how it is; undefined when none listens there.
+ * @param trust how a server that speaks TLS is known again
  * @throws CommandFailure when it does not answer in time, or with what is no status
  */
-export async function askStatus(url: string, limitMs = answerMs): Promise<ServerStatus | undefined> {
+export async function askStatus(
+  url: string,
+  { limitMs = answerMs, trust }: { readonly limitMs?: number; readonly trust?: DoorTrust | undefined } = {},
+): Promise<ServerStatus | undefined> {
   // An agent of its own: that of the process may be made to use a proxy by the environment.
-  const agent = new http.Agent();
+  const agent = trust === undefined ? new http.Agent() : new https.Agent(trust);
   const signal = AbortSignal.timeout(limitMs);
   try {
     const answer = await get(`${url}/status`, agent, signal);
@@ -38,7 +44,8 @@ export async function askStatus(url: string, limitMs = answerMs): Promise<Server
 
 function get(url: string, agent: http.Agent, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    http.get(url, { agent, signal }, resolve).on('error', reject);
+    const ask = url.startsWith('https:') ? https.get : http.get;
+    ask(url, { agent, signal }, resolve).on('error', reject);
   });
 }
 

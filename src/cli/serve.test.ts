@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
+import { certificates } from '../../test/support/certs.ts';
 import { loadTestConfig } from '../../test/support/config-sources.ts';
 import { startLines } from './serve.ts';
 
@@ -20,12 +21,21 @@ test('startLines() says nothing of opening what is open, and names the domain', 
   });
   for (const host of ['', '::', '0.0.0.0']) {
     assert.deepEqual(startLines(config, { host, port: 80 }, '1.2.3'), [
-      'Entrepot 1.2.3 listens on every address of this machine, port 80',
+      'Entrepot 1.2.3 listens on every address of this machine, port 80 (http)',
       'It serves what is stored: no upstream is configured',
       'It keeps what it pulls in /var/lib/entrepot',
       'Each upstream has a host of its own: <alias>.r.example.com',
     ]);
   }
+});
+
+test('startLines() says where it speaks TLS', () => {
+  const { cert, key } = certificates().server;
+  const files = { 'door.crt': cert, 'door.key': key };
+  const { config } = loadTestConfig({ yaml: 'doors: { registry: { tls: { cert: door.crt, key: door.key } } }', files });
+  const firstLine = (host: string) => startLines(config, { host, port: 443 }, '1.2.3')[0];
+  assert.equal(firstLine('127.0.0.1'), 'Entrepot 1.2.3 listens on https://127.0.0.1:443');
+  assert.equal(firstLine(''), 'Entrepot 1.2.3 listens on every address of this machine, port 443 (https)');
 });
 
 test('startLines() writes an IPv6 address as URLs do', () => {

@@ -35,12 +35,13 @@ async function serve(flags: ConfigFlags, terminal: Terminal): Promise<void> {
 export function startLines(config: Config, listening: ListenAddress, version: string): string[] {
   const { host, port } = listening;
   const isEveryAddress = host === '' || host === '::' || host === '0.0.0.0';
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const scheme = config.doors.registry.tls ? 'https' : 'http';
+  const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const names = config.upstreams.map(({ name }) =>
     name === config.doors.registry.default ? `${name} (default)` : name,
   );
   const lines = [
-    `Entrepot ${version} listens on ${isEveryAddress ? `every address of this machine, port ${port}` : url}`,
+    `Entrepot ${version} listens on ${isEveryAddress ? `every address of this machine, port ${port} (${scheme})` : url}`,
     `It serves ${names.length === 0 ? 'what is stored: no upstream is configured' : names.join(', ')}`,
     `It keeps what it pulls in ${resolve(config.data)}`,
   ];

@@ -6,6 +6,7 @@ import type { StoreStatus } from '../util/status.ts';
 import { askStatus, localUrl } from './ask-status.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from './config-flags.ts';
+import { type TlsFlags, trustDoor } from './door-trust.ts';
 import { statusText, storeText } from './status-text.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -16,20 +17,25 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
     .description(
       'Tell how the running server is: its store, downloads, upstreams. Without one, what the data folder says.',
     )
-    .option('--json', 'print JSON');
-  addConfigFlags(command).action((flags: ConfigFlags & { json?: true }) => showStatus(flags, terminal));
+    .option('--json', 'print JSON')
+    .option('--tls-ca <FILE>', 'the authority of the door’s certificate; without, the door’s own is taken')
+    .option('--tls-cert <FILE>', 'the certificate to show to a door that wants one')
+    .option('--tls-key <FILE>', 'the key of --tls-cert');
+  addConfigFlags(command).action((flags: StatusFlags) => showStatus(flags, terminal));
 }
 
-async function showStatus(flags: ConfigFlags & { json?: true }, terminal: Terminal): Promise<void> {
+type StatusFlags = ConfigFlags & TlsFlags & { readonly json?: true };
+
+async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void> {
   const { config } = loadConfigOf(flags, terminal);
-  const { listen } = config.doors.registry;
+  const { listen, tls } = config.doors.registry;
   if (listen.port === 0) {
     throw new CommandFailure(
       'Cannot tell where the server listens: its port is any free one, name the port with --listen',
     );
   }
-  const url = localUrl(listen);
-  const status = await askStatus(url);
+  const url = localUrl(listen, tls ? 'https' : 'http');
+  const status = await askStatus(url, { trust: tls && trustDoor(tls, flags) });
   if (status !== undefined) {
     terminal.writeOut(flags.json ? toJson({ running: true, url, ...status }) : `${statusText(status, url)}\n`);
     return;

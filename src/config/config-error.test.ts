@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { certificates } from '../../test/support/certs.ts';
 import { loadTestConfig, type TestSources } from '../../test/support/config-sources.ts';
 import { ConfigError, quoteValue } from './config-error.ts';
+
+const { server, client } = certificates();
 
 interface Case extends TestSources {
   /** The lines of the message, without its first. */
@@ -357,6 +360,39 @@ const cases: Readonly<Record<string, Case>> = {
     yaml: 'upstreams:\n  corp:\n    url: http://corp\n    alias: hosted.entrepot',
     says: [
       'entrepot.yaml:4: Cannot use the name "hosted.entrepot" for the upstream corp: it is that of the registry that is pushed to: choose another',
+    ],
+  },
+  'certificates of doors that cannot be used, with the key and the file': {
+    yaml: [
+      'doors:',
+      '  registry:',
+      '    tls: { cert: none.crt, key: door.crt }',
+      '  hosted:',
+      '    tls:',
+      '      cert: door.crt',
+      '      key: other.key',
+      '      clientCa: other.key',
+    ].join('\n'),
+    env: { ENTREPOT_DOORS_REGISTRY_TLS_CLIENT_CA: 'none.ca' },
+    files: { 'door.crt': server.cert, 'other.key': client.key },
+    says: [
+      'entrepot.yaml:3: Cannot use doors.registry.tls.cert "none.crt": there is no such file: correct the path, the rights, or the file',
+      /^ENTREPOT_DOORS_REGISTRY_TLS_CLIENT_CA: Cannot use doors.registry.tls.clientCa "none.ca": there is no such file: /,
+      'entrepot.yaml:7: Cannot use doors.hosted.tls.key "other.key": it is not the key of the (first) certificate in cert: correct the path, the rights, or the file',
+    ],
+  },
+  'a key in the place of a certificate': {
+    yaml: 'doors: { registry: { tls: { cert: door.key, key: door.key } } }',
+    files: { 'door.key': server.key },
+    says: [
+      /^entrepot.yaml:1: Cannot use doors.registry.tls.cert "door.key": there is no certificate in it; expected a/,
+    ],
+  },
+  'TLS with a part of what it takes': {
+    yaml: 'doors: { registry: { tls: { cert: door.crt } }, hosted: { tls: { hsts: 1d } } }',
+    says: [
+      'entrepot.yaml:1: doors.registry.tls has cert and no key: give cert and key, or nothing of tls',
+      'entrepot.yaml:1: doors.hosted.tls has hsts and no cert and no key: give cert and key, or nothing of tls',
     ],
   },
   'a text that YAML reads as something else': {

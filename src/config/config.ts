@@ -43,12 +43,24 @@ export interface RegistryDoorConfig {
   readonly listen: ListenAddress;
   /** The name of the upstream that answers when the request names none; undefined when none does. */
   readonly default: string | undefined;
+  readonly tls: TlsConfig | undefined;
 }
 
 /** The door of the hosted registry. */
 export interface HostedDoorConfig {
   /** Undefined when there is no such door. */
   readonly listen: ListenAddress | undefined;
+  readonly tls: TlsConfig | undefined;
+}
+
+/** TLS at a door, by the paths of its PEM files; a door without speaks plain HTTP. */
+export interface TlsConfig {
+  readonly cert: string;
+  readonly key: string;
+  /** The authorities whose certificates clients must have; undefined when they need none. */
+  readonly clientCa: string | undefined;
+  /** For how long browsers are told to come by TLS alone; undefined for not telling them. */
+  readonly hstsMs: number | undefined;
 }
 
 /** The registry that is pushed to. */

@@ -18,8 +18,8 @@ test('without a file, variables and flags, every key has its default', () => {
     data: './data',
     domain: undefined,
     doors: {
-      registry: { listen: { host: '127.0.0.1', port: 5000 }, default: 'docker.io' },
-      hosted: { listen: { host: '127.0.0.1', port: 5001 } },
+      registry: { listen: { host: '127.0.0.1', port: 5000 }, default: 'docker.io', tls: undefined },
+      hosted: { listen: { host: '127.0.0.1', port: 5001 }, tls: undefined },
     },
     cache: {
       maxBytes: 50e9,

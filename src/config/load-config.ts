@@ -5,6 +5,7 @@ import { type MergedSettings, mergeSettings } from './merge-settings.ts';
 import { parseSettings } from './parse-settings.ts';
 import { type EffectiveValue, effectiveValues, renderYaml } from './render-config.ts';
 import { resolveHosted } from './resolve-hosted.ts';
+import { resolveTls } from './resolve-tls.ts';
 import { describeFileError, type ReadFile, resolveUpstreams } from './resolve-upstreams.ts';
 import { nameOfPath } from './schema/keys.ts';
 import { configSchema, type ParsedConfig } from './schema/schema.ts';
@@ -53,6 +54,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const config = assembleConfig(parsed, upstreams, {
     defaultUpstream: resolveDefault(parsed, merged, upstreams, report),
     hosted: resolveHosted(parsed, merged, upstreams, report),
+    tls: resolveDoorsTls(parsed, merged, sources.readFile, report),
   });
   if (problems.length > 0) throw new ConfigError(problems);
   const values = effectiveValues(merged, config);
@@ -112,17 +114,29 @@ function checkWatermarks({ cache }: ParsedConfig, { values }: MergedSettings, re
   report({ where: given.origin, what, advice: 'lower the one, or raise the other' });
 }
 
+function resolveDoorsTls({ doors }: ParsedConfig, merged: MergedSettings, readFile: ReadFile, report: Report) {
+  const resolve = (door: keyof typeof doors) => resolveTls({ door, parsed: doors[door].tls, merged, readFile, report });
+  return { registry: resolve('registry'), hosted: resolve('hosted') };
+}
+
+/** What does not follow from one key alone. */
+interface ResolvedParts {
+  readonly defaultUpstream: string | undefined;
+  readonly hosted: Config['hosted'];
+  readonly tls: ReturnType<typeof resolveDoorsTls>;
+}
+
 function assembleConfig(
   { data, domain, doors, cache, offline, log, shutdown }: ParsedConfig,
   upstreams: Config['upstreams'],
-  { defaultUpstream, hosted }: { readonly defaultUpstream: string | undefined; readonly hosted: Config['hosted'] },
+  { defaultUpstream, hosted, tls }: ResolvedParts,
 ): Config {
   return {
     data,
     domain,
     doors: {
-      registry: { listen: doors.registry.listen, default: defaultUpstream },
-      hosted: { listen: doors.hosted.listen },
+      registry: { listen: doors.registry.listen, default: defaultUpstream, tls: tls.registry },
+      hosted: { listen: doors.hosted.listen, tls: tls.hosted },
     },
     cache: {
       maxBytes: cache.maxBytes,

@@ -130,6 +130,7 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_evicted_bytes_total: 'counter',
     entrepot_evicted_contents_total: 'counter',
     entrepot_eviction_last_run_timestamp_seconds: 'gauge',
+    entrepot_tls_certificate_expires_timestamp_seconds: 'gauge',
     entrepot_not_kept_contents_total: 'counter',
     entrepot_request_duration_seconds: 'histogram',
     entrepot_served_bytes_total: 'counter',

@@ -16,6 +16,7 @@ export interface Metrics {
   readonly evictedBytes: Counter<'reason'>;
   readonly notKept: Counter;
   readonly lastEviction: Gauge;
+  readonly certificateExpires: Gauge<'door'>;
   /** All of it in the text format of Prometheus, and its content type. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -70,6 +71,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...requestMetrics(registers),
     ...upstreamMetrics(registers),
     ...spaceMetrics(registers),
+    certificateExpires: new Gauge({
+      name: 'entrepot_tls_certificate_expires_timestamp_seconds',
+      help: 'When the certificate that a door shows expires',
+      labelNames: ['door'],
+      registers,
+    }),
   };
 }
 

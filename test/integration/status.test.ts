@@ -164,7 +164,7 @@ test('an answer that is no status is an error that says so', async (t) => {
 test('a server that does not answer is not waited for', async (t) => {
   const server = await startScriptedServer(() => {});
   t.after(() => server.close());
-  await assert.rejects(askStatus(server.url, 20), /there was none within 0\.02 s/);
+  await assert.rejects(askStatus(server.url, { limitMs: 20 }), /there was none within 0\.02 s/);
 });
 
 test('a port that is any free one cannot be asked', async () => {

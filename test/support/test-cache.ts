@@ -1,6 +1,6 @@
 import type { AppOptions } from '../../src/app/app-options.ts';
 import { type App, startApp } from '../../src/app.ts';
-import type { CacheConfig, Config, HostedConfig, UpstreamConfig } from '../../src/config/config.ts';
+import type { CacheConfig, Config, HostedConfig, TlsConfig, UpstreamConfig } from '../../src/config/config.ts';
 import type { Log } from '../../src/util/log.ts';
 
 /** One event of the log. */
@@ -32,6 +32,8 @@ export interface TestCacheOptions extends AppOptions {
   /** Of `hosted` in the configuration. */
   readonly hosted?: Partial<HostedConfig>;
   readonly graceMs?: number;
+  /** TLS at the registry door. */
+  readonly tls?: TlsConfig;
 }
 
 /** The whole of Entrepot, in this process, on a free port of loopback. */
@@ -58,7 +60,7 @@ export async function startTestCache(options: TestCacheOptions): Promise<TestCac
   const app: App = await startApp(configOf(options), { env: {}, log, ...options });
   const { port } = app.addresses.registry;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     port,
     events,
     event: (name) =>
@@ -78,8 +80,8 @@ function configOf(options: TestCacheOptions): Config {
     data: options.data,
     domain: options.domain,
     doors: {
-      registry: { listen: { host: '127.0.0.1', port: 0 }, default: name },
-      hosted: { listen: { host: '127.0.0.1', port: 0 } },
+      registry: { listen: { host: '127.0.0.1', port: 0 }, default: name, tls: options.tls },
+      hosted: { listen: { host: '127.0.0.1', port: 0 }, tls: undefined },
     },
     cache: {
       maxBytes: 1e12,

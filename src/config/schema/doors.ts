@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { about, parsedBy, text } from './key.ts';
 import { parseListenAddress, parseListenAddressOrNone } from './listen-address.ts';
+import { tlsKeys } from './tls.ts';
 
 const registryDoor = z.strictObject({
   listen: parsedBy(parseListenAddress).prefault('127.0.0.1:5000').register(about, {
@@ -13,6 +14,7 @@ const registryDoor = z.strictObject({
     description:
       'The upstream that answers when a request names none, as the Docker daemon’s do. `none` for no such upstream.',
   }),
+  tls: tlsKeys,
 });
 
 const hostedDoor = z.strictObject({
@@ -21,6 +23,7 @@ const hostedDoor = z.strictObject({
     description:
       'Where clients push to, and pull what was pushed: nothing else is served there. `none` for no such door.',
   }),
+  tls: tlsKeys,
 });
 
 /** The keys of the doors. */

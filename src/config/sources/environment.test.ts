@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { certificates } from '../../../test/support/certs.ts';
 import { loadTestConfig } from '../../../test/support/config-sources.ts';
 import { configKeys, nameOfPath, variableOfPath } from '../schema/keys.ts';
 
@@ -26,6 +27,14 @@ test('every key has a variable of its own, which sets it', () => {
     ENTREPOT_CACHE_IMMUTABLE_TAGS: '^v.{1,3}$ ^r',
     ENTREPOT_CACHE_NEGATIVE_TTL: '3s',
     ENTREPOT_DOORS_HOSTED_LISTEN: 'none',
+    ENTREPOT_DOORS_REGISTRY_TLS_CERT: 'r.crt',
+    ENTREPOT_DOORS_REGISTRY_TLS_KEY: 'r.key',
+    ENTREPOT_DOORS_REGISTRY_TLS_CLIENT_CA: 'r.ca',
+    ENTREPOT_DOORS_REGISTRY_TLS_HSTS: '3d',
+    ENTREPOT_DOORS_HOSTED_TLS_CERT: 'h.crt',
+    ENTREPOT_DOORS_HOSTED_TLS_KEY: 'h.key',
+    ENTREPOT_DOORS_HOSTED_TLS_CLIENT_CA: 'h.ca',
+    ENTREPOT_DOORS_HOSTED_TLS_HSTS: '3h',
     ENTREPOT_HOSTED_NAMES: 'r.example, localhost:5001',
     ENTREPOT_HOSTED_MAX_MANIFEST_BYTES: '3MB',
     ENTREPOT_OFFLINE: 'true',
@@ -35,13 +44,25 @@ test('every key has a variable of its own, which sets it', () => {
     ENTREPOT_SHUTDOWN_GRACE: '3s',
   };
   assert.deepEqual(configKeys.map(({ path }) => variableOfPath(path)).sort(), Object.keys(values).sort());
-  const { config, origins } = loadTestConfig({ env: values, files: { 'config.json': '{}' } });
+  const { ca, server, client } = certificates();
+  const files = {
+    ...{ 'config.json': '{}', 'r.crt': server.cert, 'r.key': server.key, 'r.ca': ca.cert },
+    ...{ 'h.crt': client.cert, 'h.key': client.key, 'h.ca': ca.cert },
+  };
+  const { config, origins } = loadTestConfig({ env: values, files });
   assert.deepEqual(config, {
     data: '/d',
     domain: 'd.example',
     doors: {
-      registry: { listen: { host: '', port: 80 }, default: undefined },
-      hosted: { listen: undefined },
+      registry: {
+        listen: { host: '', port: 80 },
+        default: undefined,
+        tls: { cert: 'r.crt', key: 'r.key', clientCa: 'r.ca', hstsMs: 3 * 86_400_000 },
+      },
+      hosted: {
+        listen: undefined,
+        tls: { cert: 'h.crt', key: 'h.key', clientCa: 'h.ca', hstsMs: 3 * 3_600_000 },
+      },
     },
     cache: {
       maxBytes: 3e6,

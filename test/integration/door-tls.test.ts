@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { runProgram } from '../../src/cli/program.ts';
+import { checkServerPems } from '../../src/util/certified-key.ts';
+import { certificates } from '../support/certs.ts';
+import { ManualClock } from '../support/clock.ts';
+import { makeImage } from '../support/images.ts';
+import { parsePrometheusText } from '../support/prometheus-text.ts';
+import { rawFetch } from '../support/raw-http.ts';
+import { repository } from '../support/stage.ts';
+import { startTestCache } from '../support/test-cache.ts';
+import { startTestRegistry } from '../support/test-registry.ts';
+import { writeTlsFiles } from '../support/tls-files.ts';
+import { tmpDir } from '../support/tmp.ts';
+
+const { ca, server, client } = certificates();
+const other = certificates(['other.test']);
+const image = makeImage({ seed: 'app', layers: [3_000_000, 10] });
+
+async function setUp(t: TestContext, { clientCa }: { clientCa?: string } = {}) {
+  const origin = await startTestRegistry();
+  t.after(() => origin.close());
+  origin.content.push(repository, image, 'latest');
+  const folder = tmpDir(t);
+  const files = writeTlsFiles(folder, server, clientCa);
+  const tls = { ...files.paths, hstsMs: undefined };
+  const clock = new ManualClock(Date.now()); // stands still: no change of a file is seen
+  const cache = await startTestCache({ data: join(folder, 'data'), upstreams: [origin.url], tls, clock });
+  t.after(() => cache.stop());
+  const settings = Object.entries(files.paths).filter(([, path]) => path !== undefined);
+  const flags = settings.flatMap(([key, path]) => ['--set', `doors.registry.tls.${key}=${path}`]);
+  const status = async (...args: readonly string[]) => {
+    let said = '';
+    const write = (text: string) => {
+      said += text;
+    };
+    const terminal = { env: {}, writeOut: write, writeError: write };
+    const code = await runProgram(['status', '--listen', `127.0.0.1:${cache.port}`, ...flags, ...args], terminal);
+    return { code, said };
+  };
+  return { cache, files, folder, status };
+}
+
+test('an image is pulled through by TLS, as by plain HTTP', async (t) => {
+  const { cache } = await setUp(t);
+  for (const pull of ['first', 'second']) {
+    const manifest = await rawFetch(`${cache.url}/v2/${repository}/manifests/latest`, { ca: ca.cert });
+    assert.ok(manifest.body.equals(image.manifest.bytes), pull);
+    for (const { digest, bytes } of image.blobs) {
+      const answer = await rawFetch(`${cache.url}/v2/${repository}/blobs/${digest}`, { ca: ca.cert });
+      assert.ok(answer.body.equals(bytes), `${pull}: ${digest}`);
+    }
+  }
+});
+
+test('the metrics tell when the certificate of the door expires', async (t) => {
+  const { cache } = await setUp(t);
+  const scrape = parsePrometheusText((await rawFetch(`${cache.url}/metrics`, { ca: ca.cert })).body.toString());
+  const { untilMs } = checkServerPems({ ...server, clientCa: undefined });
+  const expires = scrape.value('entrepot_tls_certificate_expires_timestamp_seconds', { door: 'registry' });
+  assert.equal(expires, untilMs / 1000);
+});
+
+test('`entrepot status` knows the door by its certificate, or by the authority it is given', async (t) => {
+  const { cache, status } = await setUp(t);
+  const authority = writeTlsFiles(tmpDir(t), ca).paths.cert;
+  for (const args of [[], ['--tls-ca', authority]]) {
+    const { code, said } = await status(...args);
+    assert.equal(code, 0, said);
+    assert.match(said, new RegExp(`https://127\\.0\\.0\\.1:${cache.port}`));
+  }
+});
+
+test('`entrepot status` takes no other certificate for that of the door', async (t) => {
+  const { files, folder, status } = await setUp(t);
+  files.putPair(other.server); // which the door has not read
+  const wrong = writeTlsFiles(tmpDir(t), other.ca).paths.cert;
+  for (const args of [[], ['--tls-ca', wrong]]) {
+    const { code, said } = await status(...args);
+    assert.equal(code, 1, said);
+    assert.match(said, /Cannot use the answer of https:.*certificate/);
+  }
+  assert.match((await status('--tls-ca', join(folder, 'none'))).said, /Cannot read ".*none": ENOENT/);
+});
+
+test('`entrepot status` shows a certificate to a door that wants one, and says so when it has none', async (t) => {
+  const { status } = await setUp(t, { clientCa: ca.cert });
+  assert.match((await status()).said, /it wants a certificate, name one with --tls-cert and --tls-key/);
+  const { paths } = writeTlsFiles(tmpDir(t), client);
+  assert.match((await status('--tls-cert', paths.cert)).said, /both --tls-cert and --tls-key/);
+  const { code, said } = await status('--tls-cert', paths.cert, '--tls-key', paths.key);
+  assert.equal(code, 0, said);
+});
