@@ -1,78 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import type { Digest } from '../../src/oci/digest.ts';
 import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
-import { entrepotAddress } from './lab/entrepot.ts';
-import { run, startDaemon } from './lab/processes.ts';
-import { type Client, pullsByName, testPulls } from './lab/pull-tests.ts';
-import { assertPulled, type PulledImage, readPulledManifest } from './lab/pulled-image.ts';
+import { containerdThrough } from './lab/containerd.ts';
+import { plainMirror } from './lab/mirror.ts';
+import { pullsByName, testPulls } from './lab/pull-tests.ts';
+import { assertPulled } from './lab/pulled-image.ts';
 
-type Ctr = (...args: string[]) => Promise<string>;
-
-// In /run, which is private here: the path of a socket may have 100 characters or so, and the scratch folder's may not.
-const socket = '/run/end-to-end-containerd.sock';
-
-const containerd: Client = {
-  name: 'containerd',
-  looksUpFirst: true,
-  async pull(reference, folder) {
-    const hosts = await writeHostsFolder(folder);
-    return withContainerd(folder, async (ctr) => {
-      await ctr('images', 'pull', '--snapshotter', 'native', '--hosts-dir', hosts, reference);
-      return inspect(ctr, reference);
-    });
-  },
-};
-
-async function withContainerd<Result>(folder: string, use: (ctr: Ctr) => Promise<Result>): Promise<Result> {
-  const file = join(folder, 'containerd.toml');
-  // The paths are JSON strings, which TOML reads alike. The CRI plugin would look for networks and cgroups.
-  const configuration = `
-    version = 2
-    root = ${JSON.stringify(join(folder, 'root'))}
-    state = ${JSON.stringify(join(folder, 'state'))}
-    disabled_plugins = ["io.containerd.grpc.v1.cri"]
-    [grpc]
-      address = ${JSON.stringify(socket)}
-    [plugins."io.containerd.internal.v1.opt"]
-      path = ${JSON.stringify(join(folder, 'opt'))}
-  `;
-  await writeFile(file, configuration);
-  const ctr: Ctr = (...args) => run('ctr', ['--address', socket, '--namespace', 'end-to-end', ...args]);
-  const daemon = startDaemon('containerd', ['--config', file], { log: join(folder, 'containerd.log') });
-  try {
-    await daemon.ready(async () => (await ctr('version')) !== '');
-    return await use(ctr);
-  } finally {
-    await daemon.stop();
-  }
-}
-
-/** Sends every registry that there is to Entrepot first, as the README tells people to. */
-async function writeHostsFolder(folder: string): Promise<string> {
-  const hosts = join(folder, 'hosts');
-  await mkdir(join(hosts, '_default'), { recursive: true });
-  const text = `[host."http://${entrepotAddress}"]\n  capabilities = ["pull", "resolve"]\n`;
-  await writeFile(join(hosts, '_default', 'hosts.toml'), text);
-  return hosts;
-}
-
-async function inspect(ctr: Ctr, reference: string): Promise<PulledImage> {
-  const [, line = ''] = (await ctr('images', 'list', `name==${reference}`)).split('\n');
-  const [digest = ''] = /sha256:[0-9a-f]{64}/.exec(line) ?? [];
-  const stored = new Set((await ctr('content', 'list', '--quiet')).split('\n'));
-  const read = async (one: string) => Buffer.from(await ctr('content', 'get', one));
-  const bytes = await read(digest);
-  const index: { manifests?: { digest: Digest }[] } = JSON.parse(bytes.toString());
-  const children = index.manifests?.map((child) => child.digest).filter((child) => stored.has(child));
-  const manifests = (await Promise.all(children?.map(read) ?? [bytes])).map(readPulledManifest);
-  for (const { config, layers } of manifests) {
-    for (const blob of [config, ...layers]) assert.ok(stored.has(blob), `containerd does not hold ${blob}`);
-  }
-  return { digest, manifests };
-}
+const containerd = containerdThrough(plainMirror);
 
 testPulls(containerd, 'through the mirror of every registry', pullsByName);
 

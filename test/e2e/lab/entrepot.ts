@@ -1,14 +1,22 @@
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { TlsPaths } from '../../../src/server/tls/tls-files.ts';
 import { startDaemon } from './processes.ts';
 
 /** Where Entrepot listens: the address that the README tells people to use. */
 export const entrepotAddress = '127.0.0.1:5000';
 
+/** The name of a door of TLS, which is verified: clients take 127.0.0.0/8 for safe without. */
+export const entrepotTlsName = 'cache.test:5443';
+
 /** Parts of Entrepot's configuration, as its file has them. */
 export interface EntrepotSettings {
   readonly cache?: Readonly<Record<string, string>>;
   readonly upstreams?: Readonly<Record<string, Readonly<Record<string, string>> | null>>;
+  /** The files of a door of TLS, in the place of that of plain HTTP. */
+  readonly tls?: TlsPaths;
 }
 
 /** A running Entrepot. */
@@ -20,6 +28,8 @@ export interface Entrepot {
   stop(): Promise<void>;
 }
 
+const tlsListen = '[::1]:5443';
+
 const entry = join(import.meta.dirname, '../../../src/cli/main.ts');
 
 /** The log of the Entrepot that works in a folder. */
@@ -30,12 +40,12 @@ export function entrepotLog(folder: string): string {
 /** Starts Entrepot from the checkout, with its data and its log in a folder; a second start there finds what is stored. */
 export async function startEntrepot(
   folder: string,
-  { cache = {}, upstreams = {} }: EntrepotSettings,
+  { cache = {}, upstreams = {}, tls }: EntrepotSettings,
 ): Promise<Entrepot> {
   await mkdir(folder, { recursive: true });
   const configuration = {
     data: join(folder, 'data'),
-    doors: { registry: { listen: entrepotAddress }, hosted: { listen: 'none' } },
+    doors: { registry: tls ? { listen: tlsListen, tls } : { listen: entrepotAddress }, hosted: { listen: 'none' } },
     cache,
     upstreams: { 'quay.io': null, ...upstreams }, // the registry of the tests that Entrepot does not know
     log: { format: 'json' },
@@ -43,7 +53,7 @@ export async function startEntrepot(
   const file = join(folder, 'entrepot.yaml');
   await writeFile(file, JSON.stringify(configuration)); // JSON is YAML too
   const daemon = startDaemon(process.execPath, [entry, 'serve', '--config', file], { log: entrepotLog(folder) });
-  await daemon.ready(async () => (await fetch(`http://${entrepotAddress}/v2/`)).ok);
+  await daemon.ready(() => (tls ? isListening(tlsListen) : answers(entrepotAddress)));
   return {
     async stop() {
       await daemon.stop();
@@ -51,4 +61,20 @@ export async function startEntrepot(
       throw new Error(`Cannot go on: Entrepot ended with ${daemon.exitCode ?? 'a signal'} instead of 0`);
     },
   };
+}
+
+async function answers(address: string): Promise<boolean> {
+  return (await fetch(`http://${address}/v2/`)).ok;
+}
+
+// Whoever asked it more would need a certificate. The door is opened when all else stands.
+async function isListening(address: string): Promise<boolean> {
+  const { hostname, port } = new URL(`https://${address}`);
+  const socket = connect(Number(port), hostname.replace(/[[\]]/g, ''));
+  try {
+    await once(socket, 'connect');
+    return true;
+  } finally {
+    socket.destroy();
+  }
 }

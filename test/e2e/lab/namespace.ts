@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { entrepotTlsName } from './entrepot.ts';
 import { run } from './processes.ts';
 
 /** The addresses of the made-up registries: each server has one of its own, so that all can listen on port 443. */
@@ -41,7 +42,10 @@ export async function furnishNamespace(scratch: string): Promise<void> {
   await rm('/etc/resolv.conf', { force: true });
   await writeFile('/etc/resolv.conf', '');
   const lines = Object.entries(hostNames).map(([address, names]) => `${address} ${names.join(' ')}\n`);
-  await writeFile('/etc/hosts', `127.0.0.1 localhost\n::1 localhost\n${lines.join('')}`);
+  await writeFile(
+    '/etc/hosts',
+    `127.0.0.1 localhost\n::1 localhost ${entrepotTlsName.split(':')[0]}\n${lines.join('')}`,
+  );
   await run('mount', ['-t', 'tmpfs', 'tmpfs', '/run']);
   await run('mount', ['-t', 'tmpfs', 'tmpfs', '/dev/shm']);
   await coverContainersFolder(scratch);

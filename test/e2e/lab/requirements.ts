@@ -11,6 +11,7 @@ export const groups: Readonly<Record<string, readonly string[]>> = {
   buildah: ['buildah'],
   containerd: ['containerd', 'ctr'],
   dockerd: ['dockerd', 'docker', 'containerd'],
+  tls: ['skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
 };
 
 const basics = ['unshare', 'mount', 'ip', 'openssl', 'docker-registry', 'nginx', 'skopeo'];

@@ -1,22 +1,28 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
+import { type Mirror, plainMirror } from './mirror.ts';
 import { run } from './processes.ts';
 import type { Client } from './pull-tests.ts';
 import { type PulledImage, readPulledManifest } from './pulled-image.ts';
 import { writeRegistriesConf } from './registries-conf.ts';
 
 /** skopeo: it copies every architecture of an index, into a folder in which everything can be read again. */
-export const skopeo: Client = {
-  name: 'skopeo',
-  chooseManifests: (image) => image.manifests,
-  async pull(reference, folder) {
-    const flags = ['--insecure-policy', '--registries-conf', await writeRegistriesConf(folder)];
-    const destination = join(folder, 'image');
-    await run('skopeo', [...flags, 'copy', '--quiet', '--all', `docker://${reference}`, `dir:${destination}`]);
-    return readImageFolder(destination);
-  },
-};
+export function skopeoThrough(mirror: Mirror): Client {
+  return {
+    name: 'skopeo',
+    chooseManifests: (image) => image.manifests,
+    async pull(reference, folder) {
+      const flags = ['--insecure-policy', '--registries-conf', await writeRegistriesConf(folder, mirror)];
+      const destination = join(folder, 'image');
+      await run('skopeo', [...flags, 'copy', '--quiet', '--all', `docker://${reference}`, `dir:${destination}`]);
+      return readImageFolder(destination);
+    },
+  };
+}
+
+/** skopeo, with the door of plain HTTP for a mirror. */
+export const skopeo = skopeoThrough(plainMirror);
 
 async function readImageFolder(folder: string): Promise<PulledImage> {
   const contents = new Map<Digest, Buffer>();

@@ -1,0 +1,49 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../../../src/oci/digest.ts';
+import type { Mirror } from './mirror.ts';
+import { run, startDaemon } from './processes.ts';
+import type { Client } from './pull-tests.ts';
+
+interface Inspection {
+  readonly Id: Digest;
+  readonly RepoDigests: readonly string[];
+  readonly RootFS: { readonly Layers: Digest[] };
+}
+
+// In /run, which is private here: the path of a socket may have 100 characters or so, and the scratch folder's may not.
+const host = 'unix:///run/end-to-end-docker.sock';
+
+/** dockerd, with a mirror for docker.io. */
+export function dockerdThrough(mirror: Mirror): Client {
+  return {
+    name: 'dockerd',
+    looksUpFirst: true,
+    async pull(reference, folder) {
+      const configuration = join(folder, 'daemon.json');
+      await writeFile(configuration, JSON.stringify({ 'registry-mirrors': [`${mirror.scheme}://${mirror.host}`] }));
+      const docker = (...args: string[]) => run('docker', ['--host', host, ...args]);
+      const daemon = startDaemon('dockerd', daemonFlags(folder, configuration), { log: join(folder, 'dockerd.log') });
+      try {
+        await daemon.ready(async () => (await docker('version')) !== '');
+        await docker('pull', '--quiet', reference);
+        const [image]: Inspection[] = JSON.parse(await docker('image', 'inspect', reference));
+        const { Id, RepoDigests, RootFS } = image!;
+        const [, digest = ''] = RepoDigests[0]?.split('@') ?? [];
+        return { digest, manifests: [{ config: Id, diffIds: RootFS.Layers }] };
+      } finally {
+        await daemon.stop();
+      }
+    },
+  };
+}
+
+function daemonFlags(folder: string, configuration: string): string[] {
+  return [
+    ...['--config-file', configuration, '--host', host, '--pidfile', join(folder, 'docker.pid')],
+    ...['--data-root', join(folder, 'data'), '--exec-root', '/run/end-to-end-docker'],
+    // No container is ever started: no network is made for one, and no storage driver that needs a certain file system.
+    ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--storage-driver=vfs'],
+    '--exec-opt=native.cgroupdriver=cgroupfs',
+  ];
+}

@@ -1,0 +1,33 @@
+import { join } from 'node:path';
+import type { Digest } from '../../../src/oci/digest.ts';
+import type { Mirror } from './mirror.ts';
+import { run } from './processes.ts';
+import type { Client } from './pull-tests.ts';
+import { writeRegistriesConf } from './registries-conf.ts';
+
+interface Inspection {
+  readonly Id: string;
+  readonly Digest: Digest;
+  readonly RepoDigests: readonly string[];
+  readonly RootFS: { readonly Layers: Digest[] };
+}
+
+/** podman, with a mirror for each registry. */
+export function podmanThrough(mirror: Mirror): Client {
+  return {
+    name: 'podman',
+    async pull(reference, folder) {
+      // vfs asks nothing of the file system; overlay cannot be stacked on the overlay that a container's own root is.
+      const store = ['--root', join(folder, 'root'), '--runroot', join(folder, 'runroot'), '--storage-driver', 'vfs'];
+      const flags = [...store, '--cgroup-manager', 'cgroupfs', '--events-backend', 'none'];
+      const env = { CONTAINERS_REGISTRIES_CONF: await writeRegistriesConf(folder, mirror) };
+      await run('podman', [...flags, 'pull', '--quiet', reference], env);
+      const [image]: Inspection[] = JSON.parse(await run('podman', [...flags, 'image', 'inspect', reference], env));
+      const { Digest: digest, Id, RepoDigests, RootFS } = image!;
+      // An image that came by an index has two digests: the index's and its own.
+      const digests = RepoDigests.map((name) => name.split('@')[1] as Digest);
+      const own = digests.find((one) => one !== digest) ?? digest;
+      return { digest, manifests: [{ digest: own, config: `sha256:${Id}` as Digest, diffIds: RootFS.Layers }] };
+    },
+  };
+}
