@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { HostedIndex } from './index/hosted-index.ts';
 import { type IndexLock, lockForReplacement, lockForUse } from './index/index-lock.ts';
 import type { MetadataIndex, Pin } from './index/metadata-index.ts';
 import { readTotals } from './index/read-totals.ts';
@@ -12,7 +13,7 @@ import type { Clock } from './util/clock.ts';
 
 /** What is kept in a data folder, open. */
 export interface Storage extends FileStores {
-  readonly index: MetadataIndex;
+  readonly index: MetadataIndex & HostedIndex;
   close(): Promise<void>;
 }
 
@@ -98,7 +99,7 @@ async function open(
   data: string,
   storeOptions: FileStoreOptions,
   lock: IndexLock | undefined,
-  openIndex: () => Promise<MetadataIndex> | MetadataIndex,
+  openIndex: () => Promise<Storage['index']> | Storage['index'],
 ): Promise<Storage> {
   try {
     const stores = await openFileStores(data, storeOptions);

@@ -4,6 +4,7 @@ import { watchIndexHealth } from '../cache/disk/watched-index.ts';
 import { watchStore } from '../cache/disk/watched-store.ts';
 import { rememberIndex } from '../cache/index-memory.ts';
 import type { Config } from '../config/config.ts';
+import type { HostedIndex } from '../index/hosted-index.ts';
 import type { MetadataIndex } from '../index/metadata-index.ts';
 import { openServerStorage } from '../storage.ts';
 import type { BlobStore } from '../store/blob-store.ts';
@@ -18,7 +19,7 @@ export interface Disk {
   readonly store: BlobStore;
   readonly uploads: UploadStore;
   readonly records: RecordStore;
-  readonly index: MetadataIndex;
+  readonly index: MetadataIndex & HostedIndex;
   readonly health: DiskHealth;
 }
 

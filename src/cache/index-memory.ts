@@ -1,5 +1,7 @@
+import type { HostedIndex } from '../index/hosted-index.ts';
 import type { LinkEntry, MetadataIndex, RepositoryKey, TagEntry } from '../index/metadata-index.ts';
 import type { Digest } from '../oci/digest.ts';
+import { hostedRegistryName } from '../oci/hosted.ts';
 import type { Tag } from '../oci/reference.ts';
 
 const maxLinks = 20_000; // of the contents that are asked for again and again; about 5 MiB
@@ -9,12 +11,15 @@ const maxTags = 5_000;
  * The same index, but links and tags that were found are remembered: every hit asks for one, and a query costs as much
  * as all the rest of a small hit that is not the system's. What another process writes is seen when `changedElsewhere`
  * has told of it; until then it does little harm: that upstream once had the content stays true (when it is gone, it
- * is fetched again), and a tag says itself when it was checked.
+ * is fetched again), and a tag says itself when it was checked. Of hosted repositories nothing is remembered: what was
+ * pushed counts from then on, whichever process it was pushed to.
  */
-export function rememberIndex(index: MetadataIndex): MetadataIndex {
+export function rememberIndex(index: MetadataIndex & HostedIndex): MetadataIndex & HostedIndex {
   const memory = new IndexMemory();
   return {
+    ...passHosted(index, memory),
     getLink(key, digest) {
+      if (key.registry === hostedRegistryName) return index.getLink(key, digest);
       const known = memory.getLink(key, digest);
       return known ? Promise.resolve(known) : memory.learnLink(key, digest, () => index.getLink(key, digest));
     },
@@ -31,6 +36,7 @@ export function rememberIndex(index: MetadataIndex): MetadataIndex {
         memory.forgetTagsOf(new Set(digests));
       }),
     getTag(key, tag) {
+      if (key.registry === hostedRegistryName) return index.getTag(key, tag);
       const known = memory.getTag(key, tag);
       return known ? Promise.resolve(known) : memory.learnTag(key, tag, () => index.getTag(key, tag));
     },
@@ -61,6 +67,29 @@ export function rememberIndex(index: MetadataIndex): MetadataIndex {
     unpin: (key, reference) => index.unpin(key, reference),
     listPins: () => index.listPins(),
     close: () => index.close(),
+  };
+}
+
+/** What is done to hosted repositories; when it stores content, that is news for those that are cached, too. */
+function passHosted(index: HostedIndex, memory: IndexMemory): HostedIndex {
+  return {
+    addBlob: (repository, digest, sizeBytes, nowMs) =>
+      index.addBlob(repository, digest, sizeBytes, nowMs).finally(() => memory.forgetLinks(digest)),
+    putManifest: (repository, manifest, tags, nowMs) =>
+      index.putManifest(repository, manifest, tags, nowMs).finally(() => memory.forgetLinks(manifest.digest)),
+    hold: (repository, digest, nowMs) => index.hold(repository, digest, nowMs),
+    mountBlob: (repository, digest, nowMs) => index.mountBlob(repository, digest, nowMs),
+    untag: (repository, tag) => index.untag(repository, tag),
+    removeManifest: (repository, digest, beforeMs) => index.removeManifest(repository, digest, beforeMs),
+    removeBlob: (repository, digest, beforeMs) => index.removeBlob(repository, digest, beforeMs),
+    listReferrers: (repository, subject, page) => index.listReferrers(repository, subject, page),
+    listUnreferencedBlobs: (beforeMs, page) => index.listUnreferencedBlobs(beforeMs, page),
+    listUntaggedManifests: (beforeMs, page) => index.listUntaggedManifests(beforeMs, page),
+    listLost: (page) => index.listLost(page),
+    listHolders: (digest, count) => index.listHolders(digest, count),
+    listUnlinked: (digests) => index.listUnlinked(digests),
+    hostedTotals: () => index.hostedTotals(),
+    sync: () => index.sync(),
   };
 }
 

@@ -15,7 +15,7 @@ export interface HostedIndex {
   /**
    * Links the repository to content that is about to be put in the store: whoever wants to remove what is there of it
    * from now on does not, and whoever has begun removes the old file only. So this comes first, then the bytes are put
-   * in place (as a new file), then what notes them. Until then the content is not there, and a hold that nothing follows
+   * in place as a new file, then `addBlob` or `putManifest` notes them. Until then the content is not there, and a hold that nothing follows
    * is garbage; again renews the time of the link.
    */
   hold(repository: Repository, digest: Digest, nowMs: number): Promise<void>;

@@ -41,6 +41,8 @@ export interface ContentEntry {
   readonly referencedBy: readonly Digest[];
   /** Whether it, or anything that it is reached from by references, is pinned. */
   readonly pinned: boolean;
+  /** Whether a hosted repository is linked to it: then it is no matter of the cache, and stays. */
+  readonly hosted: boolean;
 }
 
 /** A stored manifest that a repository has. One digest in two repositories is two of these. */
@@ -124,7 +126,10 @@ export interface MetadataIndex {
   getLink(key: RepositoryKey, digest: Digest): Promise<LinkEntry | undefined>;
   /** Removes a link; false when there was none. */
   unlink(key: RepositoryKey, digest: Digest): Promise<boolean>;
-  /** Some of the links that were made before a time to content that is not stored. It looks at every link: for tools. */
+  /**
+   * Some of the links of cached repositories that were made before a time to content that is not stored. It looks at
+   * every link: for tools.
+   */
   listDeadLinks(beforeMs: number, count: number): Promise<(RepositoryKey & { readonly digest: Digest })[]>;
   /** A page of the repositories that have links or tags, in lexical order of registry and name; of one registry if named. */
   listRepositories(registry: string | undefined, page: RepositoryPage): Promise<RepositoryKey[]>;
@@ -135,11 +140,17 @@ export interface MetadataIndex {
   putContent(digest: Digest, sizeBytes: number, nowMs: number): Promise<void>;
   /** The stored content of a digest; undefined when there is none. */
   getContent(digest: Digest): Promise<ContentEntry | undefined>;
-  /** Forgets stored content, every link to it, and what it references. Tags still say what upstream said. */
+  /**
+   * Forgets stored content that is lost, the links of cached repositories to it, and what it references. Tags still say
+   * what upstream said, and hosted repositories stay linked: when the content is stored again, they have it again.
+   */
   removeContent(digest: Digest): Promise<void>;
-  /** Forgets contents as `removeContent` does, and the tags that stand for them: all in one transaction, so not too many. */
-  removeContents(digests: readonly Digest[]): Promise<void>;
-  /** How much is stored. */
+  /**
+   * Forgets contents, links and tags that stand for them, but for what a hosted repository is linked to: that stays as it
+   * is. Returns what is forgotten now, whose bytes may be removed. All in one transaction, so not too many.
+   */
+  removeContents(digests: readonly Digest[]): Promise<Digest[]>;
+  /** How much of the cache is stored; what a hosted repository is linked to is not counted. */
   totals(): Promise<{ readonly contents: number; readonly sizeBytes: number }>;
 
   /**
@@ -159,7 +170,10 @@ export interface MetadataIndex {
    * may leave the first of them noted.
    */
   recordUses(uses: ReadonlyMap<Digest, Use>): Promise<void>;
-  /** A page of the stored contents, those first that were used longest ago; of one time, what references others first. */
+  /**
+   * A page of the stored contents of the cache, those first that were used longest ago; of one time, what references
+   * others first. What a hosted repository is linked to is not among them.
+   */
   listLeastRecentlyUsed(
     page: ContentPage<Pick<ContentEntry, 'usedAtMs' | 'level' | 'digest'>>,
   ): Promise<ContentEntry[]>;

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 /** The statements about stored contents, each prepared once. */
 export type ContentStatements = ReturnType<typeof prepareContentStatements>;
 
-const contentColumns = 'digest, size_bytes, stored_at_ms, used_at_ms, hits, rank';
+const contentColumns = 'digest, size_bytes, stored_at_ms, used_at_ms, hits, rank, hosted';
 
 /** Prepares the statements about stored contents. Arguments are bound in the order of the question marks, or of their numbers. */
 export function prepareContentStatements(database: DatabaseSync) {
@@ -16,7 +16,8 @@ export function prepareContentStatements(database: DatabaseSync) {
     isLinkedAsManifest: prepare('SELECT 1 FROM links WHERE digest = ? AND media_type IS NOT NULL LIMIT 1'),
     get: prepare(`SELECT ${contentColumns} FROM contents WHERE digest = ?`),
     remove: prepare('DELETE FROM contents WHERE digest = ?'),
-    removeLinks: prepare('DELETE FROM links WHERE digest = ?'),
+    isHeld: prepare('SELECT 1 FROM links WHERE digest = ? AND repository_id < 0 LIMIT 1'),
+    removeLinks: prepare('DELETE FROM links WHERE digest = ? AND repository_id >= 0'),
     removeTags: prepare('DELETE FROM tags WHERE digest = ?'),
     totals: prepare('SELECT contents, size_bytes FROM totals'),
 
@@ -43,7 +44,7 @@ export function prepareContentStatements(database: DatabaseSync) {
     addHits: prepare('UPDATE contents SET hits = hits + ? WHERE digest = ?'),
 
     listByUse: prepare(`
-      SELECT ${contentColumns} FROM contents WHERE (used_at_ms, rank, digest) > (?, ?, ?)
+      SELECT ${contentColumns} FROM contents WHERE (used_at_ms, rank, digest) > (?, ?, ?) AND hosted = 0
       ORDER BY used_at_ms, rank, digest LIMIT ?`),
     listByDigest: prepare(`SELECT ${contentColumns} FROM contents WHERE digest > ? ORDER BY digest LIMIT ?`),
     listReferrers: prepare(`

@@ -22,25 +22,40 @@ export class StoredContents {
   }
 
   put(digest: Digest, sizeBytes: number, nowMs: number): void {
+    inTransaction(this.#database, () => this.putWithin(digest, sizeBytes, nowMs));
+  }
+
+  /** As `put`, within a transaction of the caller. */
+  putWithin(digest: Digest, sizeBytes: number, nowMs: number): void {
     const { put, isLinkedAsManifest } = this.#statements;
-    inTransaction(this.#database, () => {
-      put.run(digest, sizeBytes, nowMs);
-      if (isLinkedAsManifest.get(digest)) this.markManifest(digest);
-    });
+    put.run(digest, sizeBytes, nowMs);
+    if (isLinkedAsManifest.get(digest)) this.markManifest(digest);
   }
 
   get(digest: Digest): ContentEntry | undefined {
     return this.#complete(this.#statements.get.all(digest))[0];
   }
 
-  remove(digests: readonly Digest[], tags?: 'and the tags that stand for them'): void {
-    const { remove, removeLinks, removeTags } = this.#statements;
+  /** Held content goes, too, but hosted repositories stay linked to it, and so do its references from there. */
+  remove(digest: Digest): void {
+    const { remove, removeLinks } = this.#statements;
     inTransaction(this.#database, () => {
-      for (const digest of digests) {
+      remove.run(digest);
+      removeLinks.run(digest);
+    });
+  }
+
+  /** Removes what is not held, and the tags that stand for it; returns that. */
+  removeUnheld(digests: readonly Digest[]): Digest[] {
+    const { isHeld, remove, removeLinks, removeTags } = this.#statements;
+    return inTransaction(this.#database, () => {
+      const removed = digests.filter((digest) => !isHeld.get(digest));
+      for (const digest of removed) {
         remove.run(digest);
         removeLinks.run(digest);
-        if (tags !== undefined) removeTags.run(digest);
+        removeTags.run(digest);
       }
+      return removed;
     });
   }
 
@@ -59,17 +74,20 @@ export class StoredContents {
   }
 
   putReferences(digest: Digest, references: readonly Digest[]): void {
-    inTransaction(this.#database, () => {
-      const used = this.#statements.getUse.get(digest) as { used_at_ms: number } | undefined;
-      if (used === undefined) return;
-      const { removeReferences, addReference, removeUnread, rankOfReferences } = this.#statements;
-      removeReferences.run(digest);
-      for (const reference of references) addReference.run(digest, reference);
-      removeUnread.run(digest);
-      const { rank } = rankOfReferences.get(digest) as { rank: number | null };
-      this.#lower(digest, (rank ?? 0) - 1);
-      for (const _ of this.#noteUse(references, used.used_at_ms, new Set())); // as many steps as there are
-    });
+    inTransaction(this.#database, () => this.putReferencesWithin(digest, references));
+  }
+
+  /** As `putReferences`, within a transaction of the caller. */
+  putReferencesWithin(digest: Digest, references: readonly Digest[]): void {
+    const used = this.#statements.getUse.get(digest) as { used_at_ms: number } | undefined;
+    if (used === undefined) return;
+    const { removeReferences, addReference, removeUnread, rankOfReferences } = this.#statements;
+    removeReferences.run(digest);
+    for (const reference of references) addReference.run(digest, reference);
+    removeUnread.run(digest);
+    const { rank } = rankOfReferences.get(digest) as { rank: number | null };
+    this.#lower(digest, (rank ?? 0) - 1);
+    for (const _ of this.#noteUse(references, used.used_at_ms, new Set())); // as many steps as there are
   }
 
   referencesOf(digest: Digest): ReferencedContent[] {
@@ -164,6 +182,7 @@ export class StoredContents {
       level: row.rank === 0 ? 0 : -row.rank,
       referencedBy: (referrers.get(row.digest) ?? []).map(({ source }) => source),
       pinned: pinned.has(row.digest),
+      hosted: row.hosted === 1,
     }));
   }
 
@@ -182,4 +201,5 @@ interface ContentRow {
   readonly used_at_ms: number;
   readonly hits: number;
   readonly rank: number;
+  readonly hosted: number;
 }

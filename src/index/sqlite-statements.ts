@@ -7,8 +7,6 @@ export type Statements = ReturnType<typeof prepareStatements>;
 export function prepareStatements(database: DatabaseSync) {
   const prepare = (sql: string) => database.prepare(sql);
   return {
-    findRepository: prepare('SELECT id FROM repositories WHERE registry = ? AND name = ?'),
-    addRepository: prepare('INSERT INTO repositories (registry, name) VALUES (?, ?) ON CONFLICT DO NOTHING'),
     listRepositories: prepare(`
       SELECT registry, name FROM repositories WHERE (registry, name) > (?, ?) AND ${isInUse}
       ORDER BY registry, name LIMIT ?`),
@@ -42,7 +40,7 @@ export function prepareStatements(database: DatabaseSync) {
         media_type = coalesce(excluded.media_type, media_type), linked_at_ms = excluded.linked_at_ms`),
     listDeadLinks: prepare(`
       SELECT registry, name, digest FROM links JOIN repositories ON id = repository_id
-      WHERE linked_at_ms < ? AND NOT EXISTS (SELECT 1 FROM contents WHERE contents.digest = links.digest) LIMIT ?`),
+      WHERE repository_id >= 0 AND linked_at_ms < ? AND NOT EXISTS (SELECT 1 FROM contents WHERE contents.digest = links.digest) LIMIT ?`),
     removeLink: prepare('DELETE FROM links WHERE repository_id = ? AND digest = ?'),
 
     dataVersion: prepare('PRAGMA data_version'),

@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
+import { hostedIndexContract } from '../../test/contract/hosted-index-contract.ts';
 import { metadataIndexContract } from '../../test/contract/metadata-index-contract.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import { parseRepository, parseTag, type Tag } from '../oci/reference.ts';
 import type { MetadataIndex } from './metadata-index.ts';
 import { openSqliteIndex } from './sqlite.ts';
 import { prepareContentStatements } from './sqlite-content-statements.ts';
+import { prepareHostedStatements } from './sqlite-hosted-statements.ts';
 import { prepareImageStatements } from './sqlite-images.ts';
 import { migrate, migrations } from './sqlite-migration.ts';
 import { inTransaction } from './sqlite-transaction.ts';
@@ -19,6 +21,12 @@ metadataIndexContract('openSqliteIndex()', async (t) => {
   const file = await temporaryFile(t);
   const index = openIndex(t, file);
   return { index, readLastUse: async (digest) => readLastUse(file, digest) };
+});
+
+hostedIndexContract('openSqliteIndex()', async (t) => {
+  const index = openSqliteIndex(await temporaryFile(t));
+  t.after(() => index.close());
+  return index;
 });
 
 const alpine = { registry: 'docker.io', repository: parseRepository('library/alpine') };
@@ -117,10 +125,21 @@ describe('the lists of the index', () => {
       listUnread,
       referencesWithSizes,
       removeTags,
+      isHeld,
     } = prepareContentStatements(database);
     const { listOfRepository, listAfter, listOfRegistryAfter } = prepareImageStatements(database);
-    const lists = { listByUse, listByDigest, listReferrers, listUnread, referencesWithSizes, removeTags };
-    const statements = { ...lists, isPinned, listPinned, listOfRepository, listAfter, listOfRegistryAfter };
+    const lists = { listByUse, listByDigest, listReferrers, listUnread, referencesWithSizes, removeTags, isHeld };
+    const hosted = prepareHostedStatements(database);
+    const { totals, countRepositories, ...ofHosted } = hosted; // one row, and a step for each repository
+    const statements = {
+      ...lists,
+      ...ofHosted,
+      isPinned,
+      listPinned,
+      listOfRepository,
+      listAfter,
+      listOfRegistryAfter,
+    };
     for (const [name, { sourceSQL }] of Object.entries(statements)) {
       const plan = database.prepare(`EXPLAIN QUERY PLAN ${sourceSQL}`).all();
       const steps = plan.map(({ detail }) => String(detail));
@@ -194,6 +213,30 @@ describe('the migrations of the index', () => {
       (await index.listManifests({ count: 10 })).flatMap(({ tags }) => tags),
       ['latest'],
     );
+  });
+
+  test('what an older version pinned of a hosted repository, before there were any, stays pinned', async (t) => {
+    const file = await temporaryFile(t);
+    const old = openRaw(t, file);
+    migrate(old, migrations.slice(0, 2));
+    old.exec(`
+      INSERT INTO repositories VALUES (1, 'docker.io', 'library/alpine'), (2, 'hosted.entrepot', 'team/app');
+      INSERT INTO pins VALUES (1, 'latest'), (2, 'v1')`);
+    const index = openIndex(t, file);
+    const app = { registry: 'hosted.entrepot', repository: parseRepository('team/app') };
+    assert.deepEqual(await index.listPins(), [
+      { ...alpine, reference: 'latest' },
+      { ...app, reference: 'v1' },
+    ]);
+    assert.deepEqual(
+      old
+        .prepare('SELECT id FROM repositories')
+        .all()
+        .map(({ id }) => id),
+      [-2, 1],
+    );
+    await index.addBlob(app.repository, digest, 5, 1);
+    assert.deepEqual(await index.totals(), { contents: 0, sizeBytes: 0 });
   });
 
   test('one that fails leaves the file as it was', async (t) => {
@@ -319,7 +362,7 @@ async function temporaryFile(t: TestContext): Promise<string> {
   return join(await temporaryFolder(t), 'index-v1.sqlite');
 }
 
-function openIndex(t: TestContext, file: string): MetadataIndex {
+function openIndex(t: TestContext, file: string): ReturnType<typeof openSqliteIndex> {
   const index = openSqliteIndex(file);
   t.after(() => index.close());
   return index;

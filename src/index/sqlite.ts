@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
 import type { Page } from '../oci/registry.ts';
+import type { HostedIndex } from './hosted-index.ts';
 import type {
   ContentEntry,
   ContentPage,
@@ -19,41 +20,50 @@ import type {
 } from './metadata-index.ts';
 import { StoredContents } from './sqlite-contents.ts';
 import { type DatabaseOptions, openDatabase } from './sqlite-database.ts';
+import { SqliteHostedIndex } from './sqlite-hosted.ts';
 import { StoredImages } from './sqlite-images.ts';
+import { LogSync } from './sqlite-log-sync.ts';
+import { RepositoryNumbers } from './sqlite-repositories.ts';
 import { prepareStatements, type Statements } from './sqlite-statements.ts';
 import { inTransaction } from './sqlite-transaction.ts';
 
 const everything = -1; // SQLite's word for no limit
 
 /** Opens the index in a file, which is made when it is missing. Several processes may have it open. */
-export function openSqliteIndex(file: string, options: Partial<DatabaseOptions> = {}): MetadataIndex {
-  return new SqliteIndex(openDatabase(file, { ...options, now: options.now ?? Date.now }));
+export function openSqliteIndex(file: string, options: Partial<DatabaseOptions> = {}): MetadataIndex & HostedIndex {
+  return new SqliteIndex(openDatabase(file, { ...options, now: options.now ?? Date.now }), file);
 }
 
 /**
  * The index in a SQLite file. Every method does its work at once, on this thread: a look-up takes microseconds, less
  * than handing it to another thread would.
  */
-class SqliteIndex implements MetadataIndex {
+class SqliteIndex extends SqliteHostedIndex implements MetadataIndex {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #contents: StoredContents;
   readonly #images: StoredImages;
-  /** Registry → repository → its number. Repositories are never removed, so what is here is right. */
-  readonly #numbers = new Map<string, Map<Repository, number>>();
-
+  readonly #numbers: RepositoryNumbers;
+  readonly #log: LogSync;
   #version: number;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, file: string) {
+    const statements = prepareStatements(database);
+    const contents = new StoredContents(database);
+    const numbers = new RepositoryNumbers(database);
+    const log = new LogSync(database, file);
+    super({ database, statements, contents, numbers, log });
     this.#database = database;
-    this.#statements = prepareStatements(database);
-    this.#contents = new StoredContents(database);
+    this.#statements = statements;
+    this.#contents = contents;
+    this.#numbers = numbers;
+    this.#log = log;
     this.#images = new StoredImages(database);
     this.#version = this.#readVersion();
   }
 
   async getTag(key: RepositoryKey, tag: Tag): Promise<TagEntry | undefined> {
-    const number = this.#findRepository(key);
+    const number = this.#numbers.find(key);
     if (number === undefined) return undefined;
     const row = this.#statements.getTag.get(number, tag) as TagRow | undefined;
     if (row === undefined) return undefined;
@@ -67,7 +77,7 @@ class SqliteIndex implements MetadataIndex {
 
   async putTag(key: RepositoryKey, tag: Tag, entry: TagEntry): Promise<void> {
     const { digest, mediaType, sizeBytes, checkedAtMs } = entry;
-    const number = this.#addRepository(key);
+    const number = this.#numbers.add(key);
     inTransaction(this.#database, () => {
       this.#statements.putTag.run(number, tag, digest, mediaType, sizeBytes, checkedAtMs);
       const { changes } = this.#statements.linkTagged.run(number, digest, mediaType, checkedAtMs);
@@ -76,19 +86,19 @@ class SqliteIndex implements MetadataIndex {
   }
 
   async removeTag(key: RepositoryKey, tag: Tag): Promise<boolean> {
-    const number = this.#findRepository(key);
+    const number = this.#numbers.find(key);
     return number !== undefined && this.#statements.removeTag.run(number, tag).changes > 0;
   }
 
   async listTags(key: RepositoryKey, page: Page): Promise<string[]> {
-    const number = this.#findRepository(key);
+    const number = this.#numbers.find(key);
     if (number === undefined) return [];
     const rows = this.#statements.listTags.all(number, page.last ?? '', page.count ?? everything);
     return (rows as unknown as { name: string }[]).map((row) => row.name);
   }
 
   async link(key: RepositoryKey, digest: Digest, mediaType: string | undefined, nowMs: number): Promise<void> {
-    const number = this.#addRepository(key);
+    const number = this.#numbers.add(key);
     inTransaction(this.#database, () => {
       this.#statements.putLink.run(number, digest, mediaType ?? null, nowMs);
       if (mediaType !== undefined) this.#contents.markManifest(digest);
@@ -96,14 +106,14 @@ class SqliteIndex implements MetadataIndex {
   }
 
   async getLink(key: RepositoryKey, digest: Digest): Promise<LinkEntry | undefined> {
-    const number = this.#findRepository(key);
+    const number = this.#numbers.find(key);
     if (number === undefined) return undefined;
     const row = this.#statements.getLink.get(number, digest) as LinkRow | undefined;
     return row && { mediaType: row.media_type ?? undefined, sizeBytes: row.size_bytes ?? undefined };
   }
 
   async unlink(key: RepositoryKey, digest: Digest): Promise<boolean> {
-    const number = this.#findRepository(key);
+    const number = this.#numbers.find(key);
     return number !== undefined && this.#statements.removeLink.run(number, digest).changes > 0;
   }
 
@@ -141,11 +151,11 @@ class SqliteIndex implements MetadataIndex {
   }
 
   async removeContent(digest: Digest): Promise<void> {
-    this.#contents.remove([digest]);
+    this.#contents.remove(digest);
   }
 
-  async removeContents(digests: readonly Digest[]): Promise<void> {
-    this.#contents.remove(digests, 'and the tags that stand for them');
+  async removeContents(digests: readonly Digest[]): Promise<Digest[]> {
+    return this.#contents.removeUnheld(digests);
   }
 
   async totals(): Promise<{ readonly contents: number; readonly sizeBytes: number }> {
@@ -177,11 +187,11 @@ class SqliteIndex implements MetadataIndex {
   }
 
   async pin(key: RepositoryKey, reference: Reference): Promise<void> {
-    this.#images.pin(this.#addRepository(key), reference);
+    this.#images.pin(this.#numbers.add(key), reference);
   }
 
   async unpin(key: RepositoryKey, reference: Reference): Promise<boolean> {
-    const number = this.#findRepository(key);
+    const number = this.#numbers.find(key);
     return number !== undefined && this.#images.unpin(number, reference);
   }
 
@@ -196,29 +206,13 @@ class SqliteIndex implements MetadataIndex {
   }
 
   async close(): Promise<void> {
+    await this.#log.close();
     this.#database.close();
   }
 
   /** A number that changes when another connection has written. */
   #readVersion(): number {
     return this.#statements.dataVersion.get()!['data_version'] as number;
-  }
-
-  #findRepository({ registry, repository }: RepositoryKey): number | undefined {
-    const known = this.#numbers.get(registry)?.get(repository);
-    if (known !== undefined) return known;
-    const row = this.#statements.findRepository.get(registry, repository) as { id: number } | undefined;
-    if (row === undefined) return undefined;
-    const numbers = this.#numbers.get(registry) ?? new Map<Repository, number>();
-    this.#numbers.set(registry, numbers.set(repository, row.id));
-    return row.id;
-  }
-
-  #addRepository(key: RepositoryKey): number {
-    const known = this.#findRepository(key);
-    if (known !== undefined) return known;
-    this.#statements.addRepository.run(key.registry, key.repository);
-    return this.#findRepository(key)!; // it is there, whether this process was first or another
   }
 }
 

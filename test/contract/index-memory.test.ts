@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import { rememberIndex } from '../../src/cache/index-memory.ts';
-import type { MetadataIndex } from '../../src/index/metadata-index.ts';
 import { openSqliteIndex } from '../../src/index/sqlite.ts';
 import { tmpDir } from '../support/tmp.ts';
+import { hostedIndexContract } from './hosted-index-contract.ts';
 import { metadataIndexContract } from './metadata-index-contract.ts';
 
-function open(t: TestContext): { index: MetadataIndex; file: string } {
+function open(t: TestContext): { index: ReturnType<typeof openSqliteIndex>; file: string } {
   const file = join(tmpDir(t), 'index.sqlite');
   const index = openSqliteIndex(file);
   t.after(() => index.close());
@@ -29,3 +29,5 @@ metadataIndexContract('rememberIndex()', async (t) => {
     },
   };
 });
+
+hostedIndexContract('rememberIndex()', async (t) => rememberIndex(open(t).index));

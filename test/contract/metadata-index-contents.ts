@@ -59,6 +59,7 @@ export function contentEntries(make: MakeMetadataIndex): void {
       level: 0,
       referencedBy: [],
       pinned: false,
+      hosted: false,
     });
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { rememberIndex } from '../../src/cache/index-memory.ts';
+import type { HostedIndex } from '../../src/index/hosted-index.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';
 import { openSqliteIndex } from '../../src/index/sqlite.ts';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -36,7 +37,7 @@ function setUp(t: TestContext) {
     removeContents: index.removeContents.bind(index),
     changedElsewhere: index.changedElsewhere.bind(index),
   };
-  return { index, file, asked, links: rememberIndex(counting as MetadataIndex) };
+  return { index, file, asked, links: rememberIndex(counting as MetadataIndex & HostedIndex) };
 }
 
 test('a link that was found is not asked for again', async (t) => {
@@ -119,7 +120,7 @@ test('a link that was looked for while it was written is not remembered', async 
     },
     putContent: index.putContent.bind(index),
   };
-  const links = rememberIndex(slow as MetadataIndex);
+  const links = rememberIndex(slow as MetadataIndex & HostedIndex);
   const before = links.getLink(key, digest);
   await links.putContent(digest, 5, 1);
   found.resolve();

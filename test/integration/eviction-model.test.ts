@@ -111,7 +111,7 @@ function setUp(t: TestContext) {
 
   const { removeContents } = index;
   index.removeContents = async (digests) => {
-    await removeContents.call(index, digests);
+    const removed = await removeContents.call(index, digests);
     for (const digest of digests) assert.ok(store.blobs.has(digest), 'the file goes after the row');
     const gone = new Set(digests);
     for (const digest of store.blobs.keys()) {
@@ -119,6 +119,7 @@ function setUp(t: TestContext) {
       const lost = world.contents.get(digest)?.references.filter((reference) => gone.has(reference));
       assert.deepEqual(lost, [], `${digest} stayed, and lost what it references`);
     }
+    return removed;
   };
   return { random, world, clock, store, index, uses, inUse, keeper, key, pull };
 }

@@ -1,16 +1,18 @@
-import type { MetadataIndex } from '../../index/metadata-index.ts';
+import type { MetadataIndex, RepositoryKey } from '../../index/metadata-index.ts';
+import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { DiskHealth } from './disk-health.ts';
 
 /** What requests look up: an index that cannot be read is no reason to withhold what upstream has. */
 const lookUps: ReadonlySet<PropertyKey> = new Set<keyof MetadataIndex>(['getTag', 'getLink']);
 
-const readers = /^(?:get|list|totals|references|changed)/;
+const readers = /^(?:get|list|totals|hostedTotals|references|changed)/;
 
 /**
- * The same index, but the health of the disk is told what fails; and a tag or link that cannot be looked up is none. All
- * else fails as it did: whoever removes something must not take what cannot be read for what is not there.
+ * The same index, but the health of the disk is told what fails; and a cached tag or link that cannot be looked up is
+ * none. All else fails as it did: whoever removes something must not take what cannot be read for what is not there, and
+ * what is hosted here nobody else has.
  */
-export function watchIndexHealth(index: MetadataIndex, disk: DiskHealth): MetadataIndex {
+export function watchIndexHealth<Index extends MetadataIndex>(index: Index, disk: DiskHealth): Index {
   return new Proxy(index, {
     get(target, name): unknown {
       const method: unknown = Reflect.get(target, name);
@@ -23,12 +25,16 @@ export function watchIndexHealth(index: MetadataIndex, disk: DiskHealth): Metada
           return result;
         } catch (error) {
           disk.failed({ part: 'index', action }, error);
-          if (lookUps.has(name)) return undefined;
+          if (lookUps.has(name) && !isHosted(given[0])) return undefined;
           throw error;
         }
       };
     },
   });
+}
+
+function isHosted(key: unknown): boolean {
+  return (key as RepositoryKey).registry === hostedRegistryName;
 }
 
 function bound(method: unknown, target: MetadataIndex): unknown {

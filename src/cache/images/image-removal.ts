@@ -1,7 +1,7 @@
 import type { ContentEntry, MetadataIndex, Pin, RepositoryKey } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isDigestReference, type Tag } from '../../oci/reference.ts';
-import type { BlobStore } from '../../store/blob-store.ts';
+import { type FileRemovalTools, removeForgottenFile } from '../space/file-removal.ts';
 import type { ImageName } from './image-names.ts';
 import { type Inventory, isPinOf, type StoredImage } from './inventory.ts';
 
@@ -111,9 +111,8 @@ export async function applyImageRemoval(
 }
 
 /** What images are removed from. */
-export interface RemovalTools {
-  readonly index: MetadataIndex;
-  readonly store: Pick<BlobStore, 'remove'>;
+export interface RemovalTools extends FileRemovalTools {
+  readonly index: MetadataIndex & FileRemovalTools['index'];
 }
 
 /** What was removed of contents. */
@@ -125,17 +124,18 @@ export interface RemovedContents {
 async function removeUnused(
   entries: readonly ContentEntry[],
   going: Set<Digest>,
-  { index, store }: RemovalTools,
+  tools: RemovalTools,
 ): Promise<RemovedContents> {
+  const { index } = tools;
   const unused: ContentEntry[] = [];
   for (const { digest } of entries) {
     const entry = await index.getContent(digest);
     if (entry === undefined) continue;
-    if (entry.pinned || entry.referencedBy.some((by) => !going.has(by))) going.delete(digest);
+    if (entry.pinned || entry.hosted || entry.referencedBy.some((by) => !going.has(by))) going.delete(digest);
     else unused.push(entry);
   }
-  const digests = unused.map(({ digest }) => digest);
-  await index.removeContents(digests);
-  for (const digest of digests) await store.remove(digest);
-  return { contents: unused.length, sizeBytes: unused.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+  const removed = new Set(await index.removeContents(unused.map(({ digest }) => digest)));
+  for (const digest of removed) await removeForgottenFile(tools, digest);
+  const gone = unused.filter(({ digest }) => removed.has(digest));
+  return { contents: gone.length, sizeBytes: gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
 }

@@ -28,7 +28,7 @@ export interface Pruned {
 
 /** What is pruned. */
 export interface PruneTools extends RemovalTools {
-  readonly index: Pick<MetadataIndex, 'totals' | 'listLeastRecentlyUsed' | 'removeContents'>;
+  readonly index: Pick<MetadataIndex, 'totals' | 'listLeastRecentlyUsed'> & RemovalTools['index'];
   readonly clock: Pick<Clock, 'now'>;
 }
 
@@ -61,8 +61,9 @@ export async function prune(request: PruneRequest, tools: PruneTools, signal: Ab
       clock,
       removal: {
         async remove(digests) {
-          if (!dryRun) await removal.remove(digests);
-          for (const digest of digests) gone.add(digest);
+          const removed = dryRun ? digests : await removal.remove(digests);
+          for (const digest of removed) gone.add(digest);
+          return removed;
         },
       },
       uses: { flush: async () => {} }, // a server beside writes its own, within seconds

@@ -1,12 +1,11 @@
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { BlobStore } from '../../store/blob-store.ts';
 import type { Log } from '../../util/log.ts';
+import { type FileRemovalTools, removeForgottenFile } from './file-removal.ts';
 
 /** What contents are removed from. */
-export interface RemovalTools {
-  readonly index: Pick<MetadataIndex, 'removeContents'>;
-  readonly store: Pick<BlobStore, 'remove'>;
+export interface RemovalTools extends FileRemovalTools {
+  readonly index: Pick<MetadataIndex, 'removeContents'> & FileRemovalTools['index'];
   /** Forgets what is held of content in memory. */
   readonly memory?: { remove(digest: Digest): void };
   readonly log: Log;
@@ -14,7 +13,8 @@ export interface RemovalTools {
 
 /**
  * Removes contents: from the index first, so that nothing leads to a file that is not there, then the files. When the
- * process dies in between, files are left that nothing knows of; checking the store finds them.
+ * process dies in between, files are left that nothing knows of; checking the store finds them. What a hosted repository
+ * holds stays.
  */
 export class Removal {
   readonly #tools: RemovalTools;
@@ -24,14 +24,18 @@ export class Removal {
     this.#tools = tools;
   }
 
-  /** @throws what the index failed with; a file that cannot be removed is told to the log */
-  async remove(digests: readonly Digest[]): Promise<void> {
+  /**
+   * Returns what was removed.
+   * @throws what the index failed with; a file that cannot be removed is told to the log
+   */
+  async remove(digests: readonly Digest[]): Promise<readonly Digest[]> {
     const { promise, resolve } = Promise.withResolvers<void>();
     for (const digest of digests) this.#underWay.set(digest, promise);
     try {
-      await this.#tools.index.removeContents(digests);
+      const removed = await this.#tools.index.removeContents(digests);
       // One after the other: the few threads that remove files are those that hits are read by.
-      for (const digest of digests) await this.#removeFile(digest);
+      for (const digest of removed) await this.#removeFile(digest);
+      return removed;
     } finally {
       for (const digest of digests) this.#underWay.delete(digest);
       resolve();
@@ -46,7 +50,7 @@ export class Removal {
   async #removeFile(digest: Digest): Promise<void> {
     this.#tools.memory?.remove(digest);
     try {
-      await this.#tools.store.remove(digest);
+      await removeForgottenFile(this.#tools, digest);
     } catch (error) {
       this.#tools.log.error({ digest, reason: (error as Error).message }, 'blob cannot be removed');
     }

@@ -56,8 +56,9 @@ export async function makeRoom(tools: RoomMakingTools, goal: RoomMakingGoal, sig
       };
     },
     async take(departures) {
-      await removal.remove(departures.map(({ entry }) => entry.digest));
-      for (const [reason, gone] of Map.groupBy(departures, (departure) => departure.reason)) {
+      const removed = new Set(await removal.remove(departures.map(({ entry }) => entry.digest)));
+      const departed = departures.filter(({ entry }) => removed.has(entry.digest));
+      for (const [reason, gone] of Map.groupBy(departed, (departure) => departure.reason)) {
         const sizeBytes = gone.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
         made.contents += gone.length;
         made.bytes += sizeBytes;

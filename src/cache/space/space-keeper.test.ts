@@ -22,7 +22,7 @@ class SmallIndex {
   add(count: number, sizeBytes: number): void {
     for (const [at, digest] of digests.slice(0, count).entries()) {
       const entry = { digest, sizeBytes, storedAtMs: 0, usedAtMs: at, hits: 0, isManifest: false, level: 0 };
-      this.contents.set(digest, { ...entry, referencedBy: [], pinned: false });
+      this.contents.set(digest, { ...entry, referencedBy: [], pinned: false, hosted: false });
     }
   }
 
@@ -45,6 +45,11 @@ class SmallIndex {
       this.contents.set(digest, { ...entry, referencedBy });
     }
     await this.held;
+    return [...gone];
+  }
+
+  async listUnlinked(asked: readonly Digest[]) {
+    return [...asked];
   }
 }
 
@@ -62,7 +67,7 @@ function setUp(t: TestContext, limits: Partial<SpaceLimits> = {}) {
     },
     {
       ...{ index, log, inUse, clock },
-      store: { remove: async () => true },
+      store: { open: async () => undefined },
       uses: { flush: async () => {} },
       observer: {
         removed: (reason, contents, sizeBytes) => void told.removed.push([reason, contents, sizeBytes]),

@@ -33,7 +33,7 @@ export interface SpaceObserver {
 
 /** What the keeper of the space works with. */
 export interface SpaceTools extends RemovalTools {
-  readonly index: Pick<MetadataIndex, 'totals' | 'listLeastRecentlyUsed' | 'removeContents'>;
+  readonly index: Pick<MetadataIndex, 'totals' | 'listLeastRecentlyUsed'> & RemovalTools['index'];
   readonly uses: Pick<UseRecorder, 'flush'>;
   readonly inUse: Pick<ContentInUse, 'has'>;
   readonly clock: Clock;

@@ -1,0 +1,71 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+/** The statements about hosted repositories, each prepared once. */
+export type HostedStatements = ReturnType<typeof prepareHostedStatements>;
+
+/** Prepares the statements about hosted repositories. Arguments are bound in the order of the question marks, or of their numbers. */
+export function prepareHostedStatements(database: DatabaseSync) {
+  const prepare = (sql: string) => database.prepare(sql);
+  return {
+    isStored: prepare('SELECT 1 FROM contents WHERE digest = ?'),
+    isLinked: prepare('SELECT 1 FROM links WHERE digest = ? LIMIT 1'),
+    has: prepare('SELECT 1 FROM links JOIN contents USING (digest) WHERE repository_id = ? AND digest = ?'),
+    getLink: prepare('SELECT media_type, linked_at_ms FROM links WHERE repository_id = ? AND digest = ?'),
+    renewLink: prepare(`
+      INSERT INTO links (repository_id, digest, media_type, linked_at_ms) VALUES (?, ?, ?, ?)
+      ON CONFLICT (repository_id, digest) DO UPDATE SET
+        media_type = coalesce(excluded.media_type, media_type), linked_at_ms = max(linked_at_ms, excluded.linked_at_ms)`),
+    removeLink: prepare('DELETE FROM links WHERE repository_id = ? AND digest = ?'),
+    putManifest: prepare(`
+      INSERT INTO hosted_manifests (repository_id, digest, subject, artifact_type, annotations)
+      VALUES (?, ?, ?, ?, ?)`),
+    removeManifest: prepare('DELETE FROM hosted_manifests WHERE repository_id = ? AND digest = ?'),
+    addReference: prepare(
+      'INSERT INTO hosted_references (repository_id, source, target) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+    ),
+    isReferenced: prepare('SELECT 1 FROM hosted_references WHERE repository_id = ? AND target = ? LIMIT 1'),
+    listTagsOf: prepare('SELECT name FROM tags WHERE digest = ? AND repository_id = ? ORDER BY name'),
+    removeTagsOf: prepare('DELETE FROM tags WHERE digest = ? AND repository_id = ?'),
+    listReferrers: prepare(`
+      SELECT hosted_manifests.digest, media_type, size_bytes, artifact_type, annotations
+      FROM hosted_manifests INDEXED BY hosted_referrers
+      CROSS JOIN links ON links.repository_id = hosted_manifests.repository_id AND links.digest = hosted_manifests.digest
+      CROSS JOIN contents ON contents.digest = hosted_manifests.digest
+      WHERE hosted_manifests.repository_id = ?1 AND subject = ?2 AND hosted_manifests.digest > ?3
+        AND (?4 IS NULL OR artifact_type = ?4)
+      ORDER BY hosted_manifests.digest LIMIT ?5`),
+    listLinks: prepare(listLinks),
+    isUntagged: prepare(`
+      SELECT 1 FROM links WHERE repository_id = ?1 AND digest = ?2 AND linked_at_ms < ?3 AND ${isUntagged}`),
+    listHolders: prepare(`
+      SELECT registry, name FROM links CROSS JOIN repositories ON id = repository_id
+      WHERE links.digest = ?1 AND EXISTS (SELECT 1 FROM contents WHERE contents.digest = ?1)
+      ORDER BY repository_id LIMIT ?2`),
+    totals: prepare('SELECT hosted_contents, hosted_bytes FROM totals'),
+    countRepositories: prepare(`
+      SELECT count(*) AS repositories FROM repositories
+      WHERE id < 0 AND EXISTS (SELECT 1 FROM links WHERE repository_id = repositories.id)`),
+  };
+}
+
+const isReferenced = `EXISTS (SELECT 1 FROM hosted_references
+  WHERE hosted_references.repository_id = links.repository_id AND target = links.digest)`;
+
+const isUntagged = `media_type IS NOT NULL AND NOT ${isReferenced}
+  AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.digest = links.digest AND tags.repository_id = links.repository_id)
+  AND NOT EXISTS (SELECT 1 FROM hosted_manifests AS referrers
+    JOIN links AS subjects ON subjects.repository_id = referrers.repository_id AND subjects.digest = referrers.subject
+    WHERE referrers.repository_id = links.repository_id AND referrers.digest = links.digest
+      AND subjects.media_type IS NOT NULL)`;
+
+// The links of a page, whatever is found of them: nothing beyond it is read, though nothing be found for long.
+const listLinks = `
+  SELECT name, links.digest, coalesce(size_bytes, 0) AS size_bytes, linked_at_ms,
+    media_type IS NULL AND NOT ${isReferenced} AS is_unreferenced,
+    ${isUntagged} AS is_untagged,
+    contents.digest IS NULL AND (media_type IS NOT NULL OR ${isReferenced}) AS is_lost
+  FROM links
+  CROSS JOIN repositories ON id = links.repository_id
+  LEFT JOIN contents ON contents.digest = links.digest
+  WHERE (links.repository_id, links.digest) > (?, ?) AND links.repository_id < 0
+  ORDER BY links.repository_id, links.digest LIMIT ?`;

@@ -1,0 +1,92 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+
+/**
+ * Makes what was committed durable, in the thread pool.
+ *
+ * With `synchronous=NORMAL`, SQLite writes a transaction to the end of the log beside the database (`-wal`) when it is
+ * committed, and syncs nothing. Syncing that log is all that is missing:
+ * - After a crash SQLite reads the log up to the last whole transaction; each frame has a checksum that goes on from
+ *   the one before. So a log that is synced after a commit gives that commit back, and all before.
+ * - A commit that is no longer in the log is in the database, durably: a checkpoint syncs the log, copies it, syncs the
+ *   database, and only then may the log be begun anew, at its beginning. That is so in this mode, too.
+ * - The log stays the same file as long as this process has the database open: whoever closes it last removes it.
+ * - The name of the log is durable with the first sync, which syncs the folder, too.
+ *
+ * The log is opened here beside SQLite. That would be wrong for the database itself: POSIX ends all locks that a process
+ * has on a file when it closes any descriptor of it. SQLite takes its locks on the database and on `-shm`, none on the
+ * log.
+ */
+export class LogSync {
+  readonly #database: DatabaseSync;
+  readonly #file: string;
+  #log: Promise<FileHandle> | undefined;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #mustEmpty = false;
+
+  constructor(database: DatabaseSync, file: string) {
+    this.#database = database;
+    this.#file = file;
+  }
+
+  /** Resolves when all that was committed before this call is durable. Those who wait while one sync runs share the next. */
+  sync(): Promise<void> {
+    if (this.#running === undefined) return this.#begin();
+    this.#next ??= this.#running
+      .catch(() => {}) // it is told to those who waited for that one
+      .then(() => {
+        this.#next = undefined;
+        return this.#begin();
+      });
+    return this.#next;
+  }
+
+  /** Ends it, when nothing is under way. */
+  async close(): Promise<void> {
+    await (this.#next ?? this.#running)?.catch(() => {});
+    const log = await this.#log?.catch(() => undefined);
+    await log?.close();
+  }
+
+  #begin(): Promise<void> {
+    this.#running = this.#syncLog().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #syncLog(): Promise<void> {
+    if (this.#mustEmpty) this.#empty();
+    this.#log ??= openLog(this.#file).catch((error) => {
+      this.#log = undefined;
+      throw error;
+    });
+    const log = await this.#log;
+    try {
+      await log.datasync();
+    } catch (error) {
+      this.#mustEmpty = true;
+      throw error;
+    }
+  }
+
+  // The system tells once that it could not write something, and forgets what that was. So a sync that works after one
+  // that failed proves nothing of what is before the gap: only a log that begins anew, its content in the database, does.
+  #empty(): void {
+    const row = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+    if (row?.['busy'] !== 0) throw new Error(`Cannot sync the index "${this.#file}": its log cannot be emptied`);
+    this.#mustEmpty = false;
+  }
+}
+
+async function openLog(file: string): Promise<FileHandle> {
+  const folder = await open(dirname(file), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+  return open(`${file}-wal`, 'r+'); // some systems sync only what may be written
+}

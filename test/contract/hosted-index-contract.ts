@@ -1,0 +1,362 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import type { HostedIndex, HostedLinks, HostedManifest, HostedPage } from '../../src/index/hosted-index.ts';
+import type { MetadataIndex } from '../../src/index/metadata-index.ts';
+import { type Digest, digestOf } from '../../src/oci/digest.ts';
+import { hostedRegistryName } from '../../src/oci/hosted.ts';
+import { parseRepository, parseTag } from '../../src/oci/reference.ts';
+import { heldContent } from './hosted-index-held.ts';
+
+/** Makes an empty index, which is closed and removed when the test ends. */
+export type MakeHostedIndex = (t: TestContext) => Promise<MetadataIndex & HostedIndex>;
+
+/** The tests that every index with hosted repositories passes. */
+export function hostedIndexContract(name: string, make: MakeHostedIndex): void {
+  describe(`${name} is a hosted index`, () => {
+    describe('blobs', () => blobs(make));
+    describe('manifests', () => manifests(make));
+    describe('removed manifests and blobs', () => removal(make));
+    describe('referrers', () => referrers(make));
+    describe('garbage', () => garbage(make));
+    describe('lost content', () => lost(make));
+    describe('held content', () => heldContent(make));
+  });
+}
+
+const app = parseRepository('team/app');
+const other = parseRepository('team/other');
+const appKey = { registry: hostedRegistryName, repository: app };
+const alpine = { registry: 'docker.io', repository: parseRepository('library/alpine') };
+const [v1, v2] = [parseTag('v1'), parseTag('v2')];
+const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+const [config, layer, image, second] = ['config', 'layer', 'image', 'second'].map((text) =>
+  digestOf(Buffer.from(text)),
+) as [Digest, Digest, Digest, Digest];
+
+function manifest(digest: Digest, references: readonly Digest[], more: Partial<HostedManifest> = {}): HostedManifest {
+  const about = { subject: undefined, artifactType: undefined, annotations: undefined };
+  return { digest, mediaType: manifestType, sizeBytes: 100, references, required: references, ...about, ...more };
+}
+
+/** An image of a configuration and a layer, under a tag. */
+async function pushImage(index: HostedIndex, nowMs = 10, repository = app): Promise<void> {
+  await index.addBlob(repository, config, 1, nowMs);
+  await index.addBlob(repository, layer, 20, nowMs);
+  assert.deepEqual(await index.putManifest(repository, manifest(image, [config, layer]), [v1], nowMs), []);
+}
+
+function blobs(make: MakeHostedIndex): void {
+  test('a blob that was added is linked, with its size, from its repository alone', async (t) => {
+    const index = await make(t);
+    await index.addBlob(app, layer, 20, 1);
+    assert.deepEqual(await index.getLink(appKey, layer), { mediaType: undefined, sizeBytes: 20 });
+    assert.equal(await index.getLink({ ...appKey, repository: other }, layer), undefined);
+  });
+
+  test('a blob is mounted when it is stored, whoever brought it, and not otherwise', async (t) => {
+    const index = await make(t);
+    assert.equal(await index.mountBlob(app, layer, 1), false);
+    await index.link(alpine, layer, undefined, 1);
+    assert.equal(await index.mountBlob(app, layer, 1), false, 'a link is no content');
+    assert.equal(await index.getLink(appKey, layer), undefined);
+    await index.putContent(layer, 20, 1);
+    assert.equal(await index.mountBlob(app, layer, 1), true);
+    assert.deepEqual(await index.getLink(appKey, layer), { mediaType: undefined, sizeBytes: 20 });
+    await index.addBlob(app, config, 1, 1);
+    assert.equal(await index.mountBlob(other, config, 1), true);
+  });
+
+  test('what is only held is not there', async (t) => {
+    const index = await make(t);
+    await index.hold(app, layer, 1);
+    assert.deepEqual(await index.getLink(appKey, layer), { mediaType: undefined, sizeBytes: undefined });
+    assert.equal(await index.mountBlob(other, layer, 1), false);
+    assert.deepEqual(await index.putManifest(app, manifest(image, [layer]), [], 1), [layer]);
+    assert.deepEqual(await index.listHolders(layer, 9), []);
+  });
+
+  test('the holders of stored content are of all registries, hosted ones first', async (t) => {
+    const index = await make(t);
+    await index.link(alpine, layer, undefined, 1);
+    assert.deepEqual(await index.listHolders(layer, 9), []);
+    await index.addBlob(app, layer, 20, 1);
+    assert.deepEqual(await index.listHolders(layer, 9), [appKey, alpine]);
+    assert.deepEqual(await index.listHolders(layer, 1), [appKey]);
+  });
+
+  test('the totals count content of several repositories once', async (t) => {
+    const index = await make(t);
+    assert.deepEqual(await index.hostedTotals(), { repositories: 0, contents: 0, sizeBytes: 0 });
+    await index.addBlob(app, layer, 20, 1);
+    await index.addBlob(other, layer, 20, 1);
+    await index.addBlob(other, config, 1, 1);
+    assert.deepEqual(await index.hostedTotals(), { repositories: 2, contents: 2, sizeBytes: 21 });
+    assert.equal(await index.removeBlob(app, layer), 'removed');
+    assert.deepEqual(await index.hostedTotals(), { repositories: 1, contents: 2, sizeBytes: 21 });
+  });
+
+  test('what was written can be synced, also by several at a time', async (t) => {
+    const index = await make(t);
+    await index.sync();
+    await index.addBlob(app, layer, 20, 1);
+    await Promise.all([index.sync(), index.sync(), index.sync()]);
+  });
+}
+
+function manifests(make: MakeHostedIndex): void {
+  test('a manifest is linked, tagged, and known with what it references', async (t) => {
+    const index = await make(t);
+    await pushImage(index, 10);
+    const entry = { digest: image, mediaType: manifestType, sizeBytes: 100, checkedAtMs: 10 };
+    assert.deepEqual(await index.getTag(appKey, v1), entry);
+    assert.deepEqual(await index.getLink(appKey, image), { mediaType: manifestType, sizeBytes: 100 });
+    const references = await index.referencesOf(image);
+    assert.deepEqual(new Set(references.map(({ digest }) => digest)), new Set([config, layer]));
+    assert.deepEqual(await index.listUnreadManifests(9), []);
+    const { level, isManifest } = (await index.getContent(image))!;
+    assert.deepEqual({ level, isManifest }, { level: 1, isManifest: true });
+    assert.deepEqual(
+      (await index.listManifests({ count: 9 })).map(({ tags }) => tags),
+      [[v1]],
+    );
+  });
+
+  test('what is required and not of the repository is told, and then nothing is noted', async (t) => {
+    const index = await make(t);
+    await index.addBlob(app, config, 1, 1);
+    await index.addBlob(other, layer, 20, 1);
+    assert.deepEqual(await index.putManifest(app, manifest(image, [config, layer, layer]), [v1], 1), [layer]);
+    assert.equal(await index.getTag(appKey, v1), undefined);
+    assert.equal(await index.getLink(appKey, image), undefined);
+    assert.equal(await index.getContent(image), undefined);
+    const unrequired = manifest(image, [config, layer], { required: [config] });
+    assert.deepEqual(await index.putManifest(app, unrequired, [v1, v2], 1), []);
+    assert.deepEqual(await index.listTags(appKey, {}), [v1, v2]);
+  });
+
+  test('what is required must be stored, not only linked', async (t) => {
+    const index = await make(t);
+    await index.addBlob(app, layer, 20, 1);
+    await index.removeContent(layer);
+    assert.deepEqual(await index.putManifest(app, manifest(image, [layer]), [], 2), [layer]);
+    await index.addBlob(app, layer, 20, 3);
+    assert.deepEqual(await index.putManifest(app, manifest(image, [layer]), [], 4), []);
+  });
+
+  test('a tag that is pushed again stands for the new manifest, and the old one stays', async (t) => {
+    const index = await make(t);
+    await pushImage(index);
+    await index.putManifest(app, manifest(second, [layer]), [v1], 20);
+    assert.equal((await index.getTag(appKey, v1))?.digest, second);
+    assert.deepEqual(await index.getLink(appKey, image), { mediaType: manifestType, sizeBytes: 100 });
+  });
+
+  test('a tag is removed and nothing else', async (t) => {
+    const index = await make(t);
+    assert.equal(await index.untag(app, v1), false);
+    await pushImage(index);
+    assert.equal(await index.untag(app, v1), true);
+    assert.equal(await index.untag(app, v1), false);
+    assert.equal(await index.getTag(appKey, v1), undefined);
+    assert.deepEqual(await index.getLink(appKey, image), { mediaType: manifestType, sizeBytes: 100 });
+  });
+}
+
+function removal(make: MakeHostedIndex): void {
+  test('a manifest goes with its tags, of its repository alone, and lets go of what it referenced', async (t) => {
+    const index = await make(t);
+    await pushImage(index);
+    await pushImage(index, 10, other);
+    await index.putManifest(app, manifest(image, [config, layer]), [v2], 11);
+    assert.deepEqual(await index.removeManifest(app, image), [v1, v2]);
+    assert.equal(await index.removeManifest(app, image), undefined);
+    assert.deepEqual(await index.listTags(appKey, {}), []);
+    assert.equal(await index.getLink(appKey, image), undefined);
+    assert.equal((await index.getTag({ ...appKey, repository: other }, v1))?.digest, image);
+    assert.equal(await index.removeBlob(app, layer), 'removed');
+    assert.equal(await index.removeBlob(other, layer), 'referenced');
+  });
+
+  test('a blob is no manifest, and a manifest no blob', async (t) => {
+    const index = await make(t);
+    await pushImage(index);
+    assert.equal(await index.removeManifest(app, layer), undefined);
+    assert.equal(await index.removeBlob(app, image), 'missing');
+  });
+
+  test('a blob goes unless a manifest references it, or it was renewed', async (t) => {
+    const index = await make(t);
+    assert.equal(await index.removeBlob(app, layer), 'missing');
+    await pushImage(index, 10);
+    assert.equal(await index.removeBlob(app, layer), 'referenced');
+    await index.removeManifest(app, image);
+    assert.equal(await index.removeBlob(app, layer, 10), 'renewed');
+    await index.mountBlob(app, layer, 20);
+    assert.equal(await index.removeBlob(app, layer, 20), 'renewed');
+    assert.equal(await index.removeBlob(app, layer, 21), 'removed');
+    assert.equal(await index.removeBlob(app, layer), 'missing');
+  });
+
+  test('each way to link again renews the link, and an earlier time does not set it back', async (t) => {
+    const renewals: ((index: HostedIndex, nowMs: number) => Promise<unknown>)[] = [
+      (index, nowMs) => index.hold(app, layer, nowMs),
+      (index, nowMs) => index.addBlob(app, layer, 20, nowMs),
+      (index, nowMs) => index.mountBlob(app, layer, nowMs),
+    ];
+    for (const renew of renewals) {
+      const index = await make(t);
+      await index.addBlob(app, layer, 20, 10);
+      await renew(index, 30);
+      await renew(index, 20);
+      assert.equal(await index.removeBlob(app, layer, 30), 'renewed');
+    }
+  });
+
+  test('what is garbage no more is not removed as garbage', async (t) => {
+    const index = await make(t);
+    await pushImage(index, 10);
+    assert.equal(await index.removeManifest(app, image, 99), undefined, 'it has a tag');
+    await index.untag(app, v1);
+    assert.equal(await index.removeManifest(app, image, 10), undefined, 'it is too young');
+    await index.putManifest(app, manifest(second, [image]), [v1], 10);
+    assert.equal(await index.removeManifest(app, image, 99), undefined, 'another references it');
+    await index.removeManifest(app, second);
+    assert.deepEqual(await index.removeManifest(app, image, 11), []);
+  });
+}
+
+function referrers(make: MakeHostedIndex): void {
+  const about = (subject: Digest, artifactType: string | undefined) => ({ subject, artifactType });
+
+  test('they come in the order of their digests, with what is said of them, of one repository', async (t) => {
+    const index = await make(t);
+    await pushImage(index);
+    const [a, b, c] = ['a', 'b', 'c'].map((text) => digestOf(Buffer.from(text))) as [Digest, Digest, Digest];
+    const annotations = { by: 'me' };
+    await index.putManifest(app, manifest(a, [layer], { ...about(image, 'signature'), annotations }), [], 1);
+    await index.putManifest(app, manifest(b, [layer], about(image, undefined)), [], 1);
+    await index.putManifest(app, manifest(c, [layer], about(second, 'signature')), [], 1);
+    const common = { mediaType: manifestType, sizeBytes: 100 };
+    const expected = [
+      { ...common, digest: a, artifactType: 'signature', annotations },
+      { ...common, digest: b, artifactType: undefined, annotations: undefined },
+    ].sort((x, y) => (x.digest < y.digest ? -1 : 1));
+    assert.deepEqual(await index.listReferrers(app, image, { count: 9 }), expected);
+    assert.deepEqual(await index.listReferrers(app, image, { count: 1 }), expected.slice(0, 1));
+    const after = expected[0]!.digest;
+    assert.deepEqual(await index.listReferrers(app, image, { count: 9, after }), expected.slice(1));
+    const signatures = await index.listReferrers(app, image, { count: 9, artifactType: 'signature' });
+    assert.deepEqual(
+      signatures.map(({ digest }) => digest),
+      [a],
+    );
+    assert.deepEqual(await index.listReferrers(other, image, { count: 9 }), []);
+  });
+
+  test('one that is removed comes no more, and one that is pushed again says what it said last', async (t) => {
+    const index = await make(t);
+    await index.addBlob(app, layer, 20, 1);
+    await index.putManifest(app, manifest(second, [layer], about(image, 'one')), [], 1);
+    await index.putManifest(app, manifest(second, [layer], about(image, 'two')), [], 2);
+    const found = await index.listReferrers(app, image, { count: 9 });
+    assert.deepEqual(
+      found.map(({ artifactType }) => artifactType),
+      ['two'],
+    );
+    await index.removeManifest(app, second);
+    assert.deepEqual(await index.listReferrers(app, image, { count: 9 }), []);
+  });
+}
+
+/** What is found on all pages, each of which looks at two links. */
+async function collect(list: (page: HostedPage) => Promise<HostedLinks>): Promise<string[]> {
+  const found: string[] = [];
+  for (let after: HostedPage['after']; ; ) {
+    const page = await list({ count: 2, after });
+    found.push(...page.found.map(({ repository, digest, sizeBytes }) => `${repository} ${digest} ${sizeBytes}`));
+    if (page.next === undefined) return found.sort();
+    after = page.next;
+  }
+}
+
+function garbage(make: MakeHostedIndex): void {
+  const unreferenced = (index: HostedIndex, beforeMs: number) =>
+    collect((page) => index.listUnreferencedBlobs(beforeMs, page));
+  const untagged = (index: HostedIndex, beforeMs: number) =>
+    collect((page) => index.listUntaggedManifests(beforeMs, page));
+
+  test('a blob is garbage that no manifest of its own repository references, and that is not new', async (t) => {
+    const index = await make(t);
+    await pushImage(index, 10);
+    await index.addBlob(other, layer, 20, 10);
+    await index.addBlob(other, second, 7, 30);
+    await index.hold(other, config, 10);
+    await index.link(alpine, layer, undefined, 10);
+    assert.deepEqual(await unreferenced(index, 10), []);
+    assert.deepEqual(await unreferenced(index, 11), [`${other} ${layer} 20`, `${other} ${config} 1`].sort());
+    assert.equal((await unreferenced(index, 31)).length, 3);
+    await index.removeManifest(app, image);
+    assert.equal((await unreferenced(index, 31)).length, 5);
+  });
+
+  test('a hold that nothing followed is garbage', async (t) => {
+    const index = await make(t);
+    await index.hold(app, layer, 10);
+    assert.deepEqual(await unreferenced(index, 11), [`${app} ${layer} 0`]);
+  });
+
+  test('a manifest is untagged without a tag, and one that references it', async (t) => {
+    const index = await make(t);
+    await pushImage(index, 10);
+    assert.deepEqual(await untagged(index, 99), []);
+    await index.untag(app, v1);
+    assert.deepEqual(await untagged(index, 10), []);
+    assert.deepEqual(await untagged(index, 11), [`${app} ${image} 100`]);
+    await index.putManifest(app, manifest(second, [image]), [v2], 10);
+    assert.deepEqual(await untagged(index, 99), []);
+  });
+
+  test('a manifest that refers to one that is there is not untagged', async (t) => {
+    const index = await make(t);
+    await pushImage(index, 10);
+    await index.putManifest(app, manifest(second, [layer], { subject: image }), [], 10);
+    assert.deepEqual(await untagged(index, 99), []);
+    await index.removeManifest(app, image);
+    assert.deepEqual(await untagged(index, 99), [`${app} ${second} 100`]);
+  });
+
+  test('content is unlinked when no repository of any registry is linked to it', async (t) => {
+    const index = await make(t);
+    await index.addBlob(app, layer, 20, 1);
+    await index.link(alpine, config, undefined, 1);
+    assert.deepEqual(await index.listUnlinked([layer, config, second]), [second]);
+    await index.removeBlob(app, layer);
+    assert.deepEqual(await index.listUnlinked([layer, config]), [layer]);
+  });
+}
+
+function lost(make: MakeHostedIndex): void {
+  const lostOf = (index: HostedIndex) => collect((page) => index.listLost(page));
+
+  test('a manifest, and what one references, is lost when it is not stored any more; other blobs are not', async (t) => {
+    const index = await make(t);
+    await pushImage(index);
+    await index.addBlob(other, second, 1, 1);
+    assert.deepEqual(await lostOf(index), []);
+    for (const digest of [layer, image, second]) await index.removeContent(digest);
+    assert.deepEqual(await lostOf(index), [`${app} ${layer} 0`, `${app} ${image} 0`].sort());
+  });
+
+  test('lost content is whole again with a push of its bytes, and until then what it needs stays', async (t) => {
+    const index = await make(t);
+    await pushImage(index, 10);
+    await index.removeContent(image);
+    assert.equal((await index.getTag(appKey, v1))?.digest, image);
+    assert.deepEqual(await index.getLink(appKey, image), { mediaType: manifestType, sizeBytes: undefined });
+    assert.deepEqual(await collect((page) => index.listUnreferencedBlobs(99, page)), []);
+    assert.equal(await index.removeBlob(app, layer), 'referenced');
+    await index.putManifest(app, manifest(image, [config, layer]), [], 20);
+    assert.deepEqual(await lostOf(index), []);
+    assert.deepEqual(await index.getLink(appKey, image), { mediaType: manifestType, sizeBytes: 100 });
+  });
+}
