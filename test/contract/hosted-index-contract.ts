@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { HostedIndex, HostedLinks, HostedManifest, HostedPage } from '../../src/index/hosted-index.ts';
-import type { MetadataIndex } from '../../src/index/metadata-index.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { hostedRegistryName } from '../../src/oci/hosted.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
+import type { MakeHostedIndex } from '../support/index-under-test.ts';
 import { heldContent } from './hosted-index-held.ts';
-
-/** Makes an empty index, which is closed and removed when the test ends. */
-export type MakeHostedIndex = (t: TestContext) => Promise<MetadataIndex & HostedIndex>;
 
 /** The tests that every index with hosted repositories passes. */
 export function hostedIndexContract(name: string, make: MakeHostedIndex): void {

@@ -5,7 +5,7 @@ import type { MetadataIndex } from '../../src/index/metadata-index.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { hostedRegistryName } from '../../src/oci/hosted.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
-import type { MakeHostedIndex } from './hosted-index-contract.ts';
+import type { MakeHostedIndex } from '../support/index-under-test.ts';
 
 const app = parseRepository('team/app');
 const appKey = { registry: hostedRegistryName, repository: app };

@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test';
+import type { HostedIndex } from '../../src/index/hosted-index.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 
@@ -11,3 +12,6 @@ export interface IndexUnderTest {
 
 /** Makes an empty index, which is closed and removed when the test ends. */
 export type MakeMetadataIndex = (t: TestContext) => Promise<IndexUnderTest>;
+
+/** Makes an empty index with hosted repositories, which is closed and removed when the test ends. */
+export type MakeHostedIndex = (t: TestContext) => Promise<MetadataIndex & HostedIndex>;
