@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { BlobCache } from '../../src/cache/blobs.ts';
 import { ContentMemory } from '../../src/cache/content/content-memory.ts';
@@ -16,6 +17,7 @@ import { downloadTools, endlessSpace } from '../support/download-rig.ts';
 import { EventLog } from '../support/event-log.ts';
 import { seededBytes } from '../support/images.ts';
 import { readAll } from '../support/read.ts';
+import { tmpDir } from '../support/tmp.ts';
 
 const repository = 'lib/app' as Repository;
 const key = { registry: 'origin.test', repository };
@@ -25,7 +27,7 @@ const patient = new AbortController().signal;
 
 /** A cache whose store has the layer, though no repository is linked to it; `removal` is what is under way with it. */
 async function setUp(t: TestContext, removal: { under?: (() => void) | undefined } = {}) {
-  const index = await openSqliteIndex(':memory:');
+  const index = openSqliteIndex(join(tmpDir(t), 'index.sqlite'));
   const log = new EventLog();
   const inUse = new ContentInUse();
   const space = { ...endlessSpace, removed: async () => removal.under?.() };
