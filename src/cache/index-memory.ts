@@ -89,6 +89,8 @@ function passHosted(index: HostedIndex, memory: IndexMemory): HostedIndex {
     listHolders: (digest, count) => index.listHolders(digest, count),
     listUnlinked: (digests) => index.listUnlinked(digests),
     hostedTotals: () => index.hostedTotals(),
+    isRebuilt: () => index.isRebuilt(),
+    markRebuilt: () => index.markRebuilt(),
     sync: () => index.sync(),
   };
 }

@@ -83,6 +83,14 @@ export interface HostedIndex {
   /** How much the hosted repositories hold; content of several counts once. */
   hostedTotals(): Promise<{ readonly repositories: number; readonly contents: number; readonly sizeBytes: number }>;
 
+  /**
+   * Whether this index has what the records of hosted repositories say: not when it was begun anew, until `markRebuilt`.
+   * Before, nothing tells what is held.
+   */
+  isRebuilt(): Promise<boolean>;
+  /** Notes that everything that the records say was noted. */
+  markRebuilt(): Promise<void>;
+
   /** Resolves when everything that was written before is on the disk. It does not hold up other work. */
   sync(): Promise<void>;
 }

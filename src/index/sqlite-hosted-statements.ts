@@ -41,6 +41,8 @@ export function prepareHostedStatements(database: DatabaseSync) {
       SELECT registry, name FROM links CROSS JOIN repositories ON id = repository_id
       WHERE links.digest = ?1 AND EXISTS (SELECT 1 FROM contents WHERE contents.digest = ?1)
       ORDER BY repository_id LIMIT ?2`),
+    isRebuilt: prepare('SELECT 1 FROM rebuilt_from_records WHERE only = 1'),
+    markRebuilt: prepare('INSERT INTO rebuilt_from_records (only) VALUES (1) ON CONFLICT DO NOTHING'),
     totals: prepare('SELECT hosted_contents, hosted_bytes FROM totals'),
     countRepositories: prepare(`
       SELECT count(*) AS repositories FROM repositories

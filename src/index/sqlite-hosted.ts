@@ -171,6 +171,14 @@ export class SqliteHostedIndex implements HostedIndex {
     return { repositories: repositories!, contents: hosted_contents!, sizeBytes: hosted_bytes! };
   }
 
+  async isRebuilt(): Promise<boolean> {
+    return this.#hosted.isRebuilt.get() !== undefined;
+  }
+
+  async markRebuilt(): Promise<void> {
+    this.#hosted.markRebuilt.run();
+  }
+
   sync(): Promise<void> {
     return this.#parts.log.sync();
   }

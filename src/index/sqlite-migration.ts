@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { firstSchema } from './migrations/0001-first-schema.ts';
 import { referencesAndPins } from './migrations/0002-references-and-pins.ts';
 import { hostedRepositories } from './migrations/0003-hosted-repositories.ts';
+import { rebuiltFromRecords } from './migrations/0004-rebuilt-from-records.ts';
 import { inTransaction } from './sqlite-transaction.ts';
 
 /** One step from a schema to the next. Once released it never changes. */
@@ -12,7 +13,12 @@ export interface Migration {
 }
 
 /** Every migration, in the order in which they are applied. */
-export const migrations: readonly Migration[] = [firstSchema, referencesAndPins, hostedRepositories];
+export const migrations: readonly Migration[] = [
+  firstSchema,
+  referencesAndPins,
+  hostedRepositories,
+  rebuiltFromRecords,
+];
 
 /**
  * Brings a database to this version's schema.

@@ -6,7 +6,7 @@ import { bareMediaType, mediaTypes } from './media-types.ts';
  * More than any real manifest has (Docker allows 127 layers, the largest indexes have some hundred entries): what is
  * beyond is passed over, lest one manifest take the index for long.
  */
-const maxReferences = 2000;
+export const maxReferences = 2000;
 
 // Where each kind has what it references: lists, or one, of objects that have a digest.
 const indexFields = ['manifests'];
@@ -27,7 +27,11 @@ const fieldsOf: ReadonlyMap<string, readonly string[]> = new Map([
  */
 export function referencesOf(bytes: Uint8Array, mediaType: string): Digest[] {
   const manifest = parseJson(bytes);
-  if (!isObject(manifest)) return [];
+  return isObject(manifest) ? referencesIn(manifest, mediaType) : [];
+}
+
+/** The digests that a manifest references, as `referencesOf` finds them, once it is parsed. */
+export function referencesIn(manifest: Readonly<Record<string, unknown>>, mediaType: string): Digest[] {
   const found = new Set<Digest>();
   for (const field of fieldsOf.get(bareMediaType(mediaType)) ?? allFields) {
     const value = manifest[field];

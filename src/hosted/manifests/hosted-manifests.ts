@@ -1,0 +1,197 @@
+import type { LinkEntry } from '../../index/metadata-index.ts';
+import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { hostedRegistryName } from '../../oci/hosted.ts';
+import { isDigestReference, type Reference, type Repository, type Tag } from '../../oci/reference.ts';
+import type { Manifest, ManifestDescriptor, ManifestPush, PushedManifest } from '../../oci/registry.ts';
+import type { SharedLocks } from '../../util/shared-locks.ts';
+import { lockOfRepository, locksOf, locksOfTags } from '../hosted-locks.ts';
+import { manifestRecord, manifestRecordName, tagRecord, tagRecordName } from '../records/record.ts';
+import { removeManifest, removeTag, tagsOf } from '../records/removal.ts';
+import { settleManifest, settleTag } from '../records/settle.ts';
+import type { HostedLimits, HostedTools } from '../tools.ts';
+import { unknownManifest } from '../unknown.ts';
+import { assertMovable, assertRemovable } from './immutable-tags.ts';
+import { type ReadManifest, readManifest } from './read-manifest.ts';
+
+/** What manifests are kept with. */
+export type ManifestTools = Pick<HostedTools, 'blobs' | 'records' | 'index' | 'content' | 'clock' | 'log'> & {
+  /** One for all who change the repositories. */
+  readonly locks: SharedLocks;
+};
+
+/** What manifests may be pushed. */
+export type ManifestLimits = Pick<HostedLimits, 'maxManifestBytes' | 'immutableTags'>;
+
+/** A manifest that is being pushed. */
+interface Push {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly tags: readonly Tag[];
+  readonly bytes: Uint8Array;
+  readonly read: ReadManifest;
+}
+
+/**
+ * The manifests and tags of hosted repositories. What is pushed is on the disk before it is acknowledged, in this order:
+ * the bytes, a record for the manifest and one for each tag, the rows of the index. So what is seen is whole, and what
+ * the records say is there.
+ */
+export class HostedManifests {
+  readonly #tools: ManifestTools;
+  readonly #limits: ManifestLimits;
+
+  constructor(tools: ManifestTools, limits: ManifestLimits) {
+    this.#tools = tools;
+    this.#limits = limits;
+  }
+
+  /** What a reference stands for. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN */
+  async resolve(repository: Repository, reference: Reference): Promise<ManifestDescriptor> {
+    const { digest, mediaType, sizeBytes } = await this.#find(repository, reference);
+    if (sizeBytes === undefined) throw await this.#lost(repository, reference, digest);
+    return { digest, mediaType, sizeBytes };
+  }
+
+  /** The bytes of a manifest, verified. @throws RegistryError as `resolve` */
+  async get(repository: Repository, reference: Reference): Promise<Manifest> {
+    const { digest, mediaType } = await this.#find(repository, reference);
+    const bytes = await this.#tools.content.readWhole(digest);
+    if (bytes === undefined) throw await this.#lost(repository, reference, digest);
+    return { digest, mediaType, sizeBytes: bytes.length, bytes };
+  }
+
+  /**
+   * Stores a manifest, and lets tags stand for it. Once it has begun to write it goes on to its end, though the signal
+   * fires.
+   * @throws RegistryError SIZE_INVALID, DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DENIED
+   */
+  async put(repository: Repository, pushed: ManifestPush, signal: AbortSignal): Promise<PushedManifest> {
+    const push = this.#check(repository, pushed);
+    const { digest, tags, read } = push;
+    await this.#tools.locks.run(locksOf(repository, digest, tags), signal, async () => {
+      await assertMovable(this.#tools.index, this.#limits.immutableTags, repository, tags, digest);
+      await this.#assertBlobs(repository, read.required);
+      signal.throwIfAborted();
+      await this.#write(push);
+    });
+    return { digest, tags, subject: read.subject };
+  }
+
+  /** Removes a tag. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN; DENIED when it is immutable */
+  async deleteTag(repository: Repository, tag: Tag, signal: AbortSignal): Promise<void> {
+    const { index, locks } = this.#tools;
+    await locks.run(locksOfTags(repository, [tag]), signal, async () => {
+      if ((await index.getTag({ registry: hostedRegistryName, repository }, tag)) === undefined) {
+        throw await unknownManifest(index, repository, tag);
+      }
+      assertRemovable(this.#limits.immutableTags, repository, [tag]);
+      await removeTag(this.#tools, repository, tag);
+      await index.sync();
+    });
+  }
+
+  /** Removes a manifest and its tags. @throws RegistryError as `deleteTag` */
+  async deleteManifest(repository: Repository, digest: Digest, signal: AbortSignal): Promise<void> {
+    const { index, locks } = this.#tools;
+    await locks.run(lockOfRepository(repository), signal, async () => {
+      const link = await index.getLink({ registry: hostedRegistryName, repository }, digest);
+      if (link?.mediaType === undefined) throw await unknownManifest(index, repository, digest);
+      assertRemovable(this.#limits.immutableTags, repository, await tagsOf(index, repository, digest));
+      await removeManifest(this.#tools, repository, digest);
+      await index.sync();
+    });
+  }
+
+  #check(repository: Repository, { reference, tags, mediaType, bytes }: ManifestPush): Push {
+    const { maxManifestBytes } = this.#limits;
+    if (bytes.length > maxManifestBytes) {
+      const what = `Cannot take the manifest: it has ${bytes.length} bytes, and may have ${maxManifestBytes}`;
+      throw new RegistryError('SIZE_INVALID', what, { status: 413 });
+    }
+    const named = isDigestReference(reference) ? reference : undefined;
+    const digest = digestOf(bytes, named === undefined ? 'sha256' : algorithmOf(named));
+    if (named !== undefined && digest !== named) {
+      throw new RegistryError('DIGEST_INVALID', `Cannot take the manifest: its bytes are ${digest}, not ${named}`, {
+        detail: { digest: named },
+      });
+    }
+    const all = new Set(isDigestReference(reference) ? tags : [reference, ...tags]);
+    return { repository, digest, tags: [...all], bytes, read: readManifest(bytes, mediaType) };
+  }
+
+  /** Looked at before anything is written; what goes away meanwhile, the transaction finds. */
+  async #assertBlobs(repository: Repository, required: readonly Digest[]): Promise<void> {
+    const missing: Digest[] = [];
+    for (const digest of required) {
+      const link = await this.#tools.index.getLink({ registry: hostedRegistryName, repository }, digest);
+      if (link?.sizeBytes === undefined) missing.push(digest);
+    }
+    if (missing.length > 0) throw unknownBlobs(repository, missing);
+  }
+
+  async #write(push: Push): Promise<void> {
+    const { repository, digest, tags, bytes, read } = push;
+    const { index, content, clock } = this.#tools;
+    await index.hold(repository, digest, clock.now());
+    await content.store(digest, bytes);
+    let missing: Digest[];
+    try {
+      await this.#writeRecords(push);
+      const { mediaType, references, required, subject, artifactType, annotations } = read;
+      missing = await index.putManifest(
+        repository,
+        { digest, mediaType, sizeBytes: bytes.length, references, required, subject, artifactType, annotations },
+        tags,
+        clock.now(),
+      );
+    } catch (error) {
+      await this.#settle(push).catch(() => {}); // the same failure, most likely; the next start does it
+      throw error;
+    }
+    await this.#settle(push);
+    if (missing.length > 0) throw unknownBlobs(repository, missing);
+    await index.sync();
+  }
+
+  /** That of the manifest first: a tag that stands for nothing would hide what it stood for, were the index lost now. */
+  async #writeRecords({ repository, digest, tags, read }: Push): Promise<void> {
+    const { records } = this.#tools;
+    await records.putRecord(manifestRecordName(repository, digest), manifestRecord(read.mediaType));
+    const written = tags.map((tag) => records.putRecord(tagRecordName(repository, tag), tagRecord(digest)));
+    const failed = (await Promise.allSettled(written)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+  }
+
+  async #settle({ repository, digest, tags }: Push): Promise<void> {
+    await settleManifest(this.#tools, repository, digest);
+    for (const tag of tags) await settleTag(this.#tools, repository, tag);
+  }
+
+  async #find(
+    repository: Repository,
+    reference: Reference,
+  ): Promise<{ digest: Digest; mediaType: string; sizeBytes: LinkEntry['sizeBytes'] }> {
+    const { index } = this.#tools;
+    const key = { registry: hostedRegistryName, repository };
+    const digest = isDigestReference(reference) ? reference : (await index.getTag(key, reference))?.digest;
+    const link = digest === undefined ? undefined : await index.getLink(key, digest);
+    if (digest === undefined || link?.mediaType === undefined) {
+      throw await unknownManifest(index, repository, reference);
+    }
+    return { digest, mediaType: link.mediaType, sizeBytes: link.sizeBytes };
+  }
+
+  /** For what the repository has by the index, and the store has not: a new push of it mends that. */
+  async #lost(repository: Repository, reference: Reference, digest: Digest): Promise<RegistryError> {
+    await this.#tools.blobs.size(digest); // rejects when the disk cannot say: then nobody may take it for gone
+    this.#tools.log.error({ repository, reference, digest }, 'hosted manifest lost');
+    const what = `The manifest ${digest} of "${repository}" is lost: push it again`;
+    return new RegistryError('MANIFEST_UNKNOWN', what, { detail: { reference } });
+  }
+}
+
+function unknownBlobs(repository: Repository, digests: readonly Digest[]): RegistryError {
+  const what = `Cannot take the manifest: "${repository}" has not the blobs that it references: ${digests.join(', ')}`;
+  return new RegistryError('MANIFEST_BLOB_UNKNOWN', what, { detail: digests.map((digest) => ({ digest })) });
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HostedStage } from '../../../test/support/hosted-stage.ts';
+import { makeImage } from '../../../test/support/images.ts';
+import { parseTag } from '../../oci/reference.ts';
+import { checkRecords } from './check-records.ts';
+import { rebuildHosted } from './rebuild.ts';
+
+const never = new AbortController().signal;
+const first = makeImage({ seed: 'first', layers: [100] });
+const second = makeImage({ seed: 'second', layers: [100] });
+const latest = parseTag('latest');
+
+/** Does something that is killed before its n-th change, for every n; `after` says what has to be true each time. */
+async function killAtEachStep(
+  t: ConstructorParameters<typeof HostedStage>[0],
+  work: (stage: HostedStage) => Promise<unknown>,
+  after: (stage: HostedStage, isAcknowledged: boolean) => Promise<void>,
+): Promise<number> {
+  for (const loses of [undefined, 'index'] as const) {
+    for (let steps = 0; ; steps++) {
+      const stage = new HostedStage(t);
+      await stage.push(first, 'latest');
+      for (const { bytes } of second.blobs) await stage.putBlob(bytes);
+      await rebuildHosted(stage.tools, never);
+      let left = steps;
+      // Whoever was killed does nothing any more, not even put right what it began.
+      stage.beforeChange = () => {
+        if (left-- <= 0) throw new Error('killed');
+      };
+      const isAcknowledged = await work(stage).then(
+        () => true,
+        () => false,
+      );
+      stage.beforeChange = () => {};
+      await stage.restart(loses);
+      await rebuildHosted(stage.tools, never);
+      const options = { repair: true, beforeMs: Number.POSITIVE_INFINITY, signal: never, found() {} };
+      await checkRecords(stage.tools, options);
+      await after(stage, isAcknowledged);
+      if (isAcknowledged && loses) return steps;
+      if (isAcknowledged) break;
+    }
+  }
+  return 0;
+}
+
+/** Whatever a tag stands for is whole, and the record of it says the same as the index. */
+async function assertWhole(stage: HostedStage, allowed: readonly (string | undefined)[]): Promise<void> {
+  const digest = await stage.resolve('latest');
+  assert.ok(allowed.includes(digest), `${digest}`);
+  assert.deepEqual(
+    stage.logged.filter(({ level }) => level === 'error'),
+    [],
+  );
+  const record = stage.records.records.get('team/app/_tags/latest');
+  if (record) assert.deepEqual(JSON.parse(Buffer.from(record.bytes).toString()), { digest });
+  else assert.equal(digest, undefined);
+}
+
+test('a push that is killed at any step has happened or not, and is not lost when it was acknowledged', async (t) => {
+  const { bytes, mediaType, digest } = second.manifest;
+  const steps = await killAtEachStep(
+    t,
+    (stage) => stage.put(bytes, mediaType, 'latest'),
+    async (stage, isAcknowledged) => {
+      await assertWhole(stage, isAcknowledged ? [digest] : [first.manifest.digest, digest]);
+      assert.equal(await stage.resolve(first.manifest.digest), first.manifest.digest);
+    },
+  );
+  assert.ok(steps >= 6, `${steps}`); // the hold, the bytes, two records, the rows, the sync
+});
+
+test('the removal of a tag that is killed at any step leaves it whole or gone, gone when it was acknowledged', async (t) => {
+  const steps = await killAtEachStep(
+    t,
+    (stage) => stage.manifests.deleteTag(stage.repository, latest, never),
+    async (stage, isAcknowledged) => {
+      const { digest } = first.manifest;
+      assert.equal(await stage.resolve(digest), digest);
+      const found = await stage.resolve('latest');
+      assert.ok(isAcknowledged ? found === undefined : [digest, undefined].includes(found), `${found}`);
+    },
+  );
+  assert.ok(steps >= 3, `${steps}`);
+});
+
+test('the removal of a manifest that is killed at any step leaves nothing by half', async (t) => {
+  const { digest } = first.manifest;
+  const steps = await killAtEachStep(
+    t,
+    (stage) => stage.manifests.deleteManifest(stage.repository, digest, never),
+    async (stage, isAcknowledged) => {
+      const [tagged, found] = [await stage.resolve('latest'), await stage.resolve(digest)];
+      if (isAcknowledged) assert.deepEqual([tagged, found], [undefined, undefined]);
+      else assert.ok(tagged === undefined || found === digest, 'a tag that stands for nothing');
+    },
+  );
+  assert.ok(steps >= 4, `${steps}`);
+});

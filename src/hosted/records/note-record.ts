@@ -1,0 +1,92 @@
+import type { HostedIndex } from '../../index/hosted-index.ts';
+import type { MetadataIndex } from '../../index/metadata-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { hostedRegistryName } from '../../oci/hosted.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { BlobStore } from '../../store/blob-store.ts';
+import type { RecordStore } from '../../store/record-store.ts';
+import type { Clock } from '../../util/clock.ts';
+import { readManifest } from '../manifests/read-manifest.ts';
+import { type HostedRecord, manifestRecordName, tagRecordName } from './record.ts';
+
+/** What records are noted in, and what it is read from. */
+export interface NoteTools {
+  readonly blobs: Pick<BlobStore, 'size'>;
+  readonly records: RecordStore;
+  readonly index: Pick<
+    MetadataIndex,
+    'getLink' | 'getTag' | 'putTag' | 'listManifests' | 'listRepositories' | 'listTags'
+  > &
+    Pick<HostedIndex, 'addBlob' | 'putManifest' | 'untag' | 'removeManifest' | 'sync' | 'isRebuilt' | 'markRebuilt'>;
+  readonly clock: Pick<Clock, 'now'>;
+  /** The verified bytes of a stored manifest; undefined when it is not stored, or damaged. */
+  readManifest(digest: Digest): Promise<Uint8Array | undefined>;
+}
+
+type ManifestRecord = Extract<HostedRecord, { kind: 'manifest' }>;
+type TagRecord = Extract<HostedRecord, { kind: 'tag' }>;
+
+/** The name of a record. */
+export function recordName(record: HostedRecord): string {
+  const { kind, repository } = record;
+  return kind === 'tag' ? tagRecordName(repository, record.tag) : manifestRecordName(repository, record.digest);
+}
+
+/**
+ * Notes in the index what a record says: a manifest with its blobs, as far as they are stored, or a tag. The reason why
+ * it cannot be, if it cannot: then nothing is noted, and the record is as good as before.
+ */
+export function noteRecord(tools: NoteTools, record: HostedRecord): Promise<string | undefined> {
+  return record.kind === 'tag' ? noteTag(tools, record) : noteManifest(tools, record);
+}
+
+async function noteManifest(tools: NoteTools, record: ManifestRecord): Promise<string | undefined> {
+  const { index, clock } = tools;
+  const { repository, digest, mediaType } = record;
+  const bytes = await tools.readManifest(digest);
+  if (bytes === undefined) return 'its manifest is not stored, or damaged: push it again';
+  let read: ReturnType<typeof readManifest>;
+  try {
+    read = readManifest(bytes, mediaType);
+  } catch (error) {
+    return `its manifest cannot be read: ${(error as Error).message}`;
+  }
+  const children = new Set(read.manifests);
+  // The blobs come first: where the manifest is noted, they are, too.
+  for (const blob of read.references) if (!children.has(blob)) await noteBlob(tools, repository, blob);
+  const { references, subject, artifactType, annotations } = read;
+  await index.putManifest(
+    repository,
+    { digest, mediaType, sizeBytes: bytes.length, references, required: [], subject, artifactType, annotations },
+    [],
+    clock.now(),
+  );
+  if (await isGone(tools, record)) await index.removeManifest(repository, digest);
+  return undefined;
+}
+
+async function noteBlob({ blobs, index, clock }: NoteTools, repository: Repository, digest: Digest): Promise<void> {
+  const link = await index.getLink({ registry: hostedRegistryName, repository }, digest);
+  if (link?.sizeBytes !== undefined) return;
+  const sizeBytes = await blobs.size(digest);
+  if (sizeBytes !== undefined) await index.addBlob(repository, digest, sizeBytes, clock.now());
+}
+
+async function noteTag(tools: NoteTools, record: TagRecord): Promise<string | undefined> {
+  const { index, clock } = tools;
+  const { repository, tag, digest } = record;
+  const key = { registry: hostedRegistryName, repository };
+  const link = await index.getLink(key, digest);
+  if (link?.mediaType === undefined || link.sizeBytes === undefined) {
+    return `it stands for ${digest}, which the repository has not: push it again`;
+  }
+  const { mediaType, sizeBytes } = link;
+  await index.putTag(key, tag, { digest, mediaType, sizeBytes, checkedAtMs: clock.now() });
+  if (await isGone(tools, record)) await index.untag(repository, tag);
+  return undefined;
+}
+
+/** Another process may have removed it since it was read: that is not undone. */
+async function isGone({ records }: NoteTools, record: HostedRecord): Promise<boolean> {
+  return (await records.getRecord(recordName(record))) === undefined;
+}
