@@ -68,6 +68,8 @@ export interface HostedConfig {
   /** What it is called in the names of images; no upstream has one of these. */
   readonly names: readonly string[];
   readonly maxManifestBytes: number;
+  /** The tags that stand for ever for what they were pushed with first. */
+  readonly immutableTags: readonly RegExp[];
 }
 
 /** Where a server listens: `host` is empty for every address of the machine, `port` is 0 for any free one. */

@@ -32,7 +32,7 @@ test('without a file, variables and flags, every key has its default', () => {
       maxDownloads: 200,
       negativeTtlMs: 10_000,
     },
-    hosted: { names: ['localhost:5001'], maxManifestBytes: 4 * 1024 * 1024 },
+    hosted: { names: ['localhost:5001'], maxManifestBytes: 4 * 1024 * 1024, immutableTags: [] },
     offline: false,
     log: { level: 'info', format: 'auto' },
     shutdown: { graceMs: 30_000 },

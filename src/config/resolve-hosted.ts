@@ -11,19 +11,20 @@ export function resolveHosted(
   upstreams: Config['upstreams'],
   report: Report,
 ): HostedConfig {
-  const { maxManifestBytes } = hosted;
+  const { maxManifestBytes, immutableTags } = hosted;
+  const limits = { maxManifestBytes, immutableTags };
   const taken = new Map(
     upstreams.flatMap(({ name, alias, names }) => [name, alias, ...names].map((any) => [any, name])),
   );
   checkOwnName(taken.get(hostedRegistryName), merged, report);
   const given = merged.values.get('hosted.names');
   // The default gives way: who calls an upstream so has said what the name means.
-  if (given === undefined) return { names: hosted.names.filter((name) => !taken.has(name)), maxManifestBytes };
+  if (given === undefined) return { names: hosted.names.filter((name) => !taken.has(name)), ...limits };
   for (const name of hosted.names.filter((any) => taken.has(any))) {
     const what = `Cannot use hosted.names ${quoteValue(name)}: it is a name of the upstream ${taken.get(name)}`;
     report({ where: given.origin, what, advice: 'give one of the two another name' });
   }
-  return { names: hosted.names, maxManifestBytes };
+  return { names: hosted.names, ...limits };
 }
 
 function checkOwnName(upstream: string | undefined, merged: MergedSettings, report: Report): void {

@@ -95,7 +95,7 @@ function configOf(options: TestCacheOptions): Config {
       negativeTtlMs: options.negativeTtlMs ?? 10_000,
       ...options.space,
     },
-    hosted: { names: ['localhost:5001'], maxManifestBytes: 4 * 1024 * 1024, ...options.hosted },
+    hosted: { names: ['localhost:5001'], maxManifestBytes: 4 * 1024 * 1024, immutableTags: [], ...options.hosted },
     offline: options.offline ?? false,
     upstreams,
     log: { level: 'info', format: 'json' },
