@@ -2,6 +2,7 @@ import type { AppOptions, Basics } from './app/app-options.ts';
 import { openCache } from './app/cache.ts';
 import { openDisk, readinessOf } from './app/disk.ts';
 import { type Addresses, openDoors } from './app/doors.ts';
+import { openHostedRecords } from './app/hosted-records.ts';
 import { endLifetime, type Lifetime } from './app/lifetime.ts';
 import { openUpstreams } from './app/upstreams.ts';
 import { DiskHealth } from './cache/disk/disk-health.ts';
@@ -54,6 +55,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const metrics = createMetrics(sources);
   const basics: Basics = { clock, log, metrics, version };
   const disk = await openDisk(config, { ...basics, health }, lifetime);
+  await openHostedRecords(disk, basics, lifetime);
   const cache = openCache(config, options, { ...basics, ...disk }, lifetime);
   // What is left after the last request ends first, then what it writes to: nothing writes to what is closed.
   const upstreams = openUpstreams(config, options, { ...basics, cache }, lifetime);

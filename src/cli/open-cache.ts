@@ -2,6 +2,7 @@ import { readStored } from '../cache/content/read-stored.ts';
 import type { ImageNaming } from '../cache/images/image-names.ts';
 import { readUnreadManifests } from '../cache/unread-manifests.ts';
 import type { Config } from '../config/config.ts';
+import { hostedRegistryName } from '../oci/hosted.ts';
 import { openToolStorage, type Storage } from '../storage.ts';
 import { systemClock } from '../util/clock.ts';
 import { type ConfigFlags, loadConfigOf } from './config-flags.ts';
@@ -28,7 +29,13 @@ export async function withCache<T>(
     const { store, index } = storage;
     const local = { readWhole: (digest: Parameters<typeof readStored>[0]) => readStored(digest, { store }) };
     await readUnreadManifests(index, local, new AbortController().signal);
-    const naming = { registries: config.upstreams, default: config.doors.registry.default };
+    const hosted = {
+      name: hostedRegistryName,
+      alias: hostedRegistryName,
+      names: config.hosted.names,
+      dockerHub: false,
+    };
+    const naming = { registries: [...config.upstreams, hosted], default: config.doors.registry.default };
     return await use({ ...storage, config, naming });
   } finally {
     await storage.close();

@@ -3,6 +3,7 @@ import { type ImageName, imageNameOf, parseImageName } from '../cache/images/ima
 import { applyImageRemoval, findImage, type ImageRemoval, planImageRemoval } from '../cache/images/image-removal.ts';
 import { type Inventory, takeInventory } from '../cache/images/inventory.ts';
 import { formatSize } from '../config/schema/size.ts';
+import { removeContent, removeTag } from '../hosted/records/removal.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigFlags, type ConfigFlags } from './config-flags.ts';
@@ -40,7 +41,14 @@ async function removeImages(images: readonly string[], flags: RmFlags, cache: Op
   }
   const removed = flags.dryRun
     ? { contents: removal.contents.length, sizeBytes: removal.sizeBytes }
-    : await applyImageRemoval(removal, cache);
+    : await applyImageRemoval(removal, {
+        ...cache,
+        hosted: {
+          removeTag: (repository, tag) => removeTag(cache, repository, tag),
+          removeContent: (repository, digest) => removeContent(cache, repository, digest),
+        },
+      });
+  await cache.index.sync(); // nothing comes back of what was said to be removed
   const [removes, frees] = flags.dryRun ? ['Would remove', 'Would free'] : ['Removed', 'Freed'];
   for (const line of namesRemoved(names, removal)) terminal.writeOut(`${removes} ${line}\n`);
   const count = `${removed.contents} ${removed.contents === 1 ? 'content' : 'contents'}`;

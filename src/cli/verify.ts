@@ -2,7 +2,6 @@ import { setInterval } from 'node:timers';
 import type { Command } from 'commander';
 import { Damages } from '../cache/content/damages.ts';
 import { Hasher } from '../cache/download/hasher.ts';
-import { type Finding, findingKinds } from '../cache/scrub/finding.ts';
 import { verifyStore } from '../cache/scrub/verification.ts';
 import { formatSize } from '../config/schema/size.ts';
 import { openToolStorage, openWithNewIndex, type Storage } from '../storage.ts';
@@ -12,6 +11,7 @@ import { CommandFailure } from './command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from './config-flags.ts';
 import { describeProgress, describeTime } from './progress.ts';
 import type { Terminal } from './terminal.ts';
+import { rebuildRecords, type VerifyFinding, verifyFindingKinds, verifyRecords } from './verify-records.ts';
 
 const barEveryMs = 200;
 const lineEveryMs = 10_000; // where nobody watches, each is kept
@@ -29,7 +29,7 @@ interface Report {
   bytes: number;
   seconds: number;
   replacedIndex: string | undefined;
-  readonly findings: (Finding & { readonly repaired: boolean })[];
+  readonly findings: (VerifyFinding & { readonly repaired: boolean })[];
 }
 
 /** Adds `entrepot verify`. */
@@ -77,26 +77,29 @@ async function verifyStorage(
   const beganMs = performance.now();
   const { store, index } = storage;
   const progress = showProgress(await totalBytes(storage, flags), report, beganMs, terminal);
+  const found = (finding: VerifyFinding, repaired: boolean) => {
+    if (flags.rebuild && finding.kind === 'unindexed') return; // as is everything
+    report.findings.push({ ...finding, repaired });
+    if (!flags.json) progress.say(terminal.writeOut, findingLine(finding, repaired));
+  };
+  const repair = (flags.repair ?? flags.rebuild) === true;
   try {
+    if (flags.rebuild) await rebuildRecords(storage, found, signal);
+    const beganAtMs = clock.now();
     const damages = new Damages({ store, index, log: silentLog });
     await verifyStore(
       { store, index, damages, hasher, clock },
       {
-        repair: (flags.repair ?? flags.rebuild) === true,
-        signal,
+        ...{ repair, signal, found },
         read(bytes) {
           report.bytes += bytes;
         },
         checked() {
           report.contents++;
         },
-        found(finding, repaired) {
-          if (flags.rebuild && finding.kind === 'unindexed') return; // as is everything
-          report.findings.push({ ...finding, repaired });
-          if (!flags.json) progress.say(terminal.writeOut, findingLine(finding, repaired));
-        },
       },
     );
+    if (!flags.rebuild) await verifyRecords(storage, { repair, beforeMs: beganAtMs, signal, found });
   } finally {
     progress.end();
     report.seconds = (performance.now() - beganMs) / 1000;
@@ -141,12 +144,17 @@ function showProgress(totalBytes: number, report: Report, beganMs: number, termi
   };
 }
 
-function findingLine(finding: Finding, repaired: boolean): string {
-  const name = finding.kind === 'leftover' ? finding.path : finding.digest;
+function findingLine(finding: VerifyFinding, repaired: boolean): string {
+  const name = nameOf(finding);
   return `${finding.kind}: ${name}, ${detail(finding)}${repaired ? `; ${remedies[finding.kind]}` : ''}`;
 }
 
-function detail(finding: Finding): string {
+function nameOf(finding: VerifyFinding): string {
+  if ('record' in finding) return finding.record;
+  return finding.kind === 'leftover' ? finding.path : finding.digest;
+}
+
+function detail(finding: VerifyFinding): string {
   switch (finding.kind) {
     case 'damaged':
       return `${finding.sizeBytes} bytes, which are ${finding.found}`;
@@ -162,10 +170,15 @@ function detail(finding: Finding): string {
       return `${finding.registry}/${finding.repository} is said to have it, and it is not stored`;
     case 'leftover':
       return `${finding.sizeBytes} bytes that nobody looks for`;
+    case 'broken record':
+    case 'lost manifest':
+    case 'unnoted record':
+    case 'wrong record':
+      return finding.reason;
   }
 }
 
-const remedies: Readonly<Record<Finding['kind'], string>> = {
+const remedies: Readonly<Record<VerifyFinding['kind'], string>> = {
   damaged: 'dropped, the next request fetches it',
   unreadable: 'left',
   missing: 'forgotten, the next request fetches it',
@@ -173,11 +186,15 @@ const remedies: Readonly<Record<Finding['kind'], string>> = {
   unindexed: 'noted',
   'dead link': 'forgotten',
   leftover: 'removed',
+  'broken record': 'left',
+  'lost manifest': 'left',
+  'unnoted record': 'noted',
+  'wrong record': 'corrected',
 };
 
 function summary({ contents, bytes, seconds, findings, replacedIndex }: Report, { rebuild }: VerifyFlags): string {
   const what = `${contents} contents are right, ${formatSize(bytes)} read in ${describeTime(seconds * 1000)}`;
-  const counts = findingKinds
+  const counts = verifyFindingKinds
     .map((kind) => ({ kind, count: findings.filter((finding) => finding.kind === kind).length }))
     .filter(({ count }) => count > 0)
     .map(({ kind, count }) => `${count} ${kind}`);

@@ -1,6 +1,7 @@
 import type { ContentEntry, MetadataIndex, Pin, RepositoryKey } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { isDigestReference, type Tag } from '../../oci/reference.ts';
+import { hostedRegistryName } from '../../oci/hosted.ts';
+import { isDigestReference, type Repository, type Tag } from '../../oci/reference.ts';
 import { type FileRemovalTools, removeForgottenFile } from '../space/file-removal.ts';
 import type { ImageName } from './image-names.ts';
 import { type Inventory, isPinOf, type StoredImage } from './inventory.ts';
@@ -13,6 +14,8 @@ export interface ImageRemoval {
   readonly tags: readonly (RepositoryKey & { readonly tag: Tag })[];
   /** What a repository has no longer, though its bytes stay, as others have it. */
   readonly links: readonly (RepositoryKey & { readonly digest: Digest })[];
+  /** What hosted repositories have no longer, whether others have it or not. */
+  readonly hosted: readonly (RepositoryKey & { readonly digest: Digest })[];
   /** What nothing has any longer, what references others first. */
   readonly contents: readonly Digest[];
   readonly sizeBytes: number;
@@ -57,11 +60,16 @@ export function planImageRemoval(inventory: Inventory, names: readonly ImageName
   const contents = new Set([...going].flatMap((image) => [...image.contents]).filter((digest) => !kept.has(digest)));
   return {
     tags: [...tags.values()],
-    links: [...going].flatMap((image) => linksLost(image, staying, contents)),
+    links: [...going].filter((image) => !isHosted(image)).flatMap((image) => linksLost(image, staying, contents)),
+    hosted: [...going].filter(isHosted).flatMap((image) => linksLost(image, staying, new Set())),
     contents: [...contents],
     sizeBytes: inventory.sizeOf(contents),
     pins,
   };
+}
+
+function isHosted({ registry }: RepositoryKey): boolean {
+  return registry === hostedRegistryName;
 }
 
 function isSame(a: ImageName, b: ImageName): boolean {
@@ -89,17 +97,20 @@ function linksLost(
  * not there. What somebody else began to use meanwhile stays. Returns what was removed.
  */
 export async function applyImageRemoval(
-  { tags, links, contents, pins }: ImageRemoval,
+  { tags, links, hosted, contents, pins }: ImageRemoval,
   tools: RemovalTools,
 ): Promise<RemovedContents> {
   const { index } = tools;
   for (const { reference, ...key } of pins) await index.unpin(key, reference);
-  for (const { tag, ...key } of tags) await index.removeTag(key, tag);
+  for (const { tag, ...key } of tags) {
+    if (isHosted(key)) await tools.hosted.removeTag(key.repository, tag);
+    else await index.removeTag(key, tag);
+  }
   for (const { digest, ...key } of links) await index.unlink(key, digest);
-  // What references others is looked at first: when it stays, so do they.
-  const entries = (await Promise.all(contents.map((digest) => index.getContent(digest))))
-    .filter((entry) => entry !== undefined)
-    .sort((a, b) => b.level - a.level);
+  for (const { repository, digest } of await byLevel(hosted, index)) {
+    await tools.hosted.removeContent(repository, digest);
+  }
+  const entries = (await entriesOf(contents, index)).sort((a, b) => b.level - a.level);
   const going = new Set(contents);
   const removed = { contents: 0, sizeBytes: 0 };
   for (let start = 0; start < entries.length; start += batchCount) {
@@ -110,9 +121,32 @@ export async function applyImageRemoval(
   return removed;
 }
 
+async function entriesOf(contents: readonly Digest[], index: MetadataIndex): Promise<ContentEntry[]> {
+  const entries = await Promise.all(contents.map((digest) => index.getContent(digest)));
+  return entries.filter((entry) => entry !== undefined);
+}
+
+/** What references others comes first: when it stays, so do they. */
+async function byLevel<T extends { readonly digest: Digest }>(
+  contents: readonly T[],
+  index: MetadataIndex,
+): Promise<readonly T[]> {
+  const levels = new Map<Digest, number>();
+  for (const { digest } of contents) levels.set(digest, (await index.getContent(digest))?.level ?? 0);
+  return contents.toSorted((a, b) => levels.get(b.digest)! - levels.get(a.digest)!);
+}
+
 /** What images are removed from. */
 export interface RemovalTools extends FileRemovalTools {
   readonly index: MetadataIndex & FileRemovalTools['index'];
+  readonly hosted: HostedRemoval;
+}
+
+/** Takes from hosted repositories what they have, with the records that would bring it back. */
+export interface HostedRemoval {
+  removeTag(repository: Repository, tag: Tag): Promise<unknown>;
+  /** A blob stays when another manifest of its repository references it. */
+  removeContent(repository: Repository, digest: Digest): Promise<unknown>;
 }
 
 /** What was removed of contents. */

@@ -11,7 +11,7 @@ import { settleManifest, settleTag } from './settle.ts';
 export interface RemovalTools {
   readonly records: RecordStore;
   readonly index: Pick<MetadataIndex, 'getLink' | 'getTag' | 'listManifests'> &
-    Pick<HostedIndex, 'untag' | 'removeManifest'>;
+    Pick<HostedIndex, 'untag' | 'removeManifest' | 'removeBlob'>;
 }
 
 /**
@@ -41,6 +41,13 @@ export async function removeManifest(tools: RemovalTools, repository: Repository
     await settleManifest(tools, repository, digest);
     for (const tag of tags) await settleTag(tools, repository, tag);
   }
+}
+
+/** Removes a manifest, or a blob unless a manifest of the repository references it. False when it was not there, or stays. */
+export async function removeContent(tools: RemovalTools, repository: Repository, digest: Digest): Promise<boolean> {
+  const link = await tools.index.getLink({ registry: hostedRegistryName, repository }, digest);
+  if (link?.mediaType !== undefined) return removeManifest(tools, repository, digest);
+  return (await tools.index.removeBlob(repository, digest)) === 'removed';
 }
 
 /** The tags that stand for a manifest that is stored. */
