@@ -7,6 +7,7 @@ import type { RecordStore } from '../store/record-store.ts';
 import type { UploadStore } from '../store/upload-store.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
+import type { SharedLocks } from '../util/shared-locks.ts';
 
 /** What every part of the hosted registry is handed. Each takes the narrower `Pick` that it needs. */
 export interface HostedTools {
@@ -17,6 +18,8 @@ export interface HostedTools {
   readonly content: HostedContent;
   readonly hasher: Hashing;
   readonly inUse: UsedContent;
+  /** One for all who change manifests and tags: see `hosted-locks.ts`. */
+  readonly locks: SharedLocks;
   readonly observer: HostedObserver;
   readonly clock: Clock;
   readonly log: Log;

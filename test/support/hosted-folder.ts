@@ -1,5 +1,6 @@
 import { readStored } from '../../src/cache/content/read-stored.ts';
 import { HostedManifests } from '../../src/hosted/manifests/hosted-manifests.ts';
+import { Quota } from '../../src/hosted/quota.ts';
 import { parseReference, parseRepository } from '../../src/oci/reference.ts';
 import { openServerStorage, type Storage } from '../../src/storage.ts';
 import { systemClock } from '../../src/util/clock.ts';
@@ -45,7 +46,16 @@ export function manifestsOf(storage: Storage): HostedManifests {
     store: (digest: Parameters<typeof readStored>[0], bytes: Uint8Array) => write(storage, digest, bytes),
   };
   return new HostedManifests(
-    { blobs: store, records, index, content, clock: systemClock, log: silentLog, locks: new SharedLocks() },
+    {
+      blobs: store,
+      records,
+      index,
+      content,
+      clock: systemClock,
+      log: silentLog,
+      locks: new SharedLocks(),
+      quota: new Quota(undefined, index),
+    },
     { maxManifestBytes: 4 * 1024 * 1024, immutableTags: [] },
   );
 }

@@ -5,7 +5,9 @@ import {
   type ManifestLimits,
   type ManifestTools,
 } from '../../src/hosted/manifests/hosted-manifests.ts';
+import { Quota } from '../../src/hosted/quota.ts';
 import type { RecordCheckTools } from '../../src/hosted/records/check-records.ts';
+import type { HostedLimits } from '../../src/hosted/tools.ts';
 import type { HostedIndex } from '../../src/index/hosted-index.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';
 import { openSqliteIndex } from '../../src/index/sqlite.ts';
@@ -21,6 +23,9 @@ import { tmpDir, type WithAfter } from './tmp.ts';
 
 const never = new AbortController().signal;
 
+/** What may be pushed: what is left out is as in the configuration. */
+export type StageLimits = Partial<ManifestLimits & Pick<HostedLimits, 'maxBytes'>>;
+
 /** What a hosted registry is made of, but for the wire: blobs and records in memory, the index in a file. */
 export class HostedStage {
   readonly repository = parseRepository('team/app');
@@ -33,10 +38,10 @@ export class HostedStage {
   index: MetadataIndex & HostedIndex;
   manifests: HostedManifests;
   readonly #folder: string;
-  readonly #limits: Partial<ManifestLimits>;
+  readonly #limits: StageLimits;
   #opened = 0;
 
-  constructor(t: WithAfter, limits: Partial<ManifestLimits> = {}) {
+  constructor(t: WithAfter, limits: StageLimits = {}) {
     this.#folder = tmpDir(t);
     this.#limits = limits;
     t.after(() => void this.index.close());
@@ -61,6 +66,7 @@ export class HostedStage {
     const readManifest = (digest: Digest) => readStored(digest, { store: blobs });
     return {
       ...{ blobs, records, clock, readManifest, index: this.#failing(this.index), locks: new SharedLocks() },
+      quota: new Quota(this.#limits.maxBytes, this.index),
       log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
       content: {
         open: () => Promise.reject(new Error('nobody opens blobs here')),

@@ -191,6 +191,15 @@ test('a removed manifest takes its tags and records along, and what refers to it
   await assert.rejects(again, { code: 'MANIFEST_UNKNOWN' });
 });
 
+test('a manifest counts for the quota, once, and one that is beyond it is refused', async (t) => {
+  const stage = new HostedStage(t, { maxBytes: 1000 });
+  const bytes = (text: string) => Buffer.from(JSON.stringify({ text: text.repeat(800) }));
+  await stage.put(bytes('a'), 'application/x-mine+json', 'a');
+  await stage.put(bytes('a'), 'application/x-mine+json', 'again');
+  await assert.rejects(stage.put(bytes('b'), 'application/x-mine+json', 'b'), { code: 'DENIED' });
+  assert.equal(await stage.resolve('b'), undefined);
+});
+
 test('a push whose signal fires before it writes leaves nothing', async (t) => {
   const stage = new HostedStage(t);
   for (const { bytes } of image.blobs) await stage.putBlob(bytes);

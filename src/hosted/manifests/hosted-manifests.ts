@@ -4,8 +4,8 @@ import { RegistryError } from '../../oci/errors.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { isDigestReference, type Reference, type Repository, type Tag } from '../../oci/reference.ts';
 import type { Manifest, ManifestDescriptor, ManifestPush, PushedManifest } from '../../oci/registry.ts';
-import type { SharedLocks } from '../../util/shared-locks.ts';
 import { lockOfRepository, locksOf, locksOfTags } from '../hosted-locks.ts';
+import type { Quota } from '../quota.ts';
 import { manifestRecord, manifestRecordName, tagRecord, tagRecordName } from '../records/record.ts';
 import { removeManifest, removeTag, tagsOf } from '../records/removal.ts';
 import { settleManifest, settleTag } from '../records/settle.ts';
@@ -15,10 +15,10 @@ import { assertMovable, assertRemovable } from './immutable-tags.ts';
 import { type ReadManifest, readManifest } from './read-manifest.ts';
 
 /** What manifests are kept with. */
-export type ManifestTools = Pick<HostedTools, 'blobs' | 'records' | 'index' | 'content' | 'clock' | 'log'> & {
-  /** One for all who change the repositories. */
-  readonly locks: SharedLocks;
-};
+export interface ManifestTools
+  extends Pick<HostedTools, 'blobs' | 'records' | 'index' | 'content' | 'locks' | 'clock' | 'log'> {
+  readonly quota: Pick<Quota, 'take'>;
+}
 
 /** What manifests may be pushed. */
 export type ManifestLimits = Pick<HostedLimits, 'maxManifestBytes' | 'immutableTags'>;
@@ -72,8 +72,13 @@ export class HostedManifests {
     await this.#tools.locks.run(locksOf(repository, digest, tags), signal, async () => {
       await assertMovable(this.#tools.index, this.#limits.immutableTags, repository, tags, digest);
       await this.#assertBlobs(repository, read.required);
-      signal.throwIfAborted();
-      await this.#write(push);
+      const share = await this.#tools.quota.take(digest, pushed.bytes.length);
+      try {
+        signal.throwIfAborted();
+        await this.#write(push);
+      } finally {
+        share.release();
+      }
     });
     return { digest, tags, subject: read.subject };
   }
