@@ -120,6 +120,13 @@ test('a manifest that is lost or damaged is unknown, told to the log, and mended
   assert.equal(await stage.resolve('latest'), manifest.digest);
 });
 
+test('a manifest whose file is gone is not said to be here: clients would not push it again', async (t) => {
+  const stage = new HostedStage(t);
+  await stage.push(image, 'latest');
+  stage.blobs.blobs.delete(manifest.digest);
+  await assert.rejects(stage.manifests.resolve(stage.repository, latest), { code: 'MANIFEST_UNKNOWN' });
+});
+
 test('a manifest is not taken for gone when the disk cannot say', async (t) => {
   const stage = new HostedStage(t);
   await stage.push(image, 'latest');

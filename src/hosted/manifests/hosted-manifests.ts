@@ -46,10 +46,14 @@ export class HostedManifests {
     this.#limits = limits;
   }
 
-  /** What a reference stands for. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN */
+  /**
+   * What a reference stands for. Its file is looked for, as clients who are told that it is here do not push it.
+   * @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN
+   */
   async resolve(repository: Repository, reference: Reference): Promise<ManifestDescriptor> {
     const { digest, mediaType, sizeBytes } = await this.#find(repository, reference);
-    if (sizeBytes === undefined) throw await this.#lost(repository, reference, digest);
+    const storedBytes = await this.#tools.blobs.size(digest);
+    if (sizeBytes === undefined || storedBytes !== sizeBytes) throw await this.#lost(repository, reference, digest);
     return { digest, mediaType, sizeBytes };
   }
 

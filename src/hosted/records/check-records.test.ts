@@ -136,6 +136,25 @@ test('what was written since is left alone: it is about to be noted', async (t) 
   assert.equal((await check(stage, true, stage.clock.now())).length, 5);
 });
 
+test('a tag that another process moves while it is noted stands for what it was moved to', async (t) => {
+  const stage = await fullStage(t);
+  const { repository, records } = stage;
+  const latest = tagRecordName(repository, parseTag('latest'));
+  await stage.restart('index');
+  let isMoved = false;
+  stage.beforeChange = (what) => {
+    if (what !== 'putTag' || isMoved) return;
+    isMoved = true;
+    records.records.set(latest, {
+      ...records.records.get(latest)!,
+      bytes: Buffer.from(JSON.stringify({ digest: other.manifest.digest })),
+    });
+  };
+  await check(stage, true);
+  assert.equal(isMoved, true);
+  assert.equal(await stage.resolve('latest'), other.manifest.digest);
+});
+
 test('what is removed while records are read does not come back', async (t) => {
   const stage = await fullStage(t);
   const { repository, records } = stage;

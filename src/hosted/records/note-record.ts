@@ -7,7 +7,7 @@ import type { BlobStore } from '../../store/blob-store.ts';
 import type { RecordStore } from '../../store/record-store.ts';
 import type { Clock } from '../../util/clock.ts';
 import { readManifest } from '../manifests/read-manifest.ts';
-import { type HostedRecord, manifestRecordName, tagRecordName } from './record.ts';
+import { type HostedRecord, manifestRecordName, readRecord, tagRecordName } from './record.ts';
 
 /** What records are noted in, and what it is read from. */
 export interface NoteTools {
@@ -32,12 +32,35 @@ export function recordName(record: HostedRecord): string {
   return kind === 'tag' ? tagRecordName(repository, record.tag) : manifestRecordName(repository, record.digest);
 }
 
+// Each further look is one more change by another process within the milliseconds of the last.
+const maxLooks = 10;
+
 /**
  * Notes in the index what a record says: a manifest with its blobs, as far as they are stored, or a tag. The reason why
- * it cannot be, if it cannot: then nothing is noted, and the record is as good as before.
+ * it cannot be, if it cannot: then nothing is noted, and the record is as good as before. What another process makes of
+ * the record meanwhile is not undone.
  */
-export function noteRecord(tools: NoteTools, record: HostedRecord): Promise<string | undefined> {
-  return record.kind === 'tag' ? noteTag(tools, record) : noteManifest(tools, record);
+export async function noteRecord(tools: NoteTools, record: HostedRecord): Promise<string | undefined> {
+  const name = recordName(record);
+  let noted = record;
+  for (let look = 0; look < maxLooks; look++) {
+    const reason = await (noted.kind === 'tag' ? noteTag(tools, noted) : noteManifest(tools, noted));
+    const bytes = await tools.records.getRecord(name);
+    if (bytes === undefined) return remove(tools, noted);
+    const again = readRecord(name, bytes);
+    if (reason !== undefined || again === undefined || saysOf(again) === saysOf(noted)) return reason;
+    noted = again;
+  }
+  return 'others change it all the time';
+}
+
+async function remove({ index }: NoteTools, record: HostedRecord): Promise<undefined> {
+  if (record.kind === 'tag') await index.untag(record.repository, record.tag);
+  else await index.removeManifest(record.repository, record.digest);
+}
+
+function saysOf(record: HostedRecord): string {
+  return record.kind === 'tag' ? record.digest : record.mediaType;
 }
 
 async function noteManifest(tools: NoteTools, record: ManifestRecord): Promise<string | undefined> {
@@ -61,7 +84,6 @@ async function noteManifest(tools: NoteTools, record: ManifestRecord): Promise<s
     [],
     clock.now(),
   );
-  if (await isGone(tools, record)) await index.removeManifest(repository, digest);
   return undefined;
 }
 
@@ -82,11 +104,5 @@ async function noteTag(tools: NoteTools, record: TagRecord): Promise<string | un
   }
   const { mediaType, sizeBytes } = link;
   await index.putTag(key, tag, { digest, mediaType, sizeBytes, checkedAtMs: clock.now() });
-  if (await isGone(tools, record)) await index.untag(repository, tag);
   return undefined;
-}
-
-/** Another process may have removed it since it was read: that is not undone. */
-async function isGone({ records }: NoteTools, record: HostedRecord): Promise<boolean> {
-  return (await records.getRecord(recordName(record))) === undefined;
 }
