@@ -109,7 +109,7 @@ function manifests(make: MakeHostedIndex): void {
     assert.deepEqual(await index.getLink(appKey, image), { mediaType: manifestType, sizeBytes: 100 });
     const references = await index.referencesOf(image);
     assert.deepEqual(new Set(references.map(({ digest }) => digest)), new Set([config, layer]));
-    assert.deepEqual(await index.listUnreadManifests(9), []);
+    assert.deepEqual(await index.listUnreadManifests({ count: 9 }), []);
     const { level, isManifest } = (await index.getContent(image))!;
     assert.deepEqual({ level, isManifest }, { level: 1, isManifest: true });
     assert.deepEqual(
