@@ -78,6 +78,17 @@ test('an upload of which half is missing or broken is none, and is left over', a
   assert.deepEqual((await readdir(top)).sort(), [`${whole}.json`, `${whole}.upload`]);
 });
 
+test('what a process that was killed left to say of an upload without bytes is removed at the next start', async (t) => {
+  const { folder, top, uploads } = await setUp(t);
+  const [gone, kept] = [await uploads.beginUpload(repository), await uploads.beginUpload(repository)];
+  for (const upload of [gone, kept]) await upload.close();
+  await rm(join(top, `${gone.id}.upload`));
+  await writeFile(join(top, `${'0'.repeat(32)}.json`), '{"repo');
+  const next = await openFileStores(folder);
+  assert.deepEqual((await readdir(top)).sort(), [`${kept.id}.json`, `${kept.id}.upload`]);
+  assert.deepEqual((await next.uploads.statUpload(kept.id))?.repository, repository);
+});
+
 test('uploads go on after their folder was emptied', async (t) => {
   const { folder, uploads, store } = await setUp(t);
   for (const name of ['uploads-v1', 'blobs-v1']) await rm(join(folder, name), { recursive: true });

@@ -11,6 +11,7 @@ import { explainSystemError } from './system-error.ts';
 import {
   listUploadFiles,
   readSidecar,
+  removeLoneSidecars,
   statUploadFiles,
   uploadMode,
   uploadPaths,
@@ -20,11 +21,22 @@ import type { OpenUpload, StoredUpload, UploadStore } from './upload-store.ts';
 
 const idBytes = 16; // whoever knows the id may go on with the upload: it must not be found by trying
 
+/** Opens the uploads in a folder, which is there. Several processes may have it open. */
+export async function openFileUploads(
+  folder: string,
+  places: BlobPlaces,
+  clock: Pick<Clock, 'now'>,
+): Promise<UploadStore> {
+  await removeLoneSidecars(folder);
+  return new FileUploads(folder, places, clock);
+}
+
 /**
  * The uploads in a folder: for each its bytes, and a file beside that says what they are. Either without the other is no
- * upload. They are not synced before the commit: what the machine loses when it crashes was not acknowledged.
+ * upload; what says it comes first and goes last, so that no process that is killed leaves bytes that are nobody's. They
+ * are not synced before the commit: what the machine loses when it crashes was not acknowledged.
  */
-export class FileUploads implements UploadStore {
+class FileUploads implements UploadStore {
   readonly #folder: string;
   readonly #places: BlobPlaces;
   readonly #clock: Pick<Clock, 'now'>;
@@ -40,11 +52,9 @@ export class FileUploads implements UploadStore {
     const paths = uploadPaths(this.#folder, id)!;
     try {
       await makeFolder(this.#folder, true, privateFolderMode); // someone may have emptied the data folder since the start
+      await writeSidecar(paths.sidecar, { repository, beganAtMs: this.#clock.now() });
       const file = await openFile(paths.bytes, 'wx+', uploadMode);
-      return await orClose(file, async () => {
-        await writeSidecar(paths.sidecar, { repository, beganAtMs: this.#clock.now() });
-        return new FileUpload(file, { id, repository, sizeBytes: 0, sidecar: paths.sidecar, places: this.#places });
-      });
+      return new FileUpload(file, { id, repository, sizeBytes: 0, sidecar: paths.sidecar, places: this.#places });
     } catch (error) {
       await this.removeUpload(id).catch(() => {}); // it is a leftover, then
       throw explainSystemError('begin the upload', paths.bytes, error);
@@ -76,7 +86,6 @@ export class FileUploads implements UploadStore {
     }
   }
 
-  // The bytes first: what is left when that is interrupted is small.
   async removeUpload(id: string): Promise<boolean> {
     const paths = uploadPaths(this.#folder, id);
     if (paths === undefined) return false;

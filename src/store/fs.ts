@@ -18,7 +18,7 @@ import { adoptPartials, listPartials, prunePartials } from './fs-partials.ts';
 import { BlobPlaces } from './fs-places.ts';
 import { openStoredFile, storedFileSize, unlessMissing } from './fs-reader.ts';
 import { openFileRecords } from './fs-records.ts';
-import { FileUploads } from './fs-uploads.ts';
+import { openFileUploads } from './fs-uploads.ts';
 import { FileWriter } from './fs-writer.ts';
 import { type OpenFile, openFile } from './open-file.ts';
 import type { RecordStore } from './record-store.ts';
@@ -59,7 +59,7 @@ export async function openFileStores(folder: string, options: FileStoreOptions =
     const places = new BlobPlaces(folders);
     const store = new FileStore(folders, places, options);
     await store.prune();
-    const uploads = new FileUploads(folders.uploads, places, clock);
+    const uploads = await openFileUploads(folders.uploads, places, clock);
     const records = await openFileRecords(folders.records, clock.now());
     return { store, uploads, records };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseRepository, type Repository } from '../oci/reference.ts';
 import type { Leftover } from './blob-store.ts';
@@ -55,6 +55,18 @@ export async function* listUploadLeftovers(folder: string): AsyncIterable<Leftov
     const isOfUpload = id !== undefined && (await statUploadFiles(folder, id)) !== undefined;
     const leftover = entry.isFile() && !isOfUpload ? await leftoverAt(join(folder, entry.name)) : undefined;
     if (leftover) yield leftover;
+  }
+}
+
+/**
+ * Removes what says something of uploads that have no bytes (any more), as a process leaves it that is killed. One that
+ * lives may be just about to begin such an upload, which is then none: its client begins another.
+ */
+export async function removeLoneSidecars(folder: string): Promise<void> {
+  for await (const { name } of entries(folder)) {
+    const [, id, kind] = filePattern.exec(name) ?? [];
+    const paths = id === undefined || kind !== 'json' ? undefined : uploadPaths(folder, id);
+    if (paths && (await unlessMissing(stat(paths.bytes))) === undefined) await rm(paths.sidecar, { force: true });
   }
 }
 
