@@ -1,17 +1,19 @@
 import { rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Digest } from '../oci/digest.ts';
-import { makeFolder, syncFolder } from './folder.ts';
-import { blobPath, type StoreFolders, shardFolder } from './fs-layout.ts';
+import { DurableFolders } from './durable-folders.ts';
+import { syncFolder } from './folder.ts';
+import { blobPath, type StoreFolders } from './fs-layout.ts';
 import type { OpenFile } from './open-file.ts';
 
 /** The places of blobs: how a file becomes one. */
 export class BlobPlaces {
   readonly #folders: StoreFolders;
-  /** The folders of blobs that are known to outlive a crash: 512 at most. */
-  readonly #durableShards = new Set<string>();
+  readonly #durable: DurableFolders;
 
   constructor(folders: StoreFolders) {
     this.#folders = folders;
+    this.#durable = new DurableFolders(folders.blobs);
   }
 
   /**
@@ -23,11 +25,10 @@ export class BlobPlaces {
    * 3. The name is on the disk. That is so too when another file was first: its own sync may not have ended.
    */
   async put(file: OpenFile, digest: Digest, onMoved: () => void): Promise<void> {
+    const target = blobPath(this.#folders, digest);
+    const shard = dirname(target);
     await file.sync();
-    const shard = shardFolder(this.#folders, digest);
-    await makeFolder(shard, this.#durableShards.has(shard));
-    this.#durableShards.add(shard);
-    await rename(file.path, blobPath(this.#folders, digest));
+    await this.#durable.put(shard, () => rename(file.path, target));
     onMoved();
     await syncFolder(shard);
   }

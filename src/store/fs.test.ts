@@ -330,7 +330,7 @@ describe('a failing file store', () => {
     await writeFile(dirname(blobFile(folder, digest)), 'in the way');
     const writer = await store.create(digest);
     await writer.write(bytes, 0);
-    await assert.rejects(writer.commit(), { code: 'EEXIST' });
+    await assert.rejects(writer.commit(), { code: 'ENOTDIR' });
     const buffer = new Uint8Array(bytes.length);
     assert.equal(await writer.read(buffer, 0), bytes.length);
     assert.deepEqual(buffer, bytes);
