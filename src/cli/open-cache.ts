@@ -2,9 +2,11 @@ import { readStored } from '../cache/content/read-stored.ts';
 import type { ImageNaming } from '../cache/images/image-names.ts';
 import { readUnreadManifests } from '../cache/unread-manifests.ts';
 import type { Config } from '../config/config.ts';
+import { isRebuilt } from '../hosted/records/rebuild.ts';
 import { hostedRegistryName } from '../oci/hosted.ts';
 import { openToolStorage, type Storage } from '../storage.ts';
 import { systemClock } from '../util/clock.ts';
+import { CommandFailure } from './command-failure.ts';
 import { type ConfigFlags, loadConfigOf } from './config-flags.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -40,4 +42,23 @@ export async function withCache<T>(
   } finally {
     await storage.close();
   }
+}
+
+/**
+ * The same for a tool that removes content.
+ * @throws CommandFailure while the index does not have what was pushed: then nothing tells what must stay
+ */
+export function withCacheToRemove<T>(
+  flags: ConfigFlags,
+  terminal: Terminal,
+  use: (cache: OpenCache) => Promise<T>,
+): Promise<T> {
+  return withCache(flags, terminal, async (cache) => {
+    const { index, records } = cache;
+    if (await isRebuilt({ index, records })) return use(cache);
+    throw new CommandFailure(
+      'Cannot remove anything: the index was begun anew, and does not have yet what was pushed here; start the server ' +
+        'once, or run `entrepot verify --rebuild`',
+    );
+  });
 }

@@ -9,7 +9,7 @@ import { systemClock } from '../util/clock.ts';
 import { type Log, silentLog } from '../util/log.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigFlags, type ConfigFlags } from './config-flags.ts';
-import { type OpenCache, withCache } from './open-cache.ts';
+import { type OpenCache, withCacheToRemove } from './open-cache.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The flags of `entrepot prune`. */
@@ -64,7 +64,9 @@ async function run(patterns: readonly string[], flags: PruneFlags, terminal: Ter
       'Cannot tell what is to go: give --older-than or --to-size; `entrepot rm` removes by name',
     );
   }
-  const report = await withCache(flags, terminal, (cache) => pruneCache(patterns, flags, cache, logTo(terminal)));
+  const report = await withCacheToRemove(flags, terminal, (cache) =>
+    pruneCache(patterns, flags, cache, logTo(terminal)),
+  );
   terminal.writeOut(flags.json ? `${JSON.stringify(toJson(report, flags), null, 2)}\n` : summary(report, flags));
   if (report.isEnough) return;
   const left = `${formatSize(report.leftBytes)} are left, not ${formatSize(flags.toSize ?? 0)}`;

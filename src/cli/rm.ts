@@ -7,7 +7,7 @@ import { removeContent, removeTag } from '../hosted/records/removal.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigFlags, type ConfigFlags } from './config-flags.ts';
-import { type OpenCache, withCache } from './open-cache.ts';
+import { type OpenCache, withCacheToRemove } from './open-cache.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The flags of `entrepot rm`. */
@@ -25,7 +25,7 @@ export function addRmCommand(program: Command, terminal: Terminal): void {
     .option('--dry-run', 'say what would be removed, and remove nothing')
     .option('--force', 'remove what is pinned, too, with its pin');
   addConfigFlags(command).action((images: readonly string[], flags: RmFlags) =>
-    withCache(flags, terminal, (cache) => removeImages(images, flags, cache, terminal)),
+    withCacheToRemove(flags, terminal, (cache) => removeImages(images, flags, cache, terminal)),
   );
 }
 

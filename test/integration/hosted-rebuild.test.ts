@@ -125,6 +125,26 @@ test('verify --rebuild brings everything back that was pushed, and tells what is
   assert.ok(!(await missingOf(data)).includes('v1'));
 });
 
+test('nothing is removed by a tool while the index does not have what was pushed', async (t) => {
+  const data = await pushedFolder(t);
+  removeIndex(data);
+  await withHostedFolder(data, ({ storage }) =>
+    storage.index.putContent(image.blobs[0]!.digest, image.blobs[0]!.bytes.length, 1),
+  );
+  for (const args of [
+    ['prune', '--to-size', '0'],
+    ['rm', 'nginx'],
+  ]) {
+    const { code, error } = await run(data, ...args);
+    assert.equal(code, 1);
+    assert.match(error, /does not have yet what was pushed here/);
+  }
+  assert.equal((await run(data, 'verify', '--rebuild')).code, 0);
+  assert.deepEqual(await missingOf(data), []);
+  assert.equal((await run(data, 'prune', '--to-size', '0')).code, 0);
+  assert.deepEqual(await missingOf(data), []);
+});
+
 test('verify tells of records and index that disagree, and --repair puts them right', async (t) => {
   const data = await pushedFolder(t);
   const [ofTag, ofOther] = [

@@ -34,3 +34,10 @@ export async function rebuildHosted(
   const facts = { ...counts, ms: clock.now() - beganMs };
   if (counts.noted + counts.lost > 0) log.warn(facts, 'hosted repositories rebuilt from their records');
 }
+
+/** Whether an index has what the records say: it was filled from them, or there are none. */
+export async function isRebuilt({ index, records }: Pick<RecordCheckTools, 'index' | 'records'>): Promise<boolean> {
+  if (await index.isRebuilt()) return true;
+  for await (const _ of records.listRecords()) return false;
+  return true;
+}

@@ -1,0 +1,51 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BufferPool } from '../../src/cache/content/buffers.ts';
+import { ContentMemory } from '../../src/cache/content/content-memory.ts';
+import { Damages } from '../../src/cache/content/damages.ts';
+import { ContentInUse } from '../../src/cache/content/in-use.ts';
+import { LocalContent } from '../../src/cache/content/local-content.ts';
+import { Hasher } from '../../src/cache/download/hasher.ts';
+import { HostedRegistry } from '../../src/hosted/hosted-registry.ts';
+import type { HostedLimits } from '../../src/hosted/tools.ts';
+import { openServerStorage } from '../../src/storage.ts';
+import { systemClock } from '../../src/util/clock.ts';
+import { SharedLocks } from '../../src/util/shared-locks.ts';
+import { endlessSpace } from './download-rig.ts';
+import { EventLog } from './event-log.ts';
+
+/** A hosted registry over files of its own, without the wire; what is left out of `limits` no test reaches. */
+export async function openTestHosted(limits: Partial<HostedLimits> = {}) {
+  const data = await mkdtemp(join(tmpdir(), 'entrepot-test-'));
+  const storage = await openServerStorage(data, { clock: systemClock, maxPartialBytes: 1e12, onBroken() {} });
+  const { store: blobs, uploads, records, index } = storage;
+  const log = new EventLog();
+  const inUse = new ContentInUse();
+  const hasher = new Hasher(1);
+  const damages = new Damages({ store: blobs, index, log });
+  const content = new LocalContent({
+    ...{ store: blobs, index, inUse, damages, clock: systemClock, space: endlessSpace },
+    ...{ memory: new ContentMemory(), buffers: new BufferPool() },
+  });
+  const registry = new HostedRegistry(
+    {
+      ...{ blobs, uploads, records, index, content, hasher, inUse, log, clock: systemClock, locks: new SharedLocks() },
+      observer: { received() {}, refused() {} },
+      removed: async () => {},
+      freeBytes: async () => 1e12,
+    },
+    {
+      ...{ maxManifestBytes: 4 * 1024 * 1024, maxBytes: undefined, minFreeBytes: 0, immutableTags: [] },
+      uploads: { maxAgeMs: 86_400_000, maxCount: 1000, maxBytes: undefined },
+      ...limits,
+    },
+  );
+  const close = async () => {
+    await registry.close();
+    await hasher.close();
+    await storage.close();
+    await rm(data, { recursive: true });
+  };
+  return { registry, log, close };
+}
