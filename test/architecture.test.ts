@@ -66,6 +66,7 @@ const owners: Readonly<Record<string, string>> = {
   zod: 'src/config/',
   pino: 'src/util/',
   'pino-pretty': 'src/util/',
+  bcryptjs: 'src/access/',
   'prom-client': 'src/util/',
   tldts: 'src/upstream/',
 };
