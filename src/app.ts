@@ -1,3 +1,4 @@
+import { openAccess } from './app/access.ts';
 import type { AppOptions, Basics } from './app/app-options.ts';
 import { openCache } from './app/cache.ts';
 import { openDisk, readinessOf } from './app/disk.ts';
@@ -23,7 +24,7 @@ export interface App {
 
 /**
  * Starts a cache: the order in which the parts of src/app/ are opened, and, in reverse, closed.
- * @throws what keeps it from starting: the data folder, the index, or the address
+ * @throws what keeps it from starting: the file of passwords, the data folder, the index, or the address
  */
 export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
   const lifetime: Lifetime = [];
@@ -54,6 +55,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   };
   const metrics = createMetrics(sources);
   const basics: Basics = { clock, log, metrics, version };
+  const access = await openAccess(config, basics, lifetime);
   const disk = await openDisk(config, { ...basics, health }, lifetime);
   await openHostedRecords(disk, basics, lifetime);
   const cache = openCache(config, options, { ...basics, ...disk }, lifetime);
@@ -63,7 +65,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const status = reportStatus({ ...sources, version, maxBytes, clock });
   const admin = createAdmin({ metrics, version, status, ready: () => readinessOf(disk, config.offline) });
   const { registries } = upstreams;
-  const addresses = await openDoors(config, { ...basics, registries, index: disk.index, admin }, lifetime);
+  const addresses = await openDoors(config, { ...basics, registries, index: disk.index, admin, access }, lifetime);
   cache.scrubber.start();
   return { addresses, stop: () => endLifetime(lifetime) };
 }

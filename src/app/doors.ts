@@ -1,9 +1,10 @@
-import { freeAccess } from '../access/free-access.ts';
+import type { Access } from '../access/access.ts';
 import { listCatalog } from '../cache/catalog.ts';
 import type { Config, ListenAddress } from '../config/config.ts';
 import type { MetadataIndex } from '../index/metadata-index.ts';
 import type { Admin } from '../server/admin.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../server/door.ts';
+import { guardAdmin } from '../server/guarded-admin.ts';
 import { RegistryHandler } from '../server/registry-handler.ts';
 import { type RoutedRegistry, Router } from '../server/routing.ts';
 import type { Basics } from './app-options.ts';
@@ -15,6 +16,7 @@ export interface BehindDoors {
   readonly registries: readonly RoutedRegistry[];
   readonly index: MetadataIndex;
   readonly admin: Admin;
+  readonly access: Access;
 }
 
 /** Where each door listens. */
@@ -32,7 +34,7 @@ async function openRegistryDoor(
   tools: Basics & BehindDoors,
   lifetime: Lifetime,
 ): Promise<ListenAddress> {
-  const { registries, index, admin, log, metrics, version } = tools;
+  const { registries, index, admin, access, log, metrics, version } = tools;
   const door = doors.registry;
   const router = new Router(registries, domain, door.default);
   const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
@@ -40,10 +42,12 @@ async function openRegistryDoor(
     router,
     log,
     catalog: (page, mayPull) => listCatalog(index, aliases, page, mayPull),
-    access: { access: freeAccess(new Set()), door: 'registry' },
+    access: { access, door: 'registry' },
   });
+  const guarded = guardAdmin(admin, { access, door: 'registry' });
+  const listener = createListener({ registry, admin: guarded, log, metrics });
   const tls = await openDoorTls('registry', door.tls, tools, lifetime);
-  const open = await openDoor(door.listen, createListener({ registry, admin, log, metrics }), defaultDoorLimits, tls);
+  const open = await openDoor(door.listen, listener, defaultDoorLimits, tls);
   lifetime.push(() => open.close(shutdown.graceMs));
   const { host, port } = open;
   log.info({ host, port, version }, 'registry door open');

@@ -9,6 +9,8 @@ export interface Config {
   readonly doors: { readonly registry: RegistryDoorConfig; readonly hosted: HostedDoorConfig };
   readonly cache: CacheConfig;
   readonly hosted: HostedConfig;
+  /** Who may do what; undefined when nobody has a password. */
+  readonly auth: AuthConfig | undefined;
   /** Whether nobody is asked anything: only what is here is served. */
   readonly offline: boolean;
   /** The upstreams that may be asked, and no others. */
@@ -46,6 +48,30 @@ export interface RegistryDoorConfig {
   readonly tls: TlsConfig | undefined;
 }
 
+/** Who has a password, and who may do what. */
+export interface AuthConfig {
+  /** The file of names and bcrypt hashes. */
+  readonly htpasswd: string;
+  /** Undefined for: whoever has a password may do all. */
+  readonly rules: readonly AccessRuleConfig[] | undefined;
+  readonly rememberForMs: number;
+}
+
+/** Allows some users some things. */
+export interface AccessRuleConfig {
+  readonly users: readonly string[];
+  readonly doors: readonly (typeof doorNames)[number][];
+  /** Match the registry's name and the repository's, with a slash between. */
+  readonly repositories: readonly RegExp[];
+  readonly allow: readonly (typeof accessVerbs)[number][];
+}
+
+/** The doors that clients come in by. */
+export const doorNames = ['registry', 'hosted'] as const;
+
+/** What may be done with a repository. */
+export const accessVerbs = ['pull', 'push', 'delete'] as const;
+
 /** The door of the hosted registry. */
 export interface HostedDoorConfig {
   /** Undefined when there is no such door. */
@@ -67,6 +93,8 @@ export interface TlsConfig {
 export interface HostedConfig {
   /** What it is called in the names of images; no upstream has one of these. */
   readonly names: readonly string[];
+  /** Whether everybody may push by doors that other machines reach, too, while nobody has a password. */
+  readonly allowAnonymousPush: boolean;
   readonly maxManifestBytes: number;
   /** The tags that stand for ever for what they were pushed with first. */
   readonly immutableTags: readonly RegExp[];

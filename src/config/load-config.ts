@@ -4,6 +4,7 @@ import { ConfigError, type Problem, quoteValue, type Report } from './config-err
 import { type MergedSettings, mergeSettings } from './merge-settings.ts';
 import { parseSettings } from './parse-settings.ts';
 import { type EffectiveValue, effectiveValues, renderYaml } from './render-config.ts';
+import { resolveAuth } from './resolve-auth.ts';
 import { resolveHosted } from './resolve-hosted.ts';
 import { resolveTls } from './resolve-tls.ts';
 import { describeFileError, type ReadFile, resolveUpstreams } from './resolve-upstreams.ts';
@@ -55,6 +56,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     defaultUpstream: resolveDefault(parsed, merged, upstreams, report),
     hosted: resolveHosted(parsed, merged, upstreams, report),
     tls: resolveDoorsTls(parsed, merged, sources.readFile, report),
+    auth: resolveAuth({ parsed, merged, upstreams, readFile: sources.readFile, report }),
   });
   if (problems.length > 0) throw new ConfigError(problems);
   const values = effectiveValues(merged, config);
@@ -123,13 +125,14 @@ function resolveDoorsTls({ doors }: ParsedConfig, merged: MergedSettings, readFi
 interface ResolvedParts {
   readonly defaultUpstream: string | undefined;
   readonly hosted: Config['hosted'];
+  readonly auth: Config['auth'];
   readonly tls: ReturnType<typeof resolveDoorsTls>;
 }
 
 function assembleConfig(
   { data, domain, doors, cache, offline, log, shutdown }: ParsedConfig,
   upstreams: Config['upstreams'],
-  { defaultUpstream, hosted, tls }: ResolvedParts,
+  { defaultUpstream, hosted, auth, tls }: ResolvedParts,
 ): Config {
   return {
     data,
@@ -150,6 +153,7 @@ function assembleConfig(
       negativeTtlMs: cache.negativeTtl,
     },
     hosted,
+    auth,
     offline,
     upstreams,
     log,

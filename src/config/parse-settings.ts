@@ -32,7 +32,7 @@ function describeIssue({ path, value, origin }: Setting, issuePath: readonly Pro
   // Of a list of groups, the place in it is told, too.
   const [entry, ...keys] = below;
   const place = isGroup(value, entry) ? [`, entry ${Number(entry) + 1}`, ...keys.filter(isName)].join(', ') : '';
-  const isHidden = keyAt(path)?.about.secret || (place !== '' && typeof wrong === 'object');
+  const isHidden = keyAt(path)?.about.secret || (place !== '' && (typeof wrong === 'object' || wrong === undefined));
   const shown = isHidden ? '' : ` ${quoteValue(wrong)}`;
   return { where: origin, what: `Cannot use ${nameOfPath(path)}${place}${shown}`, advice };
 }

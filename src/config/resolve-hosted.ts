@@ -11,8 +11,8 @@ export function resolveHosted(
   upstreams: Config['upstreams'],
   report: Report,
 ): HostedConfig {
-  const { maxManifestBytes, immutableTags } = hosted;
-  const limits = { maxManifestBytes, immutableTags };
+  const { maxManifestBytes, allowAnonymousPush, immutableTags } = hosted;
+  const limits = { maxManifestBytes, allowAnonymousPush, immutableTags };
   const taken = new Map(
     upstreams.flatMap(({ name, alias, names }) => [name, alias, ...names].map((any) => [any, name])),
   );

@@ -157,7 +157,8 @@ async function send(context: PullContext, asked: RegistryRequest, record: Reques
 /** Why work for a client stops when it has gone. */
 const clientGone = new Error('The client has gone');
 
-function signalOf(response: ServerResponse): AbortSignal {
+/** Fires when the client has gone before its answer was whole. */
+export function signalOf(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   response.once('close', () => {
     if (!response.writableFinished) controller.abort(clientGone);

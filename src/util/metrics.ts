@@ -11,6 +11,7 @@ export interface Metrics {
   readonly upstreamRequests: Counter<'upstream' | 'operation' | 'method' | 'result'>;
   readonly upstreamSeconds: Histogram<'upstream' | 'operation'>;
   readonly circuitOpenings: Counter<'upstream'>;
+  readonly logins: Counter<'result'>;
   readonly storeLimit: Gauge;
   readonly evictedContents: Counter<'reason'>;
   readonly evictedBytes: Counter<'reason'>;
@@ -69,6 +70,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     contentType: register.contentType,
     render: () => register.metrics(),
     ...requestMetrics(registers),
+    ...loginMetrics(registers),
     ...upstreamMetrics(registers),
     ...spaceMetrics(registers),
     certificateExpires: new Gauge({
@@ -218,6 +220,17 @@ function requestMetrics(registers: Registry[]): Pick<Metrics, 'requests' | 'requ
       name: 'entrepot_served_bytes_total',
       help: 'Bytes of bodies that were sent to clients',
       labelNames: ['registry', 'cache'],
+      registers,
+    }),
+  };
+}
+
+function loginMetrics(registers: Registry[]): Pick<Metrics, 'logins'> {
+  return {
+    logins: new Counter({
+      name: 'entrepot_logins_total',
+      help: 'Passwords that were looked at, the remembered ones not counted; result: proven, wrong, or refused unseen',
+      labelNames: ['result'],
       registers,
     }),
   };

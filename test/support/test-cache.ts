@@ -27,6 +27,8 @@ export interface TestCacheOptions extends AppOptions {
   readonly tagTtlMs?: number;
   readonly negativeTtlMs?: number;
   readonly offline?: boolean;
+  /** Who has a password; nobody, unless given. */
+  readonly auth?: Config['auth'];
   /** Of `cache` in the configuration: without any, there is no limit but a size that no test reaches. */
   readonly space?: Partial<CacheConfig>;
   /** Of `hosted` in the configuration. */
@@ -95,7 +97,14 @@ function configOf(options: TestCacheOptions): Config {
       negativeTtlMs: options.negativeTtlMs ?? 10_000,
       ...options.space,
     },
-    hosted: { names: ['localhost:5001'], maxManifestBytes: 4 * 1024 * 1024, immutableTags: [], ...options.hosted },
+    auth: options.auth,
+    hosted: {
+      names: ['localhost:5001'],
+      allowAnonymousPush: false,
+      maxManifestBytes: 4 * 1024 * 1024,
+      immutableTags: [],
+      ...options.hosted,
+    },
     offline: options.offline ?? false,
     upstreams,
     log: { level: 'info', format: 'json' },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseRegistryName } from './host-name.ts';
-import { about, listOf, parsedBy } from './key.ts';
+import { about, boolean, listOf, parsedBy } from './key.ts';
 import { parseTagPattern } from './pattern.ts';
 import { parseSize } from './size.ts';
 
@@ -30,6 +30,11 @@ export const hostedKeys = z.strictObject({
         'What it is called in the names of images. On the registry door, too, it answers to `ns=` and `Host` with one of ' +
         'these, and to `hosted.entrepot` in paths.',
     }),
+  allowAnonymousPush: boolean.prefault(false).register(about, {
+    type: 'boolean',
+    description:
+      'Whether everybody may push and delete by doors that other machines reach, too, while there is no `auth.htpasswd`.',
+  }),
   maxManifestBytes: parsedBy(parseManifestSize).prefault('4MiB').register(about, {
     type: 'size',
     description: 'The largest manifest that may be pushed, 8 MiB at most; larger ones are 413.',

@@ -41,5 +41,6 @@ test('parseListenAddressOrNone() reads the same addresses, and none', () => {
 
 test('isLoopback() knows the addresses that only this machine reaches', () => {
   for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) assert.ok(isLoopback(host), host);
-  for (const host of ['', '::', '0.0.0.0', '10.0.0.1', 'registry.example.com']) assert.ok(!isLoopback(host), host);
+  for (const host of ['', '::', '0.0.0.0', '10.0.0.1', 'registry.example.com', '127.example.com'])
+    assert.ok(!isLoopback(host), host);
 });

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import type { ListenAddress } from '../config.ts';
 
 const portPattern = /^\d{1,5}$/;
@@ -34,5 +35,5 @@ export function parseListenAddressOrNone(text: string): ListenAddress | undefine
 
 /** Whether only this machine can reach the address. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }

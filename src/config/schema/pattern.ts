@@ -14,6 +14,9 @@ export function parseTagPattern(text: string): RegExp {
 }
 
 const globPattern = /^[a-z0-9._\-/*]+$/;
+const imageGlobPattern = /^([^/]+)\/[a-z0-9._\-/*]+$/;
+// A registry has a dot or a port in its name; without, somebody has left the registry away.
+const registryGlobPattern = /^(?:[a-z0-9.:-]*[.:*][a-z0-9.:*-]*)$/;
 
 /**
  * Parses a pattern of repository names: `*` is anything but a slash, `**` is anything.
@@ -23,6 +26,35 @@ export function parseRepositoryGlob(text: string): RegExp {
   if (!globPattern.test(text)) {
     throw new Error('expected the lower-case name of a repository, with * and ** for any part, such as library/*');
   }
+  return globToRegExp(text);
+}
+
+/**
+ * Parses a pattern of repositories with their registry in front: `docker.io/library/*`. `*` is anything but a slash, `**` is
+ * anything.
+ * @throws Error that says what was expected
+ */
+export function parseImageGlob(text: string): RepositoryPattern {
+  if (text !== '**' && !registryGlobPattern.test(imageGlobPattern.exec(text)?.[1] ?? '')) {
+    throw new Error('expected a registry and a repository, such as docker.io/library/* or hosted.entrepot/team/**');
+  }
+  const registry = text.slice(0, Math.max(0, text.indexOf('/')));
+  return {
+    text,
+    registry: registry === '' || registry.includes('*') ? undefined : registry,
+    pattern: globToRegExp(text),
+  };
+}
+
+/** A pattern of repositories of registries. */
+export interface RepositoryPattern {
+  readonly text: string;
+  /** The only registry that it is about; undefined when it is about several. */
+  readonly registry: string | undefined;
+  readonly pattern: RegExp;
+}
+
+function globToRegExp(text: string): RegExp {
   const source = text.replace(/\*{2,}|[*.]/g, (part) => (part === '.' ? '\\.' : part === '*' ? '[^/]*' : '.*'));
   return new RegExp(`^${source}$`);
 }

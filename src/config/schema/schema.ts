@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { logFormats, logLevels } from '../config.ts';
+import { authKeys } from './auth.ts';
 import { parseCount } from './count.ts';
 import { doorKeys } from './doors.ts';
 import { maxTimerMs, parseDuration, parseDurationOrNone } from './duration.ts';
@@ -183,6 +184,10 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .register(about, { type: 'group', description: 'What is kept, and for how long.' }),
+  auth: authKeys.prefault({}).register(about, {
+    type: 'group',
+    description: 'Who may do what. Without `auth.htpasswd`, everybody may pull, and push from this machine.',
+  }),
   hosted: hostedKeys.prefault({}).register(about, {
     type: 'group',
     description: 'The registry that is pushed to: `localhost:5001/…`, beside all that is pulled through.',

@@ -35,6 +35,10 @@ test('every key has a variable of its own, which sets it', () => {
     ENTREPOT_DOORS_HOSTED_TLS_KEY: 'h.key',
     ENTREPOT_DOORS_HOSTED_TLS_CLIENT_CA: 'h.ca',
     ENTREPOT_DOORS_HOSTED_TLS_HSTS: '3h',
+    ENTREPOT_AUTH_HTPASSWD: 'htpasswd',
+    ENTREPOT_AUTH_RULES: '[{ users: [ci], repositories: [hosted.entrepot/team/*], allow: [push] }]',
+    ENTREPOT_AUTH_REMEMBER_FOR: '3m',
+    ENTREPOT_HOSTED_ALLOW_ANONYMOUS_PUSH: 'true',
     ENTREPOT_HOSTED_NAMES: 'r.example, localhost:5001',
     ENTREPOT_HOSTED_MAX_MANIFEST_BYTES: '3MB',
     ENTREPOT_HOSTED_IMMUTABLE_TAGS: '^v.{1,3}$ ^r',
@@ -47,7 +51,7 @@ test('every key has a variable of its own, which sets it', () => {
   assert.deepEqual(configKeys.map(({ path }) => variableOfPath(path)).sort(), Object.keys(values).sort());
   const { ca, server, client } = certificates();
   const files = {
-    ...{ 'config.json': '{}', 'r.crt': server.cert, 'r.key': server.key, 'r.ca': ca.cert },
+    ...{ 'config.json': '{}', htpasswd: '', 'r.crt': server.cert, 'r.key': server.key, 'r.ca': ca.cert },
     ...{ 'h.crt': client.cert, 'h.key': client.key, 'h.ca': ca.cert },
   };
   const { config, origins } = loadTestConfig({ env: values, files });
@@ -76,7 +80,24 @@ test('every key has a variable of its own, which sets it', () => {
       maxDownloads: 3,
       negativeTtlMs: 3000,
     },
-    hosted: { names: ['r.example', 'localhost:5001'], maxManifestBytes: 3e6, immutableTags: [/^v.{1,3}$/, /^r/] },
+    hosted: {
+      names: ['r.example', 'localhost:5001'],
+      allowAnonymousPush: true,
+      maxManifestBytes: 3e6,
+      immutableTags: [/^v.{1,3}$/, /^r/],
+    },
+    auth: {
+      htpasswd: 'htpasswd',
+      rules: [
+        {
+          users: ['ci'],
+          doors: ['registry', 'hosted'],
+          repositories: [/^hosted\.entrepot\/team\/[^/]*$/],
+          allow: ['push'],
+        },
+      ],
+      rememberForMs: 180_000,
+    },
     offline: true,
     upstreams: [],
     log: { level: 'fatal', format: 'json' },
