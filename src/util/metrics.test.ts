@@ -126,6 +126,7 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_store_bytes: 'gauge',
     entrepot_scrubbed_bytes_total: 'counter',
     entrepot_damaged_contents_total: 'counter',
+    entrepot_logins_total: 'counter',
     entrepot_requests_total: 'counter',
     entrepot_evicted_bytes_total: 'counter',
     entrepot_evicted_contents_total: 'counter',
