@@ -37,7 +37,7 @@ export async function openServerStorage(data: string, options: ServerStorageOpti
   const lock = lockForUse(file);
   if (lock === undefined) throw inUse(`Cannot open the index "${file}": it is being made anew, wait for that to end`);
   return open(data, { clock, maxPartialBytes }, lock, () =>
-    openSqliteIndex(file, { onBroken, now: () => clock.now() }),
+    openSqliteIndex(file, { onBroken, now: () => clock.now(), checkpointsAside: true }),
   );
 }
 

@@ -25,8 +25,9 @@ test('any number may use an index, and none of them while it is replaced', (t) =
 test('a process that is killed holds nothing any more', async (t) => {
   const file = join(tmpDir(t), 'index.sqlite');
   const source = `import { lockForUse } from ${JSON.stringify(new URL('./index-lock.ts', import.meta.url).href)};
-    console.log(lockForUse(${JSON.stringify(file)}) !== undefined);
-    setInterval(() => {}, 1000);`;
+    const lock = lockForUse(${JSON.stringify(file)});
+    console.log(lock !== undefined);
+    setInterval(() => lock, 1000); // collected as garbage, it would be released`;
   const user = spawn(process.execPath, ['--input-type=module', '--eval', source], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

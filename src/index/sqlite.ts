@@ -18,6 +18,7 @@ import type {
   UnreadManifest,
   Use,
 } from './metadata-index.ts';
+import { Checkpoints } from './sqlite-checkpoints.ts';
 import { StoredContents } from './sqlite-contents.ts';
 import { type DatabaseOptions, openDatabase } from './sqlite-database.ts';
 import { SqliteHostedIndex } from './sqlite-hosted.ts';
@@ -30,8 +31,15 @@ import { inTransaction } from './sqlite-transaction.ts';
 const everything = -1; // SQLite's word for no limit
 
 /** Opens the index in a file, which is made when it is missing. Several processes may have it open. */
-export function openSqliteIndex(file: string, options: Partial<DatabaseOptions> = {}): MetadataIndex & HostedIndex {
-  return new SqliteIndex(openDatabase(file, { ...options, now: options.now ?? Date.now }), file);
+export function openSqliteIndex(file: string, options: Partial<IndexOptions> = {}): MetadataIndex & HostedIndex {
+  const database = openDatabase(file, { ...options, now: options.now ?? Date.now });
+  return new SqliteIndex(database, file, options.checkpointsAside ? new Checkpoints(database, file) : undefined);
+}
+
+/** What an index may be opened with. */
+export interface IndexOptions extends DatabaseOptions {
+  /** Has the log moved into the file by a thread of its own: for a server, whose requests would wait for it. */
+  readonly checkpointsAside: boolean;
 }
 
 /**
@@ -40,6 +48,7 @@ export function openSqliteIndex(file: string, options: Partial<DatabaseOptions> 
  */
 class SqliteIndex extends SqliteHostedIndex implements MetadataIndex {
   readonly #database: DatabaseSync;
+  readonly #checkpoints: Checkpoints | undefined;
   readonly #statements: Statements;
   readonly #contents: StoredContents;
   readonly #images: StoredImages;
@@ -47,13 +56,14 @@ class SqliteIndex extends SqliteHostedIndex implements MetadataIndex {
   readonly #log: LogSync;
   #version: number;
 
-  constructor(database: DatabaseSync, file: string) {
+  constructor(database: DatabaseSync, file: string, checkpoints: Checkpoints | undefined) {
     const statements = prepareStatements(database);
     const contents = new StoredContents(database);
     const numbers = new RepositoryNumbers(database);
     const log = new LogSync(database, file);
     super({ database, statements, contents, numbers, log });
     this.#database = database;
+    this.#checkpoints = checkpoints;
     this.#statements = statements;
     this.#contents = contents;
     this.#numbers = numbers;
@@ -206,6 +216,7 @@ class SqliteIndex extends SqliteHostedIndex implements MetadataIndex {
   }
 
   async close(): Promise<void> {
+    await this.#checkpoints?.close();
     await this.#log.close();
     this.#database.close();
   }

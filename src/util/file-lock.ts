@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 
-/** A lock on a file. It ends with the process, however that ends. */
+/** A lock on a file. It ends with the process, however that ends; and with this object, so whoever holds the lock keeps it. */
 export interface FileLock {
   release(): void;
 }
