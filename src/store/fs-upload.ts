@@ -62,10 +62,12 @@ export class FileUpload implements OpenUpload {
     try {
       await this.#places.put(this.#file, digest, onMoved);
     } catch (error) {
+      // Nobody may go on with what may not be on the disk, and would be found right as it is read from memory.
+      if (this.#file.isDoubtful) await rm(this.#file.path, { force: true }).catch(() => {});
       throw explainSystemError('store the upload', this.#file.path, error);
     } finally {
       // The blob stands without that: what cannot be removed is a leftover.
-      if (this.#isBlob) await rm(this.#sidecar, { force: true }).catch(() => {});
+      if (this.#isBlob || this.#file.isDoubtful) await rm(this.#sidecar, { force: true }).catch(() => {});
     }
   }
 

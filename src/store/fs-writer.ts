@@ -47,8 +47,9 @@ export class FileWriter implements BlobWriter {
 
   async close({ keep = false } = {}): Promise<void> {
     const isCommitted = !this.#isSpooled;
+    const mayKeep = keep && !isCommitted && !this.#spool.isDoubtful;
     try {
-      if (keep && !isCommitted) await this.#keep();
+      if (mayKeep) await this.#keep();
     } finally {
       try {
         await this.#spool.close();

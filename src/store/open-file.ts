@@ -20,6 +20,7 @@ export async function openFile(path: string, flags: string, mode?: number): Prom
 export class OpenFile {
   readonly path: string;
   #descriptor: number | undefined;
+  #lost: unknown;
 
   constructor(path: string, descriptor: number) {
     this.path = path;
@@ -53,9 +54,23 @@ export class OpenFile {
     return this.#run('cut', (descriptor) => truncateDescriptor(descriptor, sizeBytes));
   }
 
-  /** Waits until the bytes, or the names when it is a folder, are on the disk. */
-  sync(): Promise<void> {
-    return this.#run('sync', syncDescriptor);
+  /**
+   * Waits until the bytes, or the names when it is a folder, are on the disk. The system tells once that it could not
+   * write something, and forgets what that was: a sync that works after one that failed proves nothing, so none does.
+   */
+  async sync(): Promise<void> {
+    if (this.#lost !== undefined) throw this.#lost;
+    try {
+      await this.#run('sync', syncDescriptor);
+    } catch (error) {
+      this.#lost = error;
+      throw error;
+    }
+  }
+
+  /** Whether a sync failed: what is on the disk is then anybody's guess, though it be read as it was written. */
+  get isDoubtful(): boolean {
+    return this.#lost !== undefined;
   }
 
   /** Closes the descriptor. Nothing may be under way: its number goes to the next file that is opened. */

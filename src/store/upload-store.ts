@@ -48,7 +48,8 @@ export interface OpenUpload extends ReadableAt {
 
   /**
    * Makes it the blob of this digest, as `BlobWriter.commit` does: durable when it resolves. The bytes are not verified.
-   * It replaces a blob of that digest, whose readers go on. The upload is no more.
+   * It replaces a blob of that digest, whose readers go on. The upload is no more; nor is it when the disk could not be
+   * made to write the bytes, as nobody can tell which of them it has.
    */
   commit(digest: Digest): Promise<void>;
 
