@@ -50,6 +50,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
     disk: () => health,
     partials: () => disk.store.partials(),
     store: () => disk.index.totals(),
+    hosted: () => disk.index.hostedTotals(),
     upstreams: () => upstreams.status(),
     integrity: () => ({ scrubbedBytes: cache.scrubber.scrubbedBytes, damagedContents: cache.damages.count }),
   };

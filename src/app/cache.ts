@@ -103,7 +103,7 @@ function observeSpace({ metrics, clock }: Pick<Basics, 'metrics' | 'clock'>): Sp
 
 function openScrubber(
   { cache }: Config,
-  tools: CacheTools & { readonly space: SpaceKeeper },
+  tools: CacheTools & Pick<Disk, 'index'> & { readonly space: SpaceKeeper },
   lifetime: Lifetime,
 ): Scrubber {
   const removed: SpaceKeeper['removed'] = (digest) => tools.space.removed(digest);

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { type DiskUsage, diskUsage, type Usage } from '../cache/images/disk-usage.ts';
+import { shownRegistry } from '../cache/images/image-names.ts';
 import { takeInventory } from '../cache/images/inventory.ts';
 import { formatSize } from '../config/schema/size.ts';
 import { partialDownloads } from '../storage.ts';
@@ -27,11 +28,14 @@ export function addDuCommand(program: Command, terminal: Terminal): void {
 }
 
 async function showUsage(flags: ConfigFlags & { json?: true }, terminal: Terminal): Promise<void> {
-  const report = await withCache(flags, terminal, async ({ index, config }) => {
-    const usage = diskUsage(await takeInventory(index), await index.totals());
+  const report = await withCache(flags, terminal, async ({ index, config, naming }) => {
+    const inventory = await takeInventory(index);
+    const totals = { total: await index.totals(), hosted: await index.hostedTotals() };
+    const usage = diskUsage(inventory, totals);
+    const registries = usage.registries.map((one) => ({ ...one, registry: shownRegistry(one.registry, naming) }));
     const { bavail, bsize } = await statfs(config.data);
     const { maxBytes } = config.cache;
-    return { ...usage, partials: await partialDownloads(config.data), maxBytes, freeBytes: bavail * bsize };
+    return { ...usage, registries, partials: await partialDownloads(config.data), maxBytes, freeBytes: bavail * bsize };
   });
   terminal.writeOut(flags.json ? `${JSON.stringify(report, null, 2)}\n` : render(report));
 }
@@ -42,9 +46,10 @@ interface Report extends DiskUsage {
   readonly freeBytes: number;
 }
 
-function render({ total, unused, partials, maxBytes, freeBytes, registries }: Report): string {
+function render({ total, hosted, unused, partials, maxBytes, freeBytes, registries }: Report): string {
   const facts = [
     ['Stored', `${formatSize(total.sizeBytes)} of at most ${formatSize(maxBytes)}, ${total.contents} contents`],
+    ['Hosted', `${formatSize(hosted.sizeBytes)}, ${hosted.contents} contents, beside that`],
     ['Of no image', `${formatSize(unused.sizeBytes)}, ${unused.contents} contents`],
     [
       'Partial downloads',

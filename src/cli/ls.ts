@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { shownRegistry } from '../cache/images/image-names.ts';
 import { matchesAny, parseImagePattern } from '../cache/images/image-patterns.ts';
 import { type ImagePlatform, platformsOf } from '../cache/images/image-platforms.ts';
 import { type StoredImage, takeInventory } from '../cache/images/inventory.ts';
@@ -42,16 +43,19 @@ export function addLsCommand(program: Command, terminal: Terminal): void {
 }
 
 async function list(patterns: readonly string[], flags: ConfigFlags & { json?: true }, terminal: Terminal) {
-  const images = await withCache(flags, terminal, async (cache) => {
+  const listed = await withCache(flags, terminal, async (cache) => {
     const wanted = patterns.map((pattern) => parseImagePattern(pattern, cache.naming));
     const inventory = await takeInventory(cache.index);
     const found = inventory.images.filter((image) => matchesAny(wanted, image));
-    const listed: ListedImage[] = [];
-    for (const image of found) listed.push({ ...image, platforms: await platformsOf(image, cache) });
-    return listed;
+    const images: ListedImage[] = [];
+    for (const image of found) {
+      const shown = shownRegistry(image.registry, cache.naming);
+      images.push({ ...image, registry: shown, platforms: await platformsOf(image, cache) });
+    }
+    return images;
   });
-  if (flags.json) terminal.writeOut(`${JSON.stringify(images.map(toJson), null, 2)}\n`);
-  else if (images.length > 0) terminal.writeOut(renderTable(columns, images.map(toRow(Date.now()))));
+  if (flags.json) terminal.writeOut(`${JSON.stringify(listed.map(toJson), null, 2)}\n`);
+  else if (listed.length > 0) terminal.writeOut(renderTable(columns, listed.map(toRow(Date.now()))));
   else terminal.writeError(patterns.length === 0 ? 'No image is here\n' : 'No image that is here has such a name\n');
 }
 

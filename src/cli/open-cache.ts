@@ -16,6 +16,14 @@ export interface OpenCache extends Storage {
   readonly naming: ImageNaming;
 }
 
+/** What the registries of a configuration are called, the hosted one by the first of its names. */
+export function namingOf({ upstreams, hosted, doors }: Config): ImageNaming {
+  const { names } = hosted;
+  const name = hostedRegistryName;
+  const hostedRegistry = { name, alias: name, names, dockerHub: false, shown: names[0] };
+  return { registries: [...upstreams, hostedRegistry], default: doors.registry.default };
+}
+
 /**
  * Opens the data folder that the configuration names, for as long as `use` takes. A server may be running beside; both
  * wait for each other where they write.
@@ -31,14 +39,7 @@ export async function withCache<T>(
     const { store, index } = storage;
     const local = { readWhole: (digest: Parameters<typeof readStored>[0]) => readStored(digest, { store }) };
     await readUnreadManifests(index, local, new AbortController().signal);
-    const hosted = {
-      name: hostedRegistryName,
-      alias: hostedRegistryName,
-      names: config.hosted.names,
-      dockerHub: false,
-    };
-    const naming = { registries: [...config.upstreams, hosted], default: config.doors.registry.default };
-    return await use({ ...storage, config, naming });
+    return await use({ ...storage, config, naming: namingOf(config) });
   } finally {
     await storage.close();
   }

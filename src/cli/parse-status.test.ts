@@ -9,6 +9,7 @@ const whole: ServerStatus = {
   startedAt: at,
   uptimeSeconds: 5,
   store: { contents: 1, sizeBytes: 2, maxBytes: 3 },
+  hosted: { repositories: 1, contents: 4, sizeBytes: 5 },
   downloads: { running: 0, waiting: 0 },
   upstreams: [
     {

@@ -9,6 +9,7 @@ const statusShape: Shape = {
   startedAt: 'string',
   uptimeSeconds: 'number',
   'store?': { contents: 'number', sizeBytes: 'number', maxBytes: 'number' },
+  'hosted?': { repositories: 'number', contents: 'number', sizeBytes: 'number' },
   downloads: { running: 'number', waiting: 'number' },
   upstreams: [
     {

@@ -34,11 +34,9 @@ export function addPinCommands(program: Command, terminal: Terminal): void {
   );
 }
 
-async function listPins({ index }: OpenCache, terminal: Terminal): Promise<void> {
+async function listPins({ index, naming }: OpenCache, terminal: Terminal): Promise<void> {
   const pins = await index.listPins();
-  for (const { registry, repository, reference } of pins) {
-    terminal.writeOut(`${imageNameOf(registry, repository, reference)}\n`);
-  }
+  for (const pin of pins) terminal.writeOut(`${imageNameOf(pin, naming)}\n`);
   if (pins.length === 0) terminal.writeError('Nothing is pinned\n');
 }
 
@@ -52,7 +50,7 @@ async function pinImages(images: readonly string[], cache: OpenCache, terminal: 
     const isHere =
       findImage(inventory, name) ?? (isDigestReference(reference) && (await cache.index.getContent(reference)));
     const note = isHere ? '' : '; it is not here yet, and will be kept when it was pulled';
-    terminal.writeOut(`Pinned ${imageNameOf(registry, repository, reference)}${note}\n`);
+    terminal.writeOut(`Pinned ${imageNameOf(name, cache.naming)}${note}\n`);
   }
 }
 
@@ -64,8 +62,9 @@ function assertConfigured({ registry }: ImageName, naming: ImageNaming): void {
 
 async function unpinImages(images: readonly string[], cache: OpenCache, terminal: Terminal): Promise<void> {
   const missing: string[] = [];
-  for (const { registry, repository, reference } of images.map((image) => parseImageName(image, cache.naming))) {
-    const name = imageNameOf(registry, repository, reference);
+  for (const image of images.map((text) => parseImageName(text, cache.naming))) {
+    const { registry, repository, reference } = image;
+    const name = imageNameOf(image, cache.naming);
     if (await cache.index.unpin({ registry, repository }, reference)) terminal.writeOut(`Unpinned ${name}\n`);
     else missing.push(name);
   }

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { imageNameOf } from '../cache/images/image-names.ts';
+import { type ImageNaming, imageNameOf } from '../cache/images/image-names.ts';
 import { matchesAny, parseImagePattern } from '../cache/images/image-patterns.ts';
 import { type StoredImage, takeInventory } from '../cache/images/inventory.ts';
 import { type Pruned, prune } from '../cache/space/pruning.ts';
@@ -22,6 +22,7 @@ interface PruneFlags extends ConfigFlags {
 
 /** What a pruning came to. */
 interface Report extends Pruned {
+  readonly naming: ImageNaming;
   /** The images of which the manifest went. */
   readonly images: readonly StoredImage[];
   /** What is stored now. */
@@ -94,6 +95,7 @@ async function pruneCache(
   const { sizeBytes } = await index.totals();
   return {
     ...pruned,
+    naming,
     images: images.filter(({ digest }) => pruned.gone.has(digest)),
     leftBytes: flags.dryRun ? sizeBytes - pruned.sizeBytes : sizeBytes,
   };
@@ -107,11 +109,11 @@ function logTo(terminal: Terminal): Log {
   };
 }
 
-function summary({ images, gone, sizeBytes, leftBytes }: Report, { dryRun }: PruneFlags): string {
+function summary({ naming, images, gone, sizeBytes, leftBytes }: Report, { dryRun }: PruneFlags): string {
   const [removes, frees, is] = dryRun ? ['Would remove', 'Would free', 'would be'] : ['Removed', 'Freed', 'are'];
   const lines = images.map(({ registry, repository, tags, digest }) => {
     const references = tags.length === 0 ? [digest] : tags;
-    return `${removes} ${references.map((reference) => imageNameOf(registry, repository, reference)).join(', ')}`;
+    return `${removes} ${references.map((reference) => imageNameOf({ registry, repository, reference }, naming)).join(', ')}`;
   });
   const count = `${gone.size} ${gone.size === 1 ? 'content' : 'contents'}`;
   lines.push(`${frees} ${formatSize(sizeBytes)}: ${count}; ${formatSize(leftBytes)} ${is} left`);

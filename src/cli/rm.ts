@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type ImageName, imageNameOf, parseImageName } from '../cache/images/image-names.ts';
+import { type ImageName, type ImageNaming, imageNameOf, parseImageName } from '../cache/images/image-names.ts';
 import { applyImageRemoval, findImage, type ImageRemoval, planImageRemoval } from '../cache/images/image-removal.ts';
 import { type Inventory, takeInventory } from '../cache/images/inventory.ts';
 import { formatSize } from '../config/schema/size.ts';
@@ -36,7 +36,7 @@ async function removeImages(images: readonly string[], flags: RmFlags, cache: Op
   const removal = planImageRemoval(inventory, names);
   const { pins } = removal;
   if (pins.length > 0 && !flags.force) {
-    const list = pins.map(({ registry, repository, reference }) => imageNameOf(registry, repository, reference));
+    const list = pins.map((pin) => imageNameOf(pin, cache.naming));
     throw new CommandFailure(`Pinned: ${list.join(', ')}; take the pin away with unpin, or remove with --force`);
   }
   const removed = flags.dryRun
@@ -50,32 +50,36 @@ async function removeImages(images: readonly string[], flags: RmFlags, cache: Op
       });
   await cache.index.sync(); // nothing comes back of what was said to be removed
   const [removes, frees] = flags.dryRun ? ['Would remove', 'Would free'] : ['Removed', 'Freed'];
-  for (const line of namesRemoved(names, removal)) terminal.writeOut(`${removes} ${line}\n`);
+  for (const line of namesRemoved(names, removal, cache.naming)) terminal.writeOut(`${removes} ${line}\n`);
   const count = `${removed.contents} ${removed.contents === 1 ? 'content' : 'contents'}`;
   terminal.writeOut(`${frees} ${formatSize(removed.sizeBytes)}: ${count} that no other image has\n`);
 }
 
-function namesRemoved(names: readonly ImageName[], { tags }: ImageRemoval): string[] {
-  const ofTags = tags.map(({ registry, repository, tag }) => imageNameOf(registry, repository, tag));
+function namesRemoved(names: readonly ImageName[], { tags }: ImageRemoval, naming: ImageNaming): string[] {
+  const ofTags = tags.map(({ tag, ...key }) => imageNameOf({ ...key, reference: tag }, naming));
   const ofDigests = names
     .filter(({ reference }) => isDigestReference(reference))
-    .map(({ registry, repository, reference }) => imageNameOf(registry, repository, reference));
+    .map((name) => imageNameOf(name, naming));
   return [...new Set([...ofDigests, ...ofTags])];
 }
 
 /** A tag may be known, though what it stands for was never fetched: that is a name that can be removed. */
-async function assertHere(names: readonly ImageName[], inventory: Inventory, { index }: OpenCache): Promise<void> {
+async function assertHere(
+  names: readonly ImageName[],
+  inventory: Inventory,
+  { index, naming }: OpenCache,
+): Promise<void> {
   for (const name of names) {
     if (findImage(inventory, name)) continue;
     const { registry, repository, reference } = name;
     if (!isDigestReference(reference) && (await index.getTag({ registry, repository }, reference))) continue;
-    const written = imageNameOf(registry, repository, reference);
+    const written = imageNameOf(name, naming);
     const whole = inventory.images.find(
       (image) =>
         image.registry === registry && image.repository === repository && image.contents.has(reference as never),
     );
     if (whole === undefined) throw new CommandFailure(`Not here: ${written}; \`entrepot ls\` lists what is`);
-    const other = imageNameOf(registry, repository, whole.tags[0] ?? whole.digest);
+    const other = imageNameOf({ registry, repository, reference: whole.tags[0] ?? whole.digest }, naming);
     throw new CommandFailure(`Cannot remove ${written} alone: it is a part of ${other}, remove that`);
   }
 }

@@ -14,6 +14,7 @@ function textOf(upstreams: UpstreamStatus[], rest: Partial<ServerStatus> = {}): 
     startedAt: at,
     uptimeSeconds: 90_061,
     store,
+    hosted: { repositories: 2, contents: 1, sizeBytes: 5e9 },
     downloads: { running: 2, waiting: 3 },
   };
   return statusText({ ...status, upstreams, ...rest }, 'http://127.0.0.1:5000').split('\n');
@@ -25,6 +26,7 @@ test('the status is told in few lines, and of upstreams only what there is to te
   assert.deepEqual(textOf([{ name: 'docker.io', circuit: well, rateLimit }, ...quiet]), [
     'Entrepot 1.2.3 at http://127.0.0.1:5000, up for 1d 1h',
     'Stored: 1234 blobs and manifests, 12.5 GB of 50 GB (25%)',
+    'Hosted: 2 repositories, 1 blob or manifest, 5 GB',
     'Downloads: 2, 3 wait for their turn',
     'Upstream docker.io:',
     `  pulls left: 76 of 100 in 6h 0m, 10 kept for what is not here, counted for 192.0.2.1, at ${at}`,
@@ -61,7 +63,7 @@ test('what is wrong with an upstream is told, and until when', () => {
     ],
   ];
   for (const [upstream, facts] of cases) {
-    assert.deepEqual(textOf([upstream]).slice(3), ['Upstream a:', ...facts.map((fact) => `  ${fact}`)]);
+    assert.deepEqual(textOf([upstream]).slice(4), ['Upstream a:', ...facts.map((fact) => `  ${fact}`)]);
   }
 });
 

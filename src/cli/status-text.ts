@@ -1,12 +1,13 @@
 import { formatSize } from '../config/schema/size.ts';
-import type { ServerStatus, StoreStatus, UpstreamStatus } from '../util/status.ts';
+import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus } from '../util/status.ts';
 
 /** The status of a running server, for people. */
 export function statusText(status: ServerStatus, url: string): string {
-  const { version, uptimeSeconds, store, downloads } = status;
+  const { version, uptimeSeconds, store, hosted, downloads } = status;
   return [
     `Entrepot ${version} at ${url}, up for ${formatTime(uptimeSeconds)}`,
     `Stored: ${store === undefined ? 'unknown, as the index fails; its log says why' : storeText(store)}`,
+    ...(hosted === undefined ? [] : [`Hosted: ${hostedText(hosted)}`]),
     `Downloads: ${downloads.running}${downloads.waiting === 0 ? '' : `, ${downloads.waiting} wait for their turn`}`,
     ...upstreamLines(status.upstreams),
   ].join('\n');
@@ -17,6 +18,13 @@ export function storeText({ contents, sizeBytes, maxBytes }: StoreStatus): strin
   const part = `${((100 * sizeBytes) / maxBytes).toFixed(0)}%`;
   const counted = contents === 1 ? '1 blob or manifest' : `${contents} blobs and manifests`;
   return `${counted}, ${formatSize(sizeBytes)} of ${formatSize(maxBytes)} (${part})`;
+}
+
+/** How much is hosted. */
+export function hostedText({ repositories, contents, sizeBytes }: HostedStatus): string {
+  if (repositories === 0) return 'nothing';
+  const places = repositories === 1 ? '1 repository' : `${repositories} repositories`;
+  return `${places}, ${contents === 1 ? '1 blob or manifest' : `${contents} blobs and manifests`}, ${formatSize(sizeBytes)}`;
 }
 
 /** A duration in its two largest units: `3d 4h`. */

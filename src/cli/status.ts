@@ -2,12 +2,12 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { readStoredTotals } from '../storage.ts';
-import type { StoreStatus } from '../util/status.ts';
+import type { HostedStatus, StoreStatus } from '../util/status.ts';
 import { askStatus, localUrl } from './ask-status.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from './config-flags.ts';
 import { type TlsFlags, trustDoor } from './door-trust.ts';
-import { statusText, storeText } from './status-text.ts';
+import { hostedText, statusText, storeText } from './status-text.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Adds `entrepot status`. */
@@ -41,17 +41,25 @@ async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void>
     return;
   }
   const data = resolve(config.data);
-  const store = storeOf(config);
-  if (flags.json) terminal.writeOut(toJson({ running: false, url, data, ...(store && { store }) }));
-  else
-    terminal.writeOut(
-      `No server answers at ${url}\n${store ? `Stored: ${storeText(store)}, in ${data}` : `Nothing is kept in ${data}`}\n`,
-    );
+  const { store, hosted } = kept(config);
+  if (flags.json) terminal.writeOut(toJson({ running: false, url, data, ...(store && { store, hosted }) }));
+  else {
+    const told = store
+      ? `Stored: ${storeText(store)}, in ${data}\nHosted: ${hostedText(hosted)}`
+      : `Nothing is kept in ${data}`;
+    terminal.writeOut(`No server answers at ${url}\n${told}\n`);
+  }
 }
 
-function storeOf({ data, cache }: Config): StoreStatus | undefined {
+/** What the index of a data folder says, if there is one. */
+function kept({
+  data,
+  cache,
+}: Config): { store: StoreStatus; hosted: HostedStatus } | { store?: never; hosted?: never } {
   const totals = readStoredTotals(data);
-  return totals && { ...totals, maxBytes: cache.maxBytes };
+  if (totals === undefined) return {};
+  const { hosted, ...cached } = totals;
+  return { store: { ...cached, maxBytes: cache.maxBytes }, hosted };
 }
 
 function toJson(value: unknown): string {

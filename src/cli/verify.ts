@@ -2,13 +2,16 @@ import { setInterval } from 'node:timers';
 import type { Command } from 'commander';
 import { Damages } from '../cache/content/damages.ts';
 import { Hasher } from '../cache/download/hasher.ts';
+import { type ImageNaming, shownRegistry } from '../cache/images/image-names.ts';
 import { verifyStore } from '../cache/scrub/verification.ts';
+import type { Config } from '../config/config.ts';
 import { formatSize } from '../config/schema/size.ts';
 import { openToolStorage, openWithNewIndex, type Storage } from '../storage.ts';
 import { systemClock } from '../util/clock.ts';
 import { silentLog } from '../util/log.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from './config-flags.ts';
+import { namingOf } from './open-cache.ts';
 import { describeProgress, describeTime } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 import { rebuildRecords, type VerifyFinding, verifyFindingKinds, verifyRecords } from './verify-records.ts';
@@ -52,27 +55,28 @@ async function verify(flags: VerifyFlags, terminal: Terminal): Promise<void> {
   const interrupt = () => stop.abort(new CommandFailure(`Stopped: ${formatSize(report.bytes)} were read`));
   for (const name of signals) process.once(name, interrupt);
   try {
-    await verifyStorage(flags, config.data, report, stop.signal, terminal);
+    await verifyStorage(flags, config, report, stop.signal, terminal);
   } finally {
     for (const name of signals) process.off(name, interrupt);
   }
   if (flags.json) terminal.writeOut(`${JSON.stringify(toJson(report), null, 2)}\n`);
   else terminal.writeOut(`${summary(report, flags)}\n`);
-  const left = report.findings.filter(({ repaired }) => !repaired).length;
-  if (left > 0) throw new CommandFailure(leftOver(left, flags));
+  const left = report.findings.filter(({ repaired }) => !repaired);
+  if (left.length > 0) throw new CommandFailure(leftOver(left, flags));
 }
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
 async function verifyStorage(
   flags: VerifyFlags,
-  data: string,
+  config: Config,
   report: Report,
   signal: AbortSignal,
   terminal: Terminal,
 ): Promise<void> {
   const clock = systemClock;
-  const storage = await openStorage(flags, data, report);
+  const naming = namingOf(config);
+  const storage = await openStorage(flags, config.data, report);
   const hasher = new Hasher();
   const beganMs = performance.now();
   const { store, index } = storage;
@@ -80,7 +84,7 @@ async function verifyStorage(
   const found = (finding: VerifyFinding, repaired: boolean) => {
     if (flags.rebuild && finding.kind === 'unindexed') return; // as is everything
     report.findings.push({ ...finding, repaired });
-    if (!flags.json) progress.say(terminal.writeOut, findingLine(finding, repaired));
+    if (!flags.json) progress.say(terminal.writeOut, findingLine(finding, repaired, naming));
   };
   const repair = (flags.repair ?? flags.rebuild) === true;
   try {
@@ -117,7 +121,7 @@ async function openStorage(flags: VerifyFlags, data: string, report: Report): Pr
 
 /** How much there is to read. */
 async function totalBytes({ store, index }: Storage, { rebuild }: VerifyFlags): Promise<number> {
-  if (!rebuild) return (await index.totals()).sizeBytes;
+  if (!rebuild) return (await index.totals()).sizeBytes + (await index.hostedTotals()).sizeBytes;
   let bytes = 0;
   for await (const { sizeBytes } of store.list()) bytes += sizeBytes;
   return bytes;
@@ -144,9 +148,9 @@ function showProgress(totalBytes: number, report: Report, beganMs: number, termi
   };
 }
 
-function findingLine(finding: VerifyFinding, repaired: boolean): string {
+function findingLine(finding: VerifyFinding, repaired: boolean, naming: ImageNaming): string {
   const name = nameOf(finding);
-  return `${finding.kind}: ${name}, ${detail(finding)}${repaired ? `; ${remedies[finding.kind]}` : ''}`;
+  return `${finding.kind}: ${name}, ${detail(finding, naming)}${repaired ? `; ${remedies[finding.kind]}` : ''}`;
 }
 
 function nameOf(finding: VerifyFinding): string {
@@ -154,7 +158,7 @@ function nameOf(finding: VerifyFinding): string {
   return finding.kind === 'leftover' ? finding.path : finding.digest;
 }
 
-function detail(finding: VerifyFinding): string {
+function detail(finding: VerifyFinding, naming: ImageNaming): string {
   switch (finding.kind) {
     case 'damaged':
       return `${finding.sizeBytes} bytes, which are ${finding.found}`;
@@ -168,6 +172,8 @@ function detail(finding: VerifyFinding): string {
       return `${finding.sizeBytes} bytes, which the index does not know`;
     case 'dead link':
       return `${finding.registry}/${finding.repository} is said to have it, and it is not stored`;
+    case 'lost':
+      return `${shownRegistry(finding.registry, naming)}/${finding.repository} needs it, and it is not stored: push it again`;
     case 'leftover':
       return `${finding.sizeBytes} bytes that nobody looks for`;
     case 'broken record':
@@ -179,12 +185,13 @@ function detail(finding: VerifyFinding): string {
 }
 
 const remedies: Readonly<Record<VerifyFinding['kind'], string>> = {
-  damaged: 'dropped, the next request fetches it',
+  damaged: 'dropped, the next request fetches it unless it is hosted',
   unreadable: 'left',
   missing: 'forgotten, the next request fetches it',
   'wrong size': 'corrected',
   unindexed: 'noted',
   'dead link': 'forgotten',
+  lost: 'left',
   leftover: 'removed',
   'broken record': 'left',
   'lost manifest': 'left',
@@ -203,9 +210,11 @@ function summary({ contents, bytes, seconds, findings, replacedIndex }: Report, 
   return `${what}: ${found}${rebuild ? `\nThe index was made anew${kept}` : ''}`;
 }
 
-function leftOver(count: number, { repair, rebuild }: VerifyFlags): string {
-  const what = `Not put right: ${count}`;
-  return repair || rebuild ? `${what}; check the disk and who may write to it` : `${what}; run it again with --repair`;
+function leftOver(left: readonly VerifyFinding[], { repair, rebuild }: VerifyFlags): string {
+  const lost = left.filter(({ kind }) => kind === 'lost').length;
+  const rest = repair || rebuild ? 'check the disk and who may write to it' : 'run it again with --repair';
+  const advice = [...(lost > 0 ? ['push again what is lost'] : []), ...(left.length > lost ? [rest] : [])];
+  return `Not put right: ${left.length}; ${advice.join(', ')}`;
 }
 
 function toJson({ contents, bytes, seconds, replacedIndex, findings }: Report) {

@@ -1,5 +1,5 @@
 import type { Clock } from '../util/clock.ts';
-import type { ServerStatus, StoreStatus, UpstreamStatus } from '../util/status.ts';
+import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus } from '../util/status.ts';
 
 /** Where the status comes from. */
 export interface StatusSources {
@@ -10,6 +10,7 @@ export interface StatusSources {
   downloadsInFlight(): number;
   downloadsWaiting(): number;
   store(): Promise<Pick<StoreStatus, 'contents' | 'sizeBytes'>>;
+  hosted(): Promise<HostedStatus>;
   upstreams(): readonly UpstreamStatus[];
 }
 
@@ -21,11 +22,13 @@ export function reportStatus(sources: StatusSources): () => Promise<ServerStatus
   const startedMs = performance.now();
   return async () => {
     const totals = await sources.store().catch(() => undefined);
+    const hosted = await sources.hosted().catch(() => undefined);
     return {
       version,
       startedAt: new Date(startedAtMs).toISOString(),
       uptimeSeconds: Math.floor((performance.now() - startedMs) / 1000),
       ...(totals === undefined ? {} : { store: { ...totals, maxBytes } }),
+      ...(hosted === undefined ? {} : { hosted }),
       downloads: { running: sources.downloadsInFlight(), waiting: sources.downloadsWaiting() },
       upstreams: sources.upstreams(),
     };

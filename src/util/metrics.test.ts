@@ -10,6 +10,7 @@ const nothing: MetricSources = {
   disk: () => ({ troubles: [], failures: [] }),
   partials: async () => ({ count: 0, sizeBytes: 0 }),
   store: async () => ({ contents: 0, sizeBytes: 0 }),
+  hosted: async () => ({ repositories: 0, contents: 0, sizeBytes: 0 }),
   upstreams: () => [],
   integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
 };
@@ -132,6 +133,9 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_evicted_contents_total: 'counter',
     entrepot_eviction_last_run_timestamp_seconds: 'gauge',
     entrepot_tls_certificate_expires_timestamp_seconds: 'gauge',
+    entrepot_hosted_bytes: 'gauge',
+    entrepot_hosted_contents: 'gauge',
+    entrepot_hosted_repositories: 'gauge',
     entrepot_not_kept_contents_total: 'counter',
     entrepot_request_duration_seconds: 'histogram',
     entrepot_served_bytes_total: 'counter',
@@ -153,4 +157,15 @@ test('two metrics in one process count apart', async () => {
   const [first, second] = [createMetrics(nothing), createMetrics(nothing)];
   first.fetchedBytes.inc({ upstream: 'ghcr.io' }, 5);
   assert.equal(parsePrometheusText(await second.render()).sum('entrepot_upstream_fetched_bytes_total'), 0);
+});
+
+test('what is hosted is measured beside what is cached, and is no number while the index fails', async () => {
+  const hosted = { repositories: 3, contents: 20, sizeBytes: 700 };
+  const scrape = parsePrometheusText(await createMetrics({ ...nothing, hosted: async () => hosted }).render());
+  assert.equal(scrape.value('entrepot_hosted_repositories'), 3);
+  assert.equal(scrape.value('entrepot_hosted_contents'), 20);
+  assert.equal(scrape.value('entrepot_hosted_bytes'), 700);
+  const broken = { ...nothing, hosted: () => Promise.reject(new Error('I/O error')) };
+  const without = parsePrometheusText(await createMetrics(broken).render());
+  assert.equal(without.value('entrepot_hosted_bytes'), Number.NaN);
 });

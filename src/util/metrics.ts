@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { DiskFailures, DiskTrouble } from './disk-trouble.ts';
-import type { CircuitState, UpstreamStatus } from './status.ts';
+import type { CircuitState, HostedStatus, UpstreamStatus } from './status.ts';
 
 /** Everything that is measured; made once, and handed to whoever measures. */
 export interface Metrics {
@@ -30,6 +30,7 @@ export interface MetricSources {
   disk(): { readonly troubles: readonly DiskTrouble[]; readonly failures: readonly DiskFailures[] };
   partials(): Promise<{ readonly count: number; readonly sizeBytes: number }>;
   store(): Promise<{ readonly contents: number; readonly sizeBytes: number }>;
+  hosted(): Promise<HostedStatus>;
   upstreams(): readonly UpstreamStatus[];
   /** Since the start: how much stored content was read to verify it, and how much was found damaged, by whoever. */
   integrity(): { readonly scrubbedBytes: number; readonly damagedContents: number };
@@ -64,6 +65,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       this.set((await ask()).sizeBytes);
     },
   });
+  measureHosted(registers, sources);
   measureUpstreams(registers, sources);
   countIntegrity(sources, registers);
   return {
@@ -140,6 +142,22 @@ function measureDownloads(registers: Registry[], sources: MetricSources): void {
       this.set((await ask()).sizeBytes);
     },
   });
+}
+
+/** What hosted repositories hold, which does not count for the cache. */
+function measureHosted(registers: Registry[], sources: MetricSources): void {
+  const measure = (name: string, help: string, read: (status: HostedStatus) => number) =>
+    new Gauge({
+      name: `entrepot_hosted_${name}`,
+      help: `${help}; not a number while the index fails`,
+      registers,
+      async collect() {
+        this.set(await sources.hosted().then(read, () => Number.NaN));
+      },
+    });
+  measure('repositories', 'Repositories that were pushed to, and hold something', ({ repositories }) => repositories);
+  measure('contents', 'Blobs and manifests that hosted repositories hold', ({ contents }) => contents);
+  measure('bytes', 'Size of what hosted repositories hold', ({ sizeBytes }) => sizeBytes);
 }
 
 const circuitValues: Readonly<Record<CircuitState, number>> = { closed: 0, probing: 1, open: 2 };

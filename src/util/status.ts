@@ -5,6 +5,8 @@ export interface ServerStatus {
   readonly uptimeSeconds: number;
   /** Absent while the index cannot tell. */
   readonly store?: StoreStatus;
+  /** What hosted repositories hold, beside that; absent while the index cannot tell. */
+  readonly hosted?: HostedStatus;
   readonly downloads: { readonly running: number; readonly waiting: number };
   readonly upstreams: readonly UpstreamStatus[];
 }
@@ -14,6 +16,13 @@ export interface StoreStatus {
   readonly contents: number;
   readonly sizeBytes: number;
   readonly maxBytes: number;
+}
+
+/** How much is hosted: content of several repositories counts once. */
+export interface HostedStatus {
+  readonly repositories: number;
+  readonly contents: number;
+  readonly sizeBytes: number;
 }
 
 /** How one upstream is. */

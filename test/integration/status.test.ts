@@ -80,6 +80,7 @@ test('/status says how the server, its store and its upstreams are, without a se
   assert.deepEqual(status, {
     startedAt: '2026-01-01T00:00:00.000Z',
     store: { contents: 1, sizeBytes: image.manifest.bytes.length, maxBytes: 1e12 },
+    hosted: { repositories: 0, contents: 0, sizeBytes: 0 },
     downloads: { running: 0, waiting: 0 },
     upstreams: [
       { name: 'origin.test', circuit: { state: 'closed', failures: 0 }, rateLimit: limited },
@@ -123,12 +124,13 @@ test('without a server it says so, and what the data folder holds, which stays a
   assert.deepEqual(told, {
     code: 0,
     error: '',
-    out: `No server answers at ${cache.url}\nStored: 1 blob or manifest, ${sizeBytes} B of 1 GB (0%), in ${data}\n`,
+    out: `No server answers at ${cache.url}\nStored: 1 blob or manifest, ${sizeBytes} B of 1 GB (0%), in ${data}\nHosted: nothing\n`,
   });
   const { code, out } = await run(...listen, '--data', data, '--json');
   assert.equal(code, 0);
   const store = { contents: 1, sizeBytes, maxBytes: 50e9 };
-  assert.deepEqual(JSON.parse(out), { running: false, url: cache.url, data, store });
+  const hosted = { repositories: 0, contents: 0, sizeBytes: 0 };
+  assert.deepEqual(JSON.parse(out), { running: false, url: cache.url, data, store, hosted });
 
   const empty = tmpDir(t);
   assert.deepEqual(await run(...listen, '--data', empty), {

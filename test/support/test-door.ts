@@ -48,7 +48,8 @@ export async function openTestDoor(
   const { ready = async () => [], store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
   const { access = { access: freeAccess(new Set()), door: 'registry' } } = options;
   const events = new EventLog();
-  const sources = { downloadsInFlight: () => 0, downloadsWaiting: () => 0, store, upstreams: () => [] };
+  const hosted = async () => ({ repositories: 0, contents: 0, sizeBytes: 0 });
+  const sources = { downloadsInFlight: () => 0, downloadsWaiting: () => 0, store, hosted, upstreams: () => [] };
   const metrics = createMetrics({
     ...sources,
     disk: () => ({ troubles: [], failures: [] }),

@@ -16,7 +16,10 @@ function setUp(isThere: boolean) {
   memory.put(digest, bytes);
   const forgotten: string[] = [];
   const store: Partial<BlobStore> = { size: async () => undefined };
-  const index: Partial<MetadataIndex> = { removeContent: async (gone) => void forgotten.push(gone) };
+  const index: Partial<MetadataIndex> = {
+    getContent: async () => undefined,
+    removeContent: async (gone) => void forgotten.push(gone),
+  };
   const log = new EventLog();
   const damages = new Damages({ store: store as BlobStore, index: index as MetadataIndex, memory, log });
   const blob: Partial<StoredBlob> = { remove: async () => isThere };

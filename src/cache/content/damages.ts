@@ -12,7 +12,10 @@ export interface DamageTools {
   readonly log: Log;
 }
 
-/** Drops stored content that is not what its digest says, whoever found it, so that the next request fetches it. */
+/**
+ * Drops stored content that is not what its digest says, whoever found it, so that the next request fetches it. What is
+ * hosted nobody else has: that is logged, and it is whole again when it is pushed again.
+ */
 export class Damages {
   readonly #tools: DamageTools;
   #count = 0;
@@ -40,7 +43,11 @@ export class Damages {
       if (!(await blob.remove())) return 'gone';
       this.#count++;
       memory?.remove(digest);
-      log.error({ digest, ...facts }, 'stored content is damaged, removed');
+      const hosted = await index.getContent(digest).then(
+        (entry) => entry?.hosted === true,
+        () => false,
+      );
+      log.error({ digest, ...facts, ...(hosted ? { hosted } : {}) }, 'stored content is damaged, removed');
       // A download that commits now notes its content after this, as its own last step.
       if ((await store.size(digest)) === undefined) await index.removeContent(digest);
       return 'dropped';

@@ -28,7 +28,10 @@ function setUp() {
   const store = new MemoryBlobStore();
   for (const bytes of [small, large]) store.blobs.set(digestOf(bytes), bytes);
   const removed: Digest[] = [];
-  const index = { removeContent: async (digest: Digest) => void removed.push(digest) } as unknown as MetadataIndex;
+  const index = {
+    getContent: async () => undefined,
+    removeContent: async (digest: Digest) => void removed.push(digest),
+  } as unknown as MetadataIndex;
   const inUse = new ContentInUse();
   const damages = new Damages({ store, index, log: new EventLog() });
   const tools = { store, index, inUse, damages, space: endlessSpace, clock: new ManualClock() };

@@ -21,7 +21,10 @@ export interface Amount {
 
 /** What takes how much space. */
 export interface DiskUsage {
+  /** What the cache keeps, which is held against its size. */
   readonly total: Amount;
+  /** What hosted repositories hold. */
+  readonly hosted: Amount;
   /** What is stored and is of no image: of one that was removed or never whole. */
   readonly unused: Amount;
   readonly registries: readonly (Usage & {
@@ -31,7 +34,7 @@ export interface DiskUsage {
 }
 
 /** Adds up what the images take, by registry and repository; the largest first. */
-export function diskUsage(inventory: Inventory, total: Amount): DiskUsage {
+export function diskUsage(inventory: Inventory, { total, hosted }: Pick<DiskUsage, 'total' | 'hosted'>): DiskUsage {
   const { images, sizeOf } = inventory;
   const used = contentsOf(images);
   const ofRegistries = usages(images, ({ registry }) => registry, sizeOf);
@@ -46,10 +49,11 @@ export function diskUsage(inventory: Inventory, total: Amount): DiskUsage {
   }));
   return {
     total,
+    hosted: { contents: hosted.contents, sizeBytes: hosted.sizeBytes },
     // What was stored since the images were listed is not theirs yet, and none is less than nothing.
     unused: {
-      contents: Math.max(0, total.contents - used.size),
-      sizeBytes: Math.max(0, total.sizeBytes - sizeOf(used)),
+      contents: Math.max(0, total.contents + hosted.contents - used.size),
+      sizeBytes: Math.max(0, total.sizeBytes + hosted.sizeBytes - sizeOf(used)),
     },
     registries: registries.sort(bySize),
   };

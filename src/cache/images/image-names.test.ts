@@ -8,14 +8,21 @@ const naming: ImageNaming = {
   registries: [
     { name: 'docker.io', alias: 'docker.io', names: ['index.docker.io'], dockerHub: true },
     { name: 'ghcr.io', alias: 'ghcr.io', names: [], dockerHub: false },
+    {
+      name: 'hosted.entrepot',
+      alias: 'hosted.entrepot',
+      names: ['localhost:5001', 'push.corp'],
+      dockerHub: false,
+      shown: 'localhost:5001',
+    },
     { name: 'registry.corp:5443', alias: 'corp.local', names: [], dockerHub: false },
   ],
   default: 'docker.io',
 };
 
 function nameOf(text: string, others: Partial<ImageNaming> = {}): string {
-  const { registry, repository, reference } = parseImageName(text, { ...naming, ...others });
-  return imageNameOf(registry, repository, reference);
+  const used = { ...naming, ...others };
+  return imageNameOf(parseImageName(text, used), used);
 }
 
 test('names are read as people write them', () => {
@@ -29,6 +36,9 @@ test('names are read as people write them', () => {
     'GHCR.io/owner/app': 'ghcr.io/owner/app:latest',
     'registry.corp:5443/app': 'registry.corp:5443/app:latest',
     'corp.local/app:1': 'registry.corp:5443/app:1',
+    'localhost:5001/team/app': 'localhost:5001/team/app:latest',
+    'push.corp/library/nginx:1': 'localhost:5001/library/nginx:1',
+    'hosted.entrepot/app:1': 'localhost:5001/app:1',
     'elsewhere.example/app:1': 'elsewhere.example/app:1',
     'localhost/app': 'localhost/app:latest',
     [`nginx@${digest}`]: `docker.io/library/nginx@${digest}`,

@@ -1,6 +1,6 @@
 import type { RepositoryKey } from '../../index/metadata-index.ts';
 import { isDigest } from '../../oci/digest.ts';
-import { parseReference, parseRepository, parseTag, type Reference, type Repository } from '../../oci/reference.ts';
+import { parseReference, parseRepository, parseTag, type Reference } from '../../oci/reference.ts';
 
 /** A registry, by everything that people call it. */
 export interface NamedRegistry {
@@ -10,6 +10,8 @@ export interface NamedRegistry {
   readonly names: readonly string[];
   /** Whether it is Docker Hub, where `alpine` means `library/alpine`. */
   readonly dockerHub: boolean;
+  /** What people are shown for it; its name, unless given. */
+  readonly shown?: string | undefined;
 }
 
 /** How the names that people write are read. */
@@ -88,6 +90,11 @@ function wrongName(text: string, why: string): Error {
 }
 
 /** The name of an image in full, as it can be given to a tool again. */
-export function imageNameOf(registry: string, repository: Repository, reference: Reference): string {
-  return `${registry}/${repository}${isDigest(reference) ? '@' : ':'}${reference}`;
+export function imageNameOf({ registry, repository, reference }: ImageName, naming: ImageNaming): string {
+  return `${shownRegistry(registry, naming)}/${repository}${isDigest(reference) ? '@' : ':'}${reference}`;
+}
+
+/** What people are shown for a registry. */
+export function shownRegistry(registry: string, { registries }: ImageNaming): string {
+  return registries.find(({ name }) => name === registry)?.shown ?? registry;
 }

@@ -1,3 +1,4 @@
+import type { HostedIndex } from '../../index/hosted-index.ts';
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
 import { referencesOf } from '../../oci/manifest.ts';
@@ -9,7 +10,7 @@ const maxManifestBytes = 4 * 1024 * 1024;
 /** What content is adopted from, and into. */
 export interface AdoptionTools {
   readonly store: BlobStore;
-  readonly index: MetadataIndex;
+  readonly index: MetadataIndex & Pick<HostedIndex, 'listHolders' | 'listLost'>;
   /** Resolves when content is not just being removed to make room: the index forgets it first. */
   readonly removed?: (digest: Digest) => Promise<void>;
 }

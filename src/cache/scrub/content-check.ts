@@ -1,11 +1,15 @@
 import type { ContentEntry } from '../../index/metadata-index.ts';
 import { algorithmOf, type Digest } from '../../oci/digest.ts';
+import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { ListedBlob, StoredBlob } from '../../store/blob-store.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Damages } from '../content/damages.ts';
 import { type AdoptionTools, adoptContent } from './adoption.ts';
 import type { Finding } from './finding.ts';
 import type { StoredHash } from './stored-hash.ts';
+
+// Hosted repositories that are told of at once; when there are more, all are found again by those who look for what is lost.
+const maxHolders = 100;
 
 /** What contents are checked with. */
 export interface CheckTools extends AdoptionTools {
@@ -108,10 +112,14 @@ export class ContentCheck {
 
   async #missing({ digest, sizeBytes }: ContentEntry): Promise<void> {
     const { store, index } = this.#tools;
-    if ((await index.getContent(digest)) === undefined || (await store.size(digest)) !== undefined) return;
-    const { repair } = this.#options;
+    const entry = await index.getContent(digest);
+    if (entry === undefined || (await store.size(digest)) !== undefined) return;
+    const { repair, found } = this.#options;
+    const holders = entry.hosted ? await index.listHolders(digest, maxHolders) : [];
     if (repair) await index.removeContent(digest);
-    this.#options.found({ kind: 'missing', digest, sizeBytes }, repair);
+    const lost = holders.filter(({ registry }) => registry === hostedRegistryName);
+    for (const key of lost) found({ kind: 'lost', digest, ...key }, false);
+    if (lost.length === 0) found({ kind: 'missing', digest, sizeBytes }, repair);
   }
 
   async #wronglySized({ digest, usedAtMs }: ContentEntry, sizeBytes: number): Promise<void> {

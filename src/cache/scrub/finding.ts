@@ -13,8 +13,10 @@ export type Finding =
   | { readonly kind: 'unindexed'; readonly digest: Digest; readonly sizeBytes: number }
   /** The bytes are right, the size that the index has is not. */
   | { readonly kind: 'wrong size'; readonly digest: Digest; readonly sizeBytes: number; readonly notedBytes: number }
-  /** A repository is said to have content that is not stored, and that nobody is downloading any more. */
+  /** A cached repository is said to have content that is not stored, and that nobody is downloading any more. */
   | { readonly kind: 'dead link'; readonly digest: Digest; readonly registry: string; readonly repository: Repository }
+  /** A hosted repository needs content that is not stored any more. Nobody else has it: somebody has to push it again. */
+  | { readonly kind: 'lost'; readonly digest: Digest; readonly registry: string; readonly repository: Repository }
   /** A file in the store's folders that belongs to no layout. */
   | { readonly kind: 'leftover'; readonly path: string; readonly sizeBytes: number };
 
@@ -26,5 +28,6 @@ export const findingKinds: readonly Finding['kind'][] = [
   'wrong size',
   'unindexed',
   'dead link',
+  'lost',
   'leftover',
 ];

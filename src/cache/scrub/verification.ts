@@ -1,4 +1,6 @@
+import type { HostedIndex, HostedLink, HostedPage } from '../../index/hosted-index.ts';
 import type { MetadataIndex } from '../../index/metadata-index.ts';
+import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { Hasher } from '../download/hasher.ts';
 import { type CheckOptions, type CheckTools, ContentCheck } from './content-check.ts';
 import { inLanes } from './lanes.ts';
@@ -34,12 +36,18 @@ export async function verifyStore(tools: VerificationTools, options: Verificatio
   const sinceMs = clock.now();
   const makeCheck = () => {
     const hash = new StoredHash(hasher, bufferBytes, async (bytes) => options.read(bytes));
-    return new ContentCheck(tools, hash, { ...options, sinceMs });
+    return new ContentCheck(tools, hash, { ...options, found, sinceMs });
+  };
+  const lost = new Set<string>();
+  const found: CheckOptions['found'] = (finding, repaired) => {
+    if (finding.kind === 'lost') lost.add(nameOf(finding));
+    options.found(finding, repaired);
   };
   const lanes = Array.from({ length: laneCount }, makeCheck);
   await inLanes(contentsFrom(index, undefined), lanes, (entry, check) => check.indexed(entry));
   await inLanes(store.list(), lanes, (blob, check) => check.stored(blob));
   await checkLinks(index, { ...options, sinceMs });
+  await checkHosted(index, lost, options);
   for await (const leftover of store.listLeftovers()) {
     signal.throwIfAborted();
     if (leftover.writtenAtMs >= sinceMs && leftover.writtenAtMs <= clock.now()) continue; // somebody is at work there
@@ -59,4 +67,26 @@ async function checkLinks(index: MetadataIndex, { repair, sinceMs, signal, found
     }
     if (!repair || links.length < pageCount) return;
   }
+}
+
+/** Tells what hosted repositories have lost, but for what was told already. */
+async function checkHosted(
+  index: Pick<HostedIndex, 'listLost'>,
+  told: ReadonlySet<string>,
+  { signal, found }: VerificationOptions,
+): Promise<void> {
+  for (let after: HostedPage['after']; ; ) {
+    signal.throwIfAborted();
+    const page = await index.listLost({ count: pageCount, after });
+    for (const { repository, digest } of page.found) {
+      const finding = { kind: 'lost', digest, registry: hostedRegistryName, repository } as const;
+      if (!told.has(nameOf(finding))) found(finding, false);
+    }
+    if (page.next === undefined) return;
+    after = page.next;
+  }
+}
+
+function nameOf({ repository, digest }: Pick<HostedLink, 'repository' | 'digest'>): string {
+  return `${repository}@${digest}`;
 }
