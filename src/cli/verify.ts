@@ -211,7 +211,7 @@ function summary({ contents, bytes, seconds, findings, replacedIndex }: Report, 
 }
 
 function leftOver(left: readonly VerifyFinding[], { repair, rebuild }: VerifyFlags): string {
-  const lost = left.filter(({ kind }) => kind === 'lost').length;
+  const lost = left.filter(({ kind }) => kind === 'lost' || kind === 'lost manifest').length;
   const rest = repair || rebuild ? 'check the disk and who may write to it' : 'run it again with --repair';
   const advice = [...(lost > 0 ? ['push again what is lost'] : []), ...(left.length > lost ? [rest] : [])];
   return `Not put right: ${left.length}; ${advice.join(', ')}`;
