@@ -79,6 +79,7 @@ test('/status is JSON, and says what it can while the index fails', async (t) =>
     assert.deepEqual(rest, {
       version: '1.2.3',
       ...(fails ? {} : { store: { contents: 3, sizeBytes: 4096, maxBytes: 1e12 } }),
+      hosted: { repositories: 0, contents: 0, sizeBytes: 0 },
       downloads: { running: 0, waiting: 0 },
       upstreams: [],
     });
