@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { configurationPage } from '../scripts/configuration-page.ts';
 import { configKeys, nameOfPath, upstreamKeys, variableOfPath } from '../src/config/schema/keys.ts';
+import { certificates } from './support/certs.ts';
 import { loadTestConfig } from './support/config-sources.ts';
 
 const page = readFileSync(new URL('../docs/configuration.md', import.meta.url), 'utf8');
@@ -38,4 +39,18 @@ test('the examples of docs/configuration.md can be used', () => {
     assert.equal(config.upstreams.find(({ name }) => name === 'docker.io')?.username, 'someone');
     assert.ok(!config.upstreams.some(({ name }) => name === 'icr.io'));
   }
+});
+
+test('the examples of docs/access.md can be used', () => {
+  const text = readFileSync(new URL('../docs/access.md', import.meta.url), 'utf8');
+  const examples = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml = '']) => yaml);
+  const { server } = certificates();
+  const files = {
+    '/etc/entrepot/htpasswd': '',
+    '/etc/entrepot/tls.crt': server.cert,
+    '/etc/entrepot/tls.key': server.key,
+  };
+  const own = examples.filter((yaml) => !yaml.startsWith('scrape_configs'));
+  assert.equal(own.length, 3);
+  for (const yaml of own) assert.ok(loadTestConfig({ yaml, files }).config.auth, yaml);
 });
