@@ -2,6 +2,7 @@ import type { Access } from '../access/access.ts';
 import { listCatalog } from '../cache/catalog.ts';
 import type { Config, ListenAddress } from '../config/config.ts';
 import type { MetadataIndex } from '../index/metadata-index.ts';
+import { hostedRegistryName } from '../oci/hosted.ts';
 import type { Admin } from '../server/admin.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../server/door.ts';
 import { guardAdmin } from '../server/guarded-admin.ts';
@@ -30,7 +31,7 @@ export async function openDoors(config: Config, tools: Basics & BehindDoors, lif
 }
 
 async function openRegistryDoor(
-  { doors, domain, shutdown }: Config,
+  { doors, domain, hosted, shutdown }: Config,
   tools: Basics & BehindDoors,
   lifetime: Lifetime,
 ): Promise<ListenAddress> {
@@ -43,6 +44,7 @@ async function openRegistryDoor(
     log,
     catalog: (page, mayPull) => listCatalog(index, aliases, page, mayPull),
     access: { access, door: 'registry' },
+    push: { maxManifestBytes: hosted.maxManifestBytes, goal: hosted.names[0] ?? hostedRegistryName },
   });
   const guarded = guardAdmin(admin, { access, door: 'registry' });
   const listener = createListener({ registry, admin: guarded, log, metrics });

@@ -3,11 +3,11 @@ import { describe, test } from 'node:test';
 import { digestOf } from './digest.ts';
 import { parseReference, parseRepository, type Repository } from './reference.ts';
 import {
+  type AnyRequest,
   blobPath,
   manifestPath,
   pageQuery,
   parseRequest,
-  type RegistryRequest,
   referrersPath,
   tagsPathOf,
 } from './request.ts';
@@ -18,7 +18,7 @@ const tag = parseReference('latest');
 const app = parseRepository('library/app');
 
 /** Parses the path and query of a URL as the door does: what follows `/v2/`. */
-function parse(pathAndQuery: string, method = 'GET'): RegistryRequest {
+function parse(pathAndQuery: string, method = 'GET'): AnyRequest {
   const url = new URL(pathAndQuery, 'http://registry');
   assert.ok(url.pathname.startsWith('/v2/'));
   return parseRequest(method, url.pathname.slice('/v2/'.length), url.search.slice(1));
@@ -160,19 +160,31 @@ describe('percent-encoding', () => {
 });
 
 describe('what cannot be asked here', () => {
-  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'get', '']) {
-    test(`${method || 'no method'} is unsupported on every path`, () => {
-      for (const rest of ['', 'a/manifests/latest', `a/blobs/${digest}`, 'a/blobs/uploads/', '_catalog', 'a/b/c']) {
-        assert.throws(() => parseRequest(method, rest, ''), { code: 'UNSUPPORTED', status: 405 });
+  const rows: Record<string, readonly [allow: string, methods: readonly string[]]> = {
+    '': ['GET, HEAD', ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'get', '']],
+    _catalog: ['GET, HEAD', ['POST', 'PUT', 'DELETE']],
+    'a/tags/list': ['GET, HEAD', ['POST', 'PUT', 'DELETE', 'CONNECT']],
+    [`a/referrers/${digest}`]: ['GET, HEAD', ['POST', 'PUT', 'DELETE']],
+    'a/manifests/latest': ['GET, HEAD, PUT, DELETE', ['POST', 'PATCH', 'OPTIONS', 'put']],
+    [`a/blobs/${digest}`]: ['GET, HEAD, DELETE', ['POST', 'PUT', 'PATCH']],
+    'a/blobs/uploads': ['POST', ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']],
+    'a/blobs/uploads/': ['POST', ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']],
+    'a/blobs/uploads/1f0c-22': ['GET, HEAD, PATCH, PUT, DELETE', ['POST', 'TRACE', 'patch']],
+  };
+  for (const [rest, [allow, methods]] of Object.entries(rows)) {
+    test(`${rest.replace(/:.*/, ':…') || 'the root'} has ${allow} and no other method`, () => {
+      for (const method of methods) {
+        const expected = { code: 'UNSUPPORTED', status: 405, headers: { allow } };
+        assert.throws(() => parseRequest(method, rest, ''), expected, method);
       }
     });
   }
 
-  for (const rest of ['a/b/blobs/uploads', 'a/b/blobs/uploads/', 'a/b/blobs/uploads/1f0c-22']) {
-    test(`GET of the upload ${rest} is unsupported`, () => {
-      assert.throws(() => parseRequest('GET', rest, ''), { code: 'UNSUPPORTED' });
-    });
-  }
+  test('what is no path of a registry’s is not found, by whatever method', () => {
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+      assert.throws(() => parseRequest(method, 'a/b/c', ''), { code: 'NOT_FOUND' });
+    }
+  });
 
   for (const rest of [
     'a/b',

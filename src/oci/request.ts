@@ -1,10 +1,11 @@
 import { type Digest, parseDigest } from './digest.ts';
 import { RegistryError } from './errors.ts';
+import { type PushRequest, parseContentChange, parseUploadRequest, unsupportedMethod } from './push-request.ts';
 import { parseReference, type Reference, type Repository } from './reference.ts';
 import type { Page } from './registry.ts';
 
 /**
- * A request to a registry, parsed once. The name is as it stands in the path: whether its first component is an alias
+ * A request to read from a registry, parsed once. The name is as it stands in the path: whether its first component is an alias
  * of an upstream is for the routing to say.
  */
 export type RegistryRequest =
@@ -27,28 +28,54 @@ export type RegistryRequest =
   /** GET /v2/_catalog; the name is that of an alias, where one stands before it */
   | { readonly kind: 'catalog'; readonly name: string | undefined; readonly page: Page };
 
-const readMethods = new Set(['GET', 'HEAD']);
+/** What is asked of a registry: to read, or to push. */
+export type AnyRequest = RegistryRequest | PushRequest;
+
+const readMethods = ['GET', 'HEAD'];
 // The name is taken greedily: a repository may itself be called "manifests", so the last such word counts.
 const contentPath = /^(.+)\/(manifests|blobs|referrers)\/([^/]+)$/;
 const tagsPath = /^(.+)\/tags\/list$/;
-const uploadPath = /\/blobs\/uploads(?:\/[^/]*)?$/;
 const catalogPath = /^(?:(.+)\/)?_catalog$/;
 const pingPath = /^([^/]+)\/?$/;
+const contentMethods: Readonly<Record<string, readonly string[]>> = {
+  manifests: [...readMethods, 'PUT', 'DELETE'],
+  blobs: [...readMethods, 'DELETE'],
+  referrers: readMethods,
+};
 
 /**
  * Parses the method, what follows `/v2/` in the path, and the query.
- * @throws RegistryError NOT_FOUND when the path is none of a registry's, UNSUPPORTED for what is not reading,
- *   DIGEST_INVALID, TAG_INVALID or PAGINATION_NUMBER_INVALID for a malformed part
+ * @throws RegistryError NOT_FOUND when the path is none of a registry's, UNSUPPORTED for a method that it has not,
+ *   DIGEST_INVALID, TAG_INVALID, BLOB_UPLOAD_UNKNOWN or PAGINATION_NUMBER_INVALID for a malformed part
  */
-export function parseRequest(method: string, rest: string, query: string): RegistryRequest {
+export function parseRequest(method: string, rest: string, query: string): AnyRequest {
   const path = decode(rest);
-  if (!readMethods.has(method) || uploadPath.test(path)) {
-    throw new RegistryError('UNSUPPORTED', `Cannot ${method} here: this cache can only be read`, {
-      headers: { allow: 'GET, HEAD' },
-    });
-  }
+  const upload = parseUploadRequest(method, path, query);
+  if (upload) return upload;
   const content = contentPath.exec(path);
-  if (content) return parseContent(content[1]!, content[2]!, content[3]!, query);
+  if (content) return parseContent(method, { name: content[1]!, what: content[2]!, last: content[3]!, query });
+  const listed = parseList(path, query);
+  if (!readMethods.includes(method)) throw unsupportedMethod(method, readMethods);
+  return listed;
+}
+
+function parseContent(
+  method: string,
+  asked: { readonly name: string; readonly what: string; readonly last: string; readonly query: string },
+): AnyRequest {
+  const { name, what, last, query } = asked;
+  if (!readMethods.includes(method)) {
+    const change = parseContentChange(method, asked);
+    if (change === undefined) throw unsupportedMethod(method, contentMethods[what]!);
+    return change;
+  }
+  if (what === 'manifests') return { kind: 'manifest', name, reference: parseReference(last) };
+  if (what === 'blobs') return { kind: 'blob', name, digest: parseDigest(last) };
+  const artifactType = new URLSearchParams(query).get('artifactType') ?? undefined;
+  return { kind: 'referrers', name, digest: parseDigest(last), artifactType, query };
+}
+
+function parseList(path: string, query: string): RegistryRequest {
   const tags = tagsPath.exec(path);
   if (tags) return { kind: 'tags', name: tags[1]!, page: parsePage(query) };
   if (path === '') return { kind: 'ping', name: undefined };
@@ -57,13 +84,6 @@ export function parseRequest(method: string, rest: string, query: string): Regis
   const ping = pingPath.exec(path);
   if (ping) return { kind: 'ping', name: ping[1]! };
   throw new RegistryError('NOT_FOUND', `Cannot find "/v2/${path.slice(0, 300)}": it is none of a registry's paths`);
-}
-
-function parseContent(name: string, what: string, last: string, query: string): RegistryRequest {
-  if (what === 'manifests') return { kind: 'manifest', name, reference: parseReference(last) };
-  if (what === 'blobs') return { kind: 'blob', name, digest: parseDigest(last) };
-  const artifactType = new URLSearchParams(query).get('artifactType') ?? undefined;
-  return { kind: 'referrers', name, digest: parseDigest(last), artifactType, query };
 }
 
 function decode(path: string): string {
@@ -115,4 +135,9 @@ export function pageQuery(page: Page): string {
   if (page.last !== undefined) parameters.set('last', page.last);
   const text = parameters.toString();
   return text === '' ? '' : `?${text}`;
+}
+
+/** The path of an upload, from the registry's root; that where uploads begin, without an id. */
+export function uploadPath(repository: string, id = ''): string {
+  return `/v2/${repository}/blobs/uploads/${id}`;
 }

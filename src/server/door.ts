@@ -6,7 +6,8 @@ import type { Metrics } from '../util/metrics.ts';
 import type { Admin } from './admin.ts';
 import { Connections } from './connections.ts';
 import { newRecord, type RequestRecord } from './record.ts';
-import { type RegistryHandler, sendError, setRegistryHeaders, splitPath } from './registry-handler.ts';
+import { type Exchange, type RegistryHandler, sendError, setRegistryHeaders, splitPath } from './registry-handler.ts';
+import { bodyOf } from './request-body.ts';
 import { createTlsServer, type DoorTls } from './tls/tls-server.ts';
 
 /** What a door is made of. */
@@ -15,6 +16,7 @@ export interface DoorOptions {
   readonly admin: Admin;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly limits?: DoorLimits;
 }
 
 /** A door that is open. */
@@ -29,7 +31,7 @@ export interface OpenDoor {
 export interface DoorLimits {
   /** From connecting, or from the first byte of a request, until its head is whole; and for a handshake of TLS. */
   readonly headMs: number;
-  /** Until its body is whole, too. */
+  /** From its head on, until a body that is not wanted is whole. One that is wanted may be idle for `idleMs`. */
   readonly requestMs: number;
   /** Between two reads or writes of a connection on which an answer is under way. */
   readonly idleMs: number;
@@ -42,7 +44,7 @@ export interface DoorLimits {
 /** What every client keeps to that means well. */
 export const defaultDoorLimits: DoorLimits = {
   headMs: 20_000, // a head is one packet or two: whoever takes longer holds a descriptor, and means nothing by it
-  requestMs: 60_000, // no request that is answered here has a body
+  requestMs: 60_000, // enough for what is small, and of what is large nobody needs the rest
   idleMs: 5 * 60_000, // a client that neither reads nor writes for so long has gone without saying so
   keepAliveMs: 75_000, // above the 60 s of the balancers in front of us, lest one sends into a connection that we end
   checkMs: 5_000,
@@ -60,9 +62,10 @@ interface Ending {
 
 /** One line in the log for each request that was answered or given up. */
 function logRequest(log: Log, method: string, record: RequestRecord, { status, bytes, ms, client }: Ending): void {
-  const { route, registry, repository, reference, cache, user, error } = record;
+  const { route, registry, repository, reference, cache, receivedBytes, user, error } = record;
   const facts = {
     ...{ method, route, registry, repository, reference, status, bytes, ms, cache, client },
+    ...(receivedBytes === 0 ? {} : { received: receivedBytes }),
     ...(user === undefined ? {} : { user }),
     ...(error === undefined ? {} : { error: (error as Error).message }),
   };
@@ -74,13 +77,16 @@ function logRequest(log: Log, method: string, record: RequestRecord, { status, b
 
 /** Makes what answers the requests of a door. */
 export function createListener(options: DoorOptions): (request: IncomingMessage, response: ServerResponse) => void {
-  const { log, metrics } = options;
+  const { log, metrics, limits = defaultDoorLimits } = options;
   return (request, response) => {
+    if (request.socket.writableEnded) return; // it came after one whose answer ended the connection
     const beganAtMs = performance.now();
     const writtenBefore = request.socket.bytesWritten;
     const client = request.socket.remoteAddress; // a socket that is closed does not know it any more
     const method = request.method!;
     const record = newRecord();
+    const body = bodyOf(request, response, record, { unwantedMs: limits.requestMs });
+    const exchange = { request, response, body, record };
     response.once('close', () => {
       const ms = Math.round((performance.now() - beganAtMs) * 10) / 10;
       const { cache, route } = record;
@@ -90,9 +96,10 @@ export function createListener(options: DoorOptions): (request: IncomingMessage,
       metrics.requests.inc({ method, route, registry, status, cache });
       metrics.requestSeconds.observe({ route, cache }, ms / 1000);
       if (bytes > 0) metrics.servedBytes.inc({ registry, cache }, bytes);
+      if (record.receivedBytes > 0) metrics.receivedBytes.inc({ registry }, record.receivedBytes);
       logRequest(log, method, record, { status, bytes, ms, client });
     });
-    answer(options, request, response, record).catch((error: unknown) => answerError(request, response, record, error));
+    answer(options, exchange).catch((error: unknown) => answerError(exchange, error));
   };
 }
 
@@ -103,40 +110,36 @@ function statusOf(response: ServerResponse, { error }: RequestRecord): number {
   return error === undefined ? 499 : asRegistryError(error).status;
 }
 
-function answerError(request: IncomingMessage, response: ServerResponse, record: RequestRecord, error: unknown): void {
+function answerError(exchange: Exchange, error: unknown): void {
+  const { response, record } = exchange;
   record.error = error;
   if (response.destroyed) return; // the client has gone
   try {
-    sendError(request, response, asRegistryError(error));
+    sendError(exchange, asRegistryError(error));
   } catch (unsendable) {
     // An upstream's own header field may come with an error, and not every byte that we read may be written.
     record.error = unsendable;
-    sendError(request, response, asRegistryError(unsendable));
+    sendError(exchange, asRegistryError(unsendable));
   }
 }
 
-async function answer(
-  { registry, admin }: DoorOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-  record: RequestRecord,
-): Promise<void> {
+async function answer({ registry, admin }: DoorOptions, exchange: Exchange): Promise<void> {
+  const { request, response, body, record } = exchange;
   const url = request.url!;
   setRegistryHeaders(response);
   if (url.length > maxUrlLength) throw new RegistryError('NAME_INVALID', 'Cannot read the URL: it is too long');
-  request.resume(); // a body has no meaning here; unread, it would keep the connection
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   const registryPath = splitPath(path);
-  if (registryPath)
-    return registry.handle(request, response, registryPath, mark < 0 ? '' : url.slice(mark + 1), record);
+  if (registryPath) return registry.handle(exchange, registryPath, mark < 0 ? '' : url.slice(mark + 1));
   record.route = 'admin';
+  body.leave();
   await admin(request, response, path);
 }
 
 // The socket counts heads, too; what is left of a connection that was used before is not ours.
 function bodyBytes(request: IncomingMessage, response: ServerResponse, writtenBefore: number): number {
-  if (request.method === 'HEAD' || response.statusCode === 304) return 0;
+  if (request.method === 'HEAD' || response.statusCode === 304 || response.statusCode === 204) return 0;
   const length = response.getHeader('content-length');
   if (response.writableFinished && length !== undefined) return Number(length);
   return Math.max(0, request.socket.bytesWritten - writtenBefore);
@@ -161,7 +164,7 @@ export async function openDoor(
     highWaterMark: 1024 * 1024,
     keepAliveTimeout: limits.keepAliveMs,
     headersTimeout: limits.headMs,
-    requestTimeout: limits.requestMs,
+    requestTimeout: 0, // a push takes as long as its bytes take to come; see `request-body.ts` for those nobody wants
     connectionsCheckingInterval: limits.checkMs,
   };
   const { server, handshakes } =
@@ -169,6 +172,8 @@ export async function openDoor(
       ? { server: http.createServer(options, listener), handshakes: undefined }
       : createTlsServer({ ...options, handshakeTimeout: limits.headMs }, listener, tls);
   server.timeout = limits.idleMs;
+  // Without a listener node:http says "100 Continue" by itself; here `request-body.ts` does, when the body is wanted.
+  server.on('checkContinue', (request, response) => void server.emit('request', request, response));
   const connections = new Connections(server, tls === undefined ? 'connection' : 'secureConnection');
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,8 +1,10 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Digest } from '../oci/digest.ts';
+import { isNotFound } from '../oci/errors.ts';
 import { mediaTypes } from '../oci/media-types.ts';
 import { parseRange } from '../oci/range.ts';
 import type { Repository } from '../oci/reference.ts';
-import type { BlobContent, CacheOutcome, ManifestDescriptor, Page, Registry } from '../oci/registry.ts';
+import type { BlobContent, BlobStat, CacheOutcome, ManifestDescriptor, Page, Registry } from '../oci/registry.ts';
 import { pageQuery, type RegistryRequest } from '../oci/request.ts';
 import { labelOf, renderCacheStatus, renderWarning } from './cache-status.ts';
 import type { RequestRecord } from './record.ts';
@@ -17,6 +19,8 @@ export interface PullContext {
   readonly record: RequestRecord;
   /** Fires when the client has gone. */
   readonly signal: AbortSignal;
+  /** Gives the repository a blob that is here for another, for a client that looks before it pushes. */
+  mountMissing?(digest: Digest): Promise<boolean>;
 }
 
 type Of<K extends RegistryRequest['kind']> = Extract<RegistryRequest, { kind: K }>;
@@ -44,7 +48,7 @@ export async function sendBlob(context: PullContext, { digest }: Of<'blob'>): Pr
   const { request, response, registry, repository, signal } = context;
   const headers = { ...contentHeaders(digest), 'cache-control': immutable };
   if (request.method === 'HEAD') {
-    const { sizeBytes, outcome } = await registry.statBlob(repository, digest, signal);
+    const { sizeBytes, outcome } = await statBlob(context, digest);
     begin(context, 200, { ...headers, ...blobType, 'content-length': sizeBytes }, outcome);
     response.end();
     return;
@@ -58,6 +62,16 @@ export async function sendBlob(context: PullContext, { digest }: Of<'blob'>): Pr
   const isPart = range !== undefined && content.sizeBytes !== undefined;
   begin(context, isPart ? 206 : 200, { ...headers, ...blobType, ...lengthHeaders(content, isPart) }, content.outcome);
   await sendContent(response, content);
+}
+
+async function statBlob(context: PullContext, digest: Digest): Promise<BlobStat> {
+  const { registry, repository, signal } = context;
+  try {
+    return await registry.statBlob(repository, digest, signal);
+  } catch (error) {
+    if (!isNotFound(error) || !(await context.mountMissing?.(digest))) throw error;
+    return registry.statBlob(repository, digest, signal);
+  }
 }
 
 const blobType = { 'content-type': 'application/octet-stream', 'accept-ranges': 'bytes' };

@@ -1,12 +1,15 @@
+import type { AnyRequest } from '../oci/request.ts';
 import type { CacheLabel } from './cache-status.ts';
 
 /** What is noted of a request while it is handled; the access log and the metrics are made of it. */
 export interface RequestRecord {
-  route: 'ping' | 'manifest' | 'blob' | 'tags' | 'referrers' | 'catalog' | 'admin' | 'other';
+  route: AnyRequest['kind'] | 'admin' | 'other';
   registry: string | undefined;
   repository: string | undefined;
   reference: string | undefined;
   cache: CacheLabel;
+  /** How much of its body was taken. */
+  receivedBytes: number;
   /** Who sent it, when a name was proven. */
   user: string | undefined;
   /** Why it failed, for the log. */
@@ -21,6 +24,7 @@ export function newRecord(): RequestRecord {
     repository: undefined,
     reference: undefined,
     cache: 'none',
+    receivedBytes: 0,
     user: undefined,
     error: undefined,
   };

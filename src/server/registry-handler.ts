@@ -1,16 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RepositoryOf } from '../access/access.ts';
+import type { Digest } from '../oci/digest.ts';
 import { RegistryError, renderErrorBody } from '../oci/errors.ts';
+import { isPushRequest, type PushRequest } from '../oci/push-request.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Page, RepositoryList } from '../oci/registry.ts';
-import { parseRequest, type RegistryRequest } from '../oci/request.ts';
+import { type AnyRequest, parseRequest, type RegistryRequest } from '../oci/request.ts';
 import type { Log } from '../util/log.ts';
 import { renderCacheStatus } from './cache-status.ts';
 import { type ClientAccess, type DoorAccess, identifyClient } from './client-access.ts';
 import { listWhere } from './list-where.ts';
 import { nextLink, type PullContext, sendBlob, sendJson, sendManifest, sendReferrers, sendTags } from './pull.ts';
+import { push } from './push.ts';
+import { mountOffers, type PushContext, pushContext, pushVerbs } from './push-context.ts';
 import type { RequestRecord } from './record.ts';
-import { type Route, type Router, repositoryOf } from './routing.ts';
+import type { RequestBody } from './request-body.ts';
+import { type Route, type Routing, type RoutingHints, repositoryOf } from './routing.ts';
 
 /**
  * The repositories of all registries in one list, each by the name that this door serves it under: those that the client
@@ -20,10 +25,26 @@ export type Catalog = (page: Page, mayPull: (target: RepositoryOf) => boolean) =
 
 /** What registry requests are answered with. */
 export interface RegistryHandlerOptions {
-  readonly router: Router;
+  readonly router: Routing;
   readonly catalog: Catalog;
   readonly access: DoorAccess;
+  readonly push: PushOptions;
   readonly log: Log;
+}
+
+/** What pushes are answered with. */
+export interface PushOptions {
+  readonly maxManifestBytes: number;
+  /** What the registry that is pushed to is called, for those who push to another. */
+  readonly goal: string;
+}
+
+/** One request, and its answer in the making. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly body: RequestBody;
+  readonly record: RequestRecord;
 }
 
 /** A path split where the registry's part begins. */
@@ -60,41 +81,55 @@ export class RegistryHandler {
    * Answers one request.
    * @throws RegistryError, and whatever else keeps it from being answered: the caller renders it
    */
-  async handle(
-    request: IncomingMessage,
-    response: ServerResponse,
-    { prefix, rest }: RegistryPath,
-    query: string,
-    record: RequestRecord,
-  ): Promise<void> {
+  async handle(exchange: Exchange, { prefix, rest }: RegistryPath, query: string): Promise<void> {
+    const { request, response, body, record } = exchange;
     const asked = parseRequest(request.method!, rest, query);
     record.route = asked.kind;
+    if (!isPushRequest(asked)) body.leave();
     const namespace = query.includes('ns=') ? new URLSearchParams(query).get('ns') || undefined : undefined;
     const hints = { host: request.headers.host, prefix, namespace };
     const isOfRegistry = asked.name !== undefined || this.#options.router.isNamed(hints);
     const signal = signalOf(response);
     const client = await identifyClient(this.#options.access, request, signal);
     record.user = client.user;
-    const context = { request, response, record };
     // What is asked of the door as a whole needs no registry, and so no default.
-    if (!isOfRegistry && asked.kind === 'ping') return sendPing(context);
+    if (!isOfRegistry && asked.kind === 'ping') return sendPing(exchange);
     if (!isOfRegistry && asked.kind === 'catalog') {
       const list: ListPage = (page) => this.#options.catalog(page, (target) => client.may('pull', target));
-      return sendCatalog(context, asked.page, list);
+      return sendCatalog(exchange, asked.page, list);
     }
     const route = this.#route(asked, hints);
     if (route.namespace !== undefined) response.setHeader('oci-namespace', route.namespace);
     record.registry = route.to.name;
-    if (asked.kind === 'ping' || asked.kind === 'catalog')
-      return answerOwn({ ...context, client, signal }, asked, route);
+    if (asked.kind === 'ping' || asked.kind === 'catalog') {
+      return answerOwn({ ...exchange, client, signal }, asked, route);
+    }
     const repository = repositoryOf(route);
     record.repository = repository;
-    client.authorize('pull', { registry: route.to.name, repository });
-    const { registry } = route.to;
-    await send({ request, response, registry, repository, record, signal }, asked, record);
+    await this.#answer({ ...exchange, client, signal, hints, route, repository }, asked);
   }
 
-  #route(asked: RegistryRequest, hints: Parameters<Router['route']>[1]): Route {
+  /** The one place where it is known who wants to do what with which repository. */
+  #answer(routed: Routed, asked: OfRepository): Promise<void> {
+    const { client, route, repository } = routed;
+    const target = { registry: route.to.name, repository };
+    const { pushable } = route.to;
+    if (!isPushRequest(asked)) {
+      client.authorize('pull', target);
+      return pull(routed, asked, pushable && client.may('push', target) ? this.#offers(routed) : undefined);
+    }
+    if (!pushable) throw cannotPush(route, this.#options.push.goal);
+    client.authorize(pushVerbs[asked.kind], target);
+    const { maxManifestBytes } = this.#options.push;
+    const offer = this.#offers(routed);
+    return push(pushContext({ ...routed, registry: pushable, maxManifestBytes, offer }, asked), asked);
+  }
+
+  #offers({ client, route, hints }: Routed): PushContext['offer'] {
+    return mountOffers(client, route, (name) => this.#options.router.route(name, hints));
+  }
+
+  #route(asked: AnyRequest, hints: RoutingHints): Route {
     const { router, log } = this.#options;
     try {
       return router.route(asked.name, hints);
@@ -105,6 +140,23 @@ export class RegistryHandler {
       throw error;
     }
   }
+}
+
+/** A request of which is known where it goes. */
+interface Routed extends Exchange {
+  readonly client: ClientAccess;
+  /** Fires when the client has gone. */
+  readonly signal: AbortSignal;
+  readonly hints: RoutingHints;
+  readonly route: Route;
+  readonly repository: Repository;
+}
+
+type OfRepository = Exclude<AnyRequest, { kind: 'ping' | 'catalog' }>;
+
+function cannotPush({ to }: Route, goal: string): RegistryError {
+  const what = `Cannot change ${to.name}: it is only pulled from here; what is pushed goes to ${goal}`;
+  return new RegistryError('UNSUPPORTED', what, { headers: { allow: 'GET, HEAD' } });
 }
 
 type OwnContext = Pick<PullContext, 'request' | 'response' | 'record'>;
@@ -138,7 +190,24 @@ async function sendCatalog(context: OwnContext, page: Page, list: ListPage): Pro
   sendJson(context, { repositories }, undefined, nextLink(context.request, next));
 }
 
-async function send(context: PullContext, asked: RegistryRequest, record: RequestRecord): Promise<void> {
+/** Answers a request to read; with offers, what is read may be mounted for who looks before it pushes. */
+async function pull(
+  { request, response, record, signal, route, repository }: Routed,
+  asked: Exclude<OfRepository, PushRequest>,
+  offer: PushContext['offer'] | undefined,
+): Promise<void> {
+  const { registry, pushable } = route.to;
+  const context: PullContext = { request, response, registry, repository, record, signal };
+  if (!pushable || !offer) return send(context, asked, record);
+  const mountMissing = (digest: Digest) => pushable.mountBlob(repository, digest, offer(undefined), signal);
+  return send({ ...context, mountMissing }, asked, record);
+}
+
+async function send(
+  context: PullContext,
+  asked: Exclude<OfRepository, PushRequest>,
+  record: RequestRecord,
+): Promise<void> {
   switch (asked.kind) {
     case 'manifest':
       record.reference = asked.reference;
@@ -167,13 +236,14 @@ export function signalOf(response: ServerResponse): AbortSignal {
 }
 
 /** Sends an error as the spec's JSON; when the head of another answer has gone out, the connection is broken instead. */
-export function sendError(request: IncomingMessage, response: ServerResponse, error: RegistryError): void {
+export function sendError({ request, response, body: asked, record }: Exchange, error: RegistryError): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
+  asked.leave();
   const body = Buffer.from(renderErrorBody(error));
-  response.writeHead(mirrorStatus(error), {
+  response.writeHead(isPushRequest({ kind: record.route }) ? error.status : mirrorStatus(error), {
     ...error.headers,
     'content-type': 'application/json',
     'content-length': body.length,
@@ -182,7 +252,8 @@ export function sendError(request: IncomingMessage, response: ServerResponse, er
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-// containerd asks a mirror that says 429 five times more at once; with 503 it goes on to the next host.
+// containerd asks a mirror that says 429 five times more at once; with 503 it goes on to the next host. Nobody goes
+// elsewhere with a push.
 function mirrorStatus(error: RegistryError): number {
   return error.status === 429 ? 503 : error.status;
 }

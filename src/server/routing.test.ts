@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MemoryRegistry } from '../../test/support/memory-registry.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { type RoutedRegistry, Router, type RoutingHints, repositoryOf } from './routing.ts';
+import { type RoutedRegistry, Router, type RoutingHints, repositoryOf, routeToOne } from './routing.ts';
 
 const registry = new MemoryRegistry();
 const configured: readonly RoutedRegistry[] = [
@@ -207,5 +207,47 @@ describe('repositoryOf()', () => {
         name,
       );
     }
+  });
+});
+
+describe('the hosted registry', () => {
+  const names = ['localhost:5001', 'registry.test'];
+  const hosted = { name: 'hosted.entrepot', alias: 'hosted.entrepot', names, hosts: names, dockerHub: false, registry };
+  const beside = new Router([...configured, hosted], 'cache.example.com', 'docker.io');
+  const alone = routeToOne(hosted);
+
+  test('is reached beside others by its alias, its names in ns, and their hosts, and by nothing else', () => {
+    const expected = 'hosted.entrepot team/app';
+    assert.equal(goal('hosted.entrepot/team/app', {}, beside), expected);
+    assert.equal(goal('team/app', { prefix: 'hosted.entrepot' }, beside), expected);
+    for (const namespace of ['hosted.entrepot', 'localhost:5001', 'LOCALHOST:5001', 'registry.test:443']) {
+      assert.equal(goal('team/app', { namespace }, beside), expected, namespace);
+    }
+    for (const host of ['localhost:5001', 'Registry.Test', 'registry.test:443', 'hosted.entrepot.cache.example.com']) {
+      assert.equal(goal('team/app', { host }, beside), expected, host);
+      assert.ok(beside.isNamed({ ...noHints, host }));
+    }
+    for (const host of ['localhost:5000', 'localhost', 'registry.test:5000', undefined]) {
+      assert.equal(goal('team/app', { host }, beside), 'docker.io team/app', host);
+    }
+    assert.equal(goal('team/app', { namespace: 'ghcr.io' }, beside), 'ghcr.io team/app');
+  });
+
+  test('has a door of its own, where no path and no other name means another registry', () => {
+    const route = (name: string, hints: Partial<RoutingHints> = {}) => alone.route(name, { ...noHints, ...hints });
+    for (const name of ['team/app', 'docker.io/library/alpine', 'hosted.entrepot/team/app', 'ghcr.io']) {
+      assert.deepEqual(route(name), { to: hosted, name, namespace: undefined });
+      assert.equal(route(name, { host: 'ghcr.io.cache.example.com' }).to, hosted);
+    }
+    assert.deepEqual(route('alpine', { namespace: 'Localhost:5001' }), {
+      ...{ to: hosted, name: 'alpine', namespace: 'Localhost:5001' },
+    });
+    for (const hints of [{ namespace: 'docker.io' }, { namespace: 'ghcr.io' }, { prefix: 'hosted.entrepot' }]) {
+      assert.equal(
+        code(() => route('alpine', hints)),
+        'NAME_UNKNOWN',
+      );
+    }
+    assert.ok(alone.isNamed(noHints));
   });
 });

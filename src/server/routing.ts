@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
 import { parseRepository, type Repository } from '../oci/reference.ts';
-import type { Registry } from '../oci/registry.ts';
+import type { PushableRegistry, Registry } from '../oci/registry.ts';
 
 /** A registry that requests can be routed to, and the names it goes by. */
 export interface RoutedRegistry {
@@ -12,7 +12,11 @@ export interface RoutedRegistry {
   readonly names: readonly string[];
   /** Whether `library/` belongs before names of one component, as on Docker Hub alone. */
   readonly dockerHub: boolean;
+  /** Hosts that mean it, whatever the path says. */
+  readonly hosts?: readonly string[];
   readonly registry: Registry;
+  /** The same, where it can be pushed to. */
+  readonly pushable?: PushableRegistry;
 }
 
 /** What a request says about where it wants to go, besides the name in its path. */
@@ -34,10 +38,24 @@ export interface Route {
   readonly namespace: string | undefined;
 }
 
-/** Finds the registry for a request, by virtual host, alias, `ns` and the door's default, in this order. */
-export class Router {
+/** Finds the registry for a request that came in by a door. */
+export interface Routing {
+  /** The names of all registries, for the log. */
+  readonly names: readonly string[];
+  /** Whether a request names a registry by something else than the name in its path. */
+  isNamed(hints: RoutingHints): boolean;
+  /**
+   * Routes a request with this name in its path.
+   * @throws RegistryError NAME_UNKNOWN when it names a registry that is not configured, or none and there is no default
+   */
+  route(name: string | undefined, hints: RoutingHints): Route;
+}
+
+/** Finds the registry by virtual host, alias, `ns` and the door's default, in this order. */
+export class Router implements Routing {
   readonly #byAlias = new Map<string, RoutedRegistry>();
   readonly #byName = new Map<string, RoutedRegistry>();
+  readonly #byHost = new Map<string, RoutedRegistry>();
   readonly #domainSuffix: string | undefined;
   readonly #fallback: RoutedRegistry | undefined;
 
@@ -48,26 +66,22 @@ export class Router {
   constructor(registries: readonly RoutedRegistry[], domain: string | undefined, defaultName: string | undefined) {
     for (const registry of registries) {
       this.#byAlias.set(registry.alias, registry);
+      for (const host of registry.hosts ?? []) this.#byHost.set(host, registry);
       for (const name of [registry.name, registry.alias, ...registry.names]) this.#byName.set(name, registry);
     }
     this.#domainSuffix = domain === undefined ? undefined : `.${domain.toLowerCase()}`;
     this.#fallback = defaultName === undefined ? undefined : this.#byName.get(defaultName);
   }
 
-  /** The names of all registries, for the log. */
   get names(): string[] {
     return [...this.#byAlias.values()].map(({ name }) => name);
   }
 
-  /** Whether a request names a registry by something else than the name in its path. */
   isNamed({ host, prefix, namespace }: RoutingHints): boolean {
-    return prefix !== undefined || namespace !== undefined || this.#aliasOfHost(host) !== undefined;
+    if (prefix !== undefined || namespace !== undefined) return true;
+    return this.#ownerOf(host) !== undefined || this.#aliasOfHost(host) !== undefined;
   }
 
-  /**
-   * Routes a request with this name in its path.
-   * @throws RegistryError NAME_UNKNOWN when it names a registry that is not configured, or none and there is no default
-   */
   route(name: string | undefined, { host, prefix, namespace }: RoutingHints): Route {
     const virtual = this.#virtualHost(host);
     if (virtual) return { to: virtual, name, namespace: undefined };
@@ -86,8 +100,15 @@ export class Router {
   }
 
   #virtualHost(host: string | undefined): RoutedRegistry | undefined {
+    const owner = this.#ownerOf(host);
+    if (owner) return owner;
     const alias = this.#aliasOfHost(host);
     return alias === undefined ? undefined : (this.#byAlias.get(alias) ?? unknown(alias));
+  }
+
+  #ownerOf(host: string | undefined): RoutedRegistry | undefined {
+    if (this.#byHost.size === 0 || host === undefined) return undefined;
+    return this.#byHost.get(host.toLowerCase().replace(/:(?:80|443)$/, '')) ?? this.#byHost.get(host.toLowerCase());
   }
 
   #aliasOfHost(host: string | undefined): string | undefined {
@@ -97,10 +118,27 @@ export class Router {
   }
 
   #named(namespace: string): RoutedRegistry {
-    if (/[^\x21-\x7e]/.test(namespace)) unknown(namespace); // some such letters have an ASCII one as their lower case
-    const name = namespace.toLowerCase();
-    return this.#byName.get(name) ?? this.#byName.get(name.replace(/:443$/, '')) ?? unknown(name);
+    return named(this.#byName, namespace);
   }
+}
+
+/** Routes everything to one registry: what stands in a path is the name of a repository, and no alias. */
+export function routeToOne(registry: RoutedRegistry): Routing {
+  const byName = new Map([registry.name, ...registry.names].map((name) => [name, registry]));
+  return {
+    names: [registry.name],
+    isNamed: () => true,
+    route(name, { prefix, namespace }) {
+      if (prefix !== undefined) unknown(prefix);
+      return { to: namespace === undefined ? registry : named(byName, namespace), name, namespace };
+    },
+  };
+}
+
+function named(byName: ReadonlyMap<string, RoutedRegistry>, namespace: string): RoutedRegistry {
+  if (/[^\x21-\x7e]/.test(namespace)) unknown(namespace); // some such letters have an ASCII one as their lower case
+  const name = namespace.toLowerCase();
+  return byName.get(name) ?? byName.get(name.replace(/:443$/, '')) ?? unknown(name);
 }
 
 /**

@@ -7,6 +7,7 @@ export interface Metrics {
   readonly requests: Counter<'method' | 'route' | 'registry' | 'status' | 'cache'>;
   readonly requestSeconds: Histogram<'route' | 'cache'>;
   readonly servedBytes: Counter<'registry' | 'cache'>;
+  readonly receivedBytes: Counter<'registry'>;
   readonly fetchedBytes: Counter<'upstream'>;
   readonly upstreamRequests: Counter<'upstream' | 'operation' | 'method' | 'result'>;
   readonly upstreamSeconds: Histogram<'upstream' | 'operation'>;
@@ -219,7 +220,9 @@ function countIntegrity({ integrity }: MetricSources, registers: Registry[]): vo
   }
 }
 
-function requestMetrics(registers: Registry[]): Pick<Metrics, 'requests' | 'requestSeconds' | 'servedBytes'> {
+function requestMetrics(
+  registers: Registry[],
+): Pick<Metrics, 'requests' | 'requestSeconds' | 'servedBytes' | 'receivedBytes'> {
   return {
     requests: new Counter({
       name: 'entrepot_requests_total',
@@ -238,6 +241,12 @@ function requestMetrics(registers: Registry[]): Pick<Metrics, 'requests' | 'requ
       name: 'entrepot_served_bytes_total',
       help: 'Bytes of bodies that were sent to clients',
       labelNames: ['registry', 'cache'],
+      registers,
+    }),
+    receivedBytes: new Counter({
+      name: 'entrepot_received_bytes_total',
+      help: 'Bytes of bodies that clients sent, of blobs and manifests that they push',
+      labelNames: ['registry'],
       registers,
     }),
   };

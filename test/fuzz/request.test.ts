@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
-import { parseReference, parseRepository } from '../../src/oci/reference.ts';
-import { blobPath, manifestPath, parseRequest, referrersPath, tagsPathOf } from '../../src/oci/request.ts';
+import { isPushRequest } from '../../src/oci/push-request.ts';
+import { parseReference, parseRepository, parseTag } from '../../src/oci/reference.ts';
+import { blobPath, manifestPath, parseRequest, referrersPath, tagsPathOf, uploadPath } from '../../src/oci/request.ts';
 
 // Names that are made of the words that paths are made of, too.
 const component = fc.oneof(
@@ -56,6 +57,39 @@ test('a manifest, blob, tag list or list of referrers that was rendered is parse
   );
 });
 
+const id = fc.stringMatching(/^[A-Za-z0-9-]{1,40}$/);
+
+test('a push that was rendered is parsed to itself, whatever the repository is called', () => {
+  fc.assert(
+    fc.property(repository, digest, tag, fc.array(tag, { maxLength: 3 }), id, (name, of, reference, more, upload) => {
+      const encoded = encodeURIComponent(of);
+      const session = uploadPath(name, upload);
+      const none = { digest: undefined, algorithm: undefined, mount: undefined };
+      const begin = { ...none, kind: 'begin-upload', name };
+      assert.deepEqual(parse('POST', uploadPath(name)), begin);
+      assert.deepEqual(parse('POST', uploadPath(name).slice(0, -1)), begin);
+      assert.deepEqual(parse('POST', `${uploadPath(name)}?digest=${encoded}`), { ...begin, digest: of });
+      assert.deepEqual(parse('POST', `${uploadPath(name)}?mount=${encoded}&from=${encodeURIComponent(name)}`), {
+        ...begin,
+        mount: { digest: of, from: name },
+      });
+      assert.deepEqual(parse('GET', session), { kind: 'upload-status', name, id: upload });
+      assert.deepEqual(parse('PATCH', session), { kind: 'append-upload', name, id: upload });
+      assert.deepEqual(parse('DELETE', session), { kind: 'cancel-upload', name, id: upload });
+      const finish = { kind: 'finish-upload', name, id: upload, digest: of };
+      assert.deepEqual(parse('PUT', `${session}?ns=r&digest=${encoded}`), finish);
+      const tags = more.map(parseTag);
+      const query = tags.map((one) => `tag=${one}`).join('&');
+      const put = { kind: 'put-manifest', name, tags };
+      assert.deepEqual(parse('PUT', `${manifestPath(name, of)}?${query}`), { ...put, reference: of });
+      assert.deepEqual(parse('PUT', `${manifestPath(name, reference)}?${query}`), { ...put, reference });
+      assert.deepEqual(parse('DELETE', manifestPath(name, reference)), { kind: 'delete-manifest', name, reference });
+      assert.deepEqual(parse('DELETE', blobPath(name, of)), { kind: 'delete-blob', name, digest: of });
+    }),
+    { numRuns: 500 },
+  );
+});
+
 /** A page as it comes through a URL, in which half a character cannot stand. */
 function wellFormed({ count, last }: { count: number | undefined; last: string | undefined }) {
   return { count, last: last?.toWellFormed() };
@@ -64,8 +98,15 @@ function wellFormed({ count, last }: { count: number | undefined; last: string |
 test('an encoded path is parsed as the plain one, whatever is encoded of it', () => {
   fc.assert(
     fc.property(repository, digest, fc.infiniteStream(fc.boolean()), (name, of, coin) => {
-      for (const path of [`${name}/manifests/${of}`, `${name}/blobs/${of}`, `${name}/tags/list`]) {
-        assert.deepEqual(parseRequest('GET', encodeSome(path, coin), ''), parseRequest('GET', path, ''));
+      for (const [how, path] of [
+        ['GET', `${name}/manifests/${of}`],
+        ['GET', `${name}/blobs/${of}`],
+        ['GET', `${name}/tags/list`],
+        ['POST', `${name}/blobs/uploads/`],
+        ['PATCH', `${name}/blobs/uploads/a-1`],
+        ['DELETE', `${name}/blobs/${of}`],
+      ] as const) {
+        assert.deepEqual(parseRequest(how, encodeSome(path, coin), ''), parseRequest(how, path, ''));
       }
     }),
     { numRuns: 500 },
@@ -90,14 +131,24 @@ const pieces = [
 const anyPath = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(...pieces), maxLength: 12 }));
 
 test('whatever is asked is a request or an error of the spec, nothing else', () => {
-  const expected = ['NOT_FOUND', 'UNSUPPORTED', 'DIGEST_INVALID', 'TAG_INVALID', 'PAGINATION_NUMBER_INVALID'];
-  const anyMethod = fc.oneof(method, fc.constantFrom('POST', 'PUT', 'DELETE', 'TRACE', ''));
-  const anyQuery = fc.oneof(fc.string(), fc.constantFrom('n=5', 'n=-1', 'last=a', 'n=5&n=6'));
+  const expected = [
+    'NOT_FOUND',
+    'UNSUPPORTED',
+    'DIGEST_INVALID',
+    'TAG_INVALID',
+    'PAGINATION_NUMBER_INVALID',
+    'BLOB_UPLOAD_UNKNOWN',
+  ];
+  const anyMethod = fc.oneof(method, fc.constantFrom('POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', ''));
+  const anyQuery = fc.oneof(
+    fc.string(),
+    fc.constantFrom('n=5', 'n=-1', 'last=a', 'n=5&n=6', 'digest=', 'mount=a', 'tag=', 'tag=a&tag=b'),
+  );
   fc.assert(
     fc.property(anyMethod, anyPath, anyQuery, (how, path, query) => {
       try {
         const request = parseRequest(how, path, query);
-        assert.ok(how === 'GET' || how === 'HEAD');
+        assert.ok(isPushRequest(request) || how === 'GET' || how === 'HEAD');
         assert.ok(request.name === undefined || request.name !== '');
       } catch (error) {
         assert.ok(error instanceof RegistryError && expected.includes(error.code), String(error));

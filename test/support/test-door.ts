@@ -4,7 +4,7 @@ import type { DoorAccess } from '../../src/server/client-access.ts';
 import { createListener, type DoorLimits, defaultDoorLimits, type OpenDoor, openDoor } from '../../src/server/door.ts';
 import { type Catalog, RegistryHandler } from '../../src/server/registry-handler.ts';
 import { reportStatus } from '../../src/server/report-status.ts';
-import { type RoutedRegistry, Router } from '../../src/server/routing.ts';
+import { type RoutedRegistry, Router, type Routing } from '../../src/server/routing.ts';
 import { DoorCertificate } from '../../src/server/tls/door-certificate.ts';
 import type { TlsPaths } from '../../src/server/tls/tls-files.ts';
 import type { DoorTls } from '../../src/server/tls/tls-server.ts';
@@ -24,6 +24,9 @@ export interface TestDoorOptions {
   readonly ready?: () => Promise<readonly string[]>;
   readonly store?: () => Promise<{ contents: number; sizeBytes: number }>;
   readonly limits?: Partial<DoorLimits>;
+  readonly maxManifestBytes?: number;
+  /** How requests find their registry, unless by its names. */
+  readonly routing?: (registries: readonly RoutedRegistry[]) => Routing;
   /** Who may do what; everybody may pull, unless given. */
   readonly access?: DoorAccess;
   /** The files of a door of TLS. */
@@ -47,6 +50,8 @@ export async function openTestDoor(
   const { registries = [], domain, catalog = async () => ({ repositories: [] }) } = options;
   const { ready = async () => [], store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
   const { access = { access: freeAccess(new Set()), door: 'registry' } } = options;
+  const push = { maxManifestBytes: options.maxManifestBytes ?? 4 * 1024 * 1024, goal: 'localhost:5001' };
+  const limits = { ...defaultDoorLimits, ...options.limits };
   const events = new EventLog();
   const hosted = async () => ({ repositories: 0, contents: 0, sizeBytes: 0 });
   const sources = { downloadsInFlight: () => 0, downloadsWaiting: () => 0, store, hosted, upstreams: () => [] };
@@ -61,16 +66,17 @@ export async function openTestDoor(
     ...{ name: 'origin.test', alias: given.name ?? 'origin.test', names: [], dockerHub: false },
     ...given,
   }));
-  const router = new Router(routed, domain, options.default ?? routed[0]?.name);
+  const router = options.routing?.(routed) ?? new Router(routed, domain, options.default ?? routed[0]?.name);
   const door = await openDoor(
     { host: '127.0.0.1', port: 0 },
     createListener({
-      registry: new RegistryHandler({ router, catalog, access, log: events }),
+      registry: new RegistryHandler({ router, catalog, access, push, log: events }),
       admin: createAdmin({ metrics, ready, version: '1.2.3', status }),
       log: events,
       metrics,
+      limits,
     }),
-    { ...defaultDoorLimits, ...options.limits },
+    limits,
     options.tls && (await openTls(t, options.tls, events)),
   );
   t.after(() => door.close(0));
