@@ -37,8 +37,14 @@ export class Content {
   }
 
   /** Puts a manifest as it is, and tags it if a tag is given. */
-  putManifest(repository: string, bytes: Buffer, mediaType: string, tag?: string): Digest {
-    const digest = digestOf(bytes);
+  putManifest(
+    repository: string,
+    bytes: Buffer,
+    mediaType: string,
+    tag?: string,
+    algorithm: DigestAlgorithm = 'sha256',
+  ): Digest {
+    const digest = digestOf(bytes, algorithm);
     this.#open(repository).manifests.set(digest, { bytes, mediaType, digest });
     if (tag !== undefined) this.tag(repository, tag, digest);
     return digest;
@@ -96,6 +102,16 @@ export class Content {
     const held = this.#repositories.get(repository);
     const digest = isDigest(reference) ? reference : held?.tags.get(reference);
     return digest === undefined ? undefined : held?.manifests.get(digest);
+  }
+
+  /** All manifests of a repository. */
+  manifests(repository: string): HeldManifest[] {
+    return [...(this.#repositories.get(repository)?.manifests.values() ?? [])];
+  }
+
+  /** All blobs of a repository. */
+  blobs(repository: string): [Digest, ByteSource][] {
+    return [...(this.#repositories.get(repository)?.blobs ?? [])] as [Digest, ByteSource][];
   }
 
   /** A blob; undefined when it is not there. */
