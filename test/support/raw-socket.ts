@@ -13,9 +13,9 @@ export interface RawSocket {
   readonly closed: Promise<string>;
 }
 
-/** Connects to a port of loopback. */
-export async function connectRaw(port: number): Promise<RawSocket> {
-  const socket = connect(port, '127.0.0.1');
+/** Connects to a port of loopback. With `allowHalfOpen`, it goes on sending when the other side has ended. */
+export async function connectRaw(port: number, options: { readonly allowHalfOpen?: boolean } = {}): Promise<RawSocket> {
+  const socket = connect({ port, host: '127.0.0.1', ...options });
   let text = '';
   let isClosed = false;
   let wake = () => {};
