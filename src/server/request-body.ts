@@ -67,10 +67,15 @@ export function bodyOf(
 }
 
 function limitTime(request: IncomingMessage, ms: number): void {
-  const limit = setTimeout(() => request.socket.destroy(), ms);
-  const settle = () => clearTimeout(limit);
+  const { socket } = request;
+  const limit = setTimeout(() => socket.destroy(), ms);
+  const settle = () => {
+    clearTimeout(limit);
+    socket.off('close', settle);
+  };
   request.once('end', settle);
-  request.once('close', settle);
+  // Not that of the request: node:http forgets one that was answered, and tells it nothing more.
+  socket.once('close', settle);
 }
 
 /** Has a connection end in two steps: first no more from here, and when the client has sent all or has gone, altogether. */
