@@ -3,6 +3,7 @@ import type { AppOptions, Basics } from './app/app-options.ts';
 import { openCache } from './app/cache.ts';
 import { openDisk, readinessOf } from './app/disk.ts';
 import { type Addresses, openDoors } from './app/doors.ts';
+import { openHosted } from './app/hosted.ts';
 import { openHostedRecords } from './app/hosted-records.ts';
 import { endLifetime, type Lifetime } from './app/lifetime.ts';
 import { openUpstreams } from './app/upstreams.ts';
@@ -51,6 +52,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
     partials: () => disk.store.partials(),
     store: () => disk.index.totals(),
     hosted: () => disk.index.hostedTotals(),
+    uploads: () => hosted.uploadCount,
     upstreams: () => upstreams.status(),
     integrity: () => ({ scrubbedBytes: cache.scrubber.scrubbedBytes, damagedContents: cache.damages.count }),
   };
@@ -58,8 +60,9 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const basics: Basics = { clock, log, metrics, version };
   const access = await openAccess(config, basics, lifetime);
   const disk = await openDisk(config, { ...basics, health }, lifetime);
-  await openHostedRecords(disk, basics, lifetime);
+  const locks = await openHostedRecords(disk, basics, lifetime);
   const cache = openCache(config, options, { ...basics, ...disk }, lifetime);
+  const hosted = openHosted(config, options, { ...basics, cache, disk, locks }, lifetime);
   // What is left after the last request ends first, then what it writes to: nothing writes to what is closed.
   const upstreams = openUpstreams(config, options, { ...basics, cache }, lifetime);
   lifetime.push(() => cache.downloads.close());

@@ -23,6 +23,8 @@ import type { Lifetime } from './lifetime.ts';
 /** What the caches of all upstreams share. */
 export interface SharedCache extends CacheTools {
   readonly space: SpaceKeeper;
+  /** What of it is being read or written. */
+  readonly inUse: ContentInUse;
   /** Not yet started. */
   readonly scrubber: Scrubber;
 }
@@ -60,7 +62,7 @@ export function openCache(
     ...{ store, index, memory, local, damages, hasher, downloads, buffers, uses, space },
     ...{ offline, patienceMs, clock, log },
   };
-  return { ...tools, scrubber: openScrubber(config, tools, lifetime) };
+  return { ...tools, inUse, scrubber: openScrubber(config, tools, lifetime) };
 }
 
 /** Sees what other processes change, and completes what an older version noted; neither is waited for. */

@@ -98,6 +98,18 @@ export interface HostedConfig {
   readonly maxManifestBytes: number;
   /** The tags that stand for ever for what they were pushed with first. */
   readonly immutableTags: readonly RegExp[];
+  /** How much may be held in all; undefined for no limit. */
+  readonly maxBytes: number | undefined;
+  readonly uploads: HostedUploadsConfig;
+}
+
+/** The blobs that are being pushed. */
+export interface HostedUploadsConfig {
+  /** How long nothing may be added to one. */
+  readonly maxAgeMs: number;
+  readonly maxCount: number;
+  /** The size of one; undefined for no limit. */
+  readonly maxBytes: number | undefined;
 }
 
 /** Where a server listens: `host` is empty for every address of the machine, `port` is 0 for any free one. */

@@ -37,6 +37,8 @@ test('without a file, variables and flags, every key has its default', () => {
       allowAnonymousPush: false,
       maxManifestBytes: 4 * 1024 * 1024,
       immutableTags: [],
+      maxBytes: undefined,
+      uploads: { maxAgeMs: 86_400_000, maxCount: 1000, maxBytes: undefined },
     },
     auth: undefined,
     offline: false,

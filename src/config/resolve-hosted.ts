@@ -11,8 +11,10 @@ export function resolveHosted(
   upstreams: Config['upstreams'],
   report: Report,
 ): HostedConfig {
-  const { maxManifestBytes, allowAnonymousPush, immutableTags } = hosted;
-  const limits = { maxManifestBytes, allowAnonymousPush, immutableTags };
+  const { maxManifestBytes, allowAnonymousPush, immutableTags, maxBytes } = hosted;
+  const { maxAge, maxCount, maxBytes: maxBlobBytes } = hosted.uploads;
+  const uploads = { maxAgeMs: maxAge, maxCount, maxBytes: maxBlobBytes };
+  const limits = { maxManifestBytes, allowAnonymousPush, immutableTags, maxBytes, uploads };
   const taken = new Map(
     upstreams.flatMap(({ name, alias, names }) => [name, alias, ...names].map((any) => [any, name])),
   );

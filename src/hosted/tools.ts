@@ -27,6 +27,8 @@ export interface HostedTools {
   removed(digest: Digest): Promise<void>;
   /** How much of the file system that uploads are on is free. */
   freeBytes(): Promise<number>;
+  /** Makes so much free in all, beyond what stays free, if that can be, at the cost of what can be had again. */
+  freeDisk(sizeBytes: number, signal: AbortSignal): Promise<void>;
 }
 
 /** What may be pushed, and how much of it. */

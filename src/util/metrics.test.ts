@@ -12,6 +12,7 @@ const nothing: MetricSources = {
   store: async () => ({ contents: 0, sizeBytes: 0 }),
   hosted: async () => ({ repositories: 0, contents: 0, sizeBytes: 0 }),
   upstreams: () => [],
+  uploads: () => 0,
   integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
 };
 
@@ -56,6 +57,7 @@ test('createMetrics() reads its sources at every scrape, and all of them at the 
     downloadsWaiting: () => 2 * downloads,
     partials: async () => ({ count: 4 * downloads, sizeBytes: 5 * downloads }),
     store: async () => ({ contents: 3 * downloads, sizeBytes: 1000 * downloads }),
+    uploads: () => 6 * downloads,
     integrity: () => ({ scrubbedBytes: 500 + downloads, damagedContents: 7 + downloads }),
   });
   for (downloads of [2, 0, 5]) {
@@ -64,6 +66,7 @@ test('createMetrics() reads its sources at every scrape, and all of them at the 
     assert.equal(scrape.value('entrepot_downloads_waiting'), 2 * downloads);
     assert.equal(scrape.value('entrepot_partial_downloads'), 4 * downloads);
     assert.equal(scrape.value('entrepot_partial_download_bytes'), 5 * downloads);
+    assert.equal(scrape.value('entrepot_uploads'), 6 * downloads);
     assert.equal(scrape.value('entrepot_store_contents'), 3 * downloads);
     assert.equal(scrape.value('entrepot_store_bytes'), 1000 * downloads);
     assert.equal(scrape.value('entrepot_scrubbed_bytes_total'), 500 + downloads);
@@ -133,6 +136,9 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_evicted_contents_total: 'counter',
     entrepot_eviction_last_run_timestamp_seconds: 'gauge',
     entrepot_tls_certificate_expires_timestamp_seconds: 'gauge',
+    entrepot_uploads: 'gauge',
+    entrepot_pushed_bytes_total: 'counter',
+    entrepot_refused_pushes_total: 'counter',
     entrepot_hosted_bytes: 'gauge',
     entrepot_hosted_contents: 'gauge',
     entrepot_hosted_repositories: 'gauge',

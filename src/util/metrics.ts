@@ -18,6 +18,8 @@ export interface Metrics {
   readonly evictedBytes: Counter<'reason'>;
   readonly notKept: Counter;
   readonly lastEviction: Gauge;
+  readonly pushedBytes: Counter;
+  readonly refusedPushes: Counter<'reason'>;
   readonly certificateExpires: Gauge<'door'>;
   /** All of it in the text format of Prometheus, and its content type. */
   render(): Promise<string>;
@@ -32,6 +34,8 @@ export interface MetricSources {
   partials(): Promise<{ readonly count: number; readonly sizeBytes: number }>;
   store(): Promise<{ readonly contents: number; readonly sizeBytes: number }>;
   hosted(): Promise<HostedStatus>;
+  /** How many uploads were begun and are not over. */
+  uploads(): number;
   upstreams(): readonly UpstreamStatus[];
   /** Since the start: how much stored content was read to verify it, and how much was found damaged, by whoever. */
   integrity(): { readonly scrubbedBytes: number; readonly damagedContents: number };
@@ -76,6 +80,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...loginMetrics(registers),
     ...upstreamMetrics(registers),
     ...spaceMetrics(registers),
+    ...pushMetrics(registers, sources),
     certificateExpires: new Gauge({
       name: 'entrepot_tls_certificate_expires_timestamp_seconds',
       help: 'When the certificate that a door shows expires',
@@ -325,6 +330,33 @@ function spaceMetrics(registers: Registry[]): SpaceMetrics {
     lastEviction: new Gauge({
       name: 'entrepot_eviction_last_run_timestamp_seconds',
       help: 'When it was last looked for what can be removed',
+      registers,
+    }),
+  };
+}
+
+function pushMetrics(
+  registers: Registry[],
+  { uploads }: MetricSources,
+): Pick<Metrics, 'pushedBytes' | 'refusedPushes'> {
+  new Gauge({
+    name: 'entrepot_uploads',
+    help: 'Blobs whose push was begun, and is not over',
+    registers,
+    collect() {
+      this.set(uploads());
+    },
+  });
+  return {
+    pushedBytes: new Counter({
+      name: 'entrepot_pushed_bytes_total',
+      help: 'Bytes of blobs that were pushed and written',
+      registers,
+    }),
+    refusedPushes: new Counter({
+      name: 'entrepot_refused_pushes_total',
+      help: 'Requests of pushes that were refused; reason: count (of uploads), size, quota, disk (full) or digest (wrong)',
+      labelNames: ['reason'],
       registers,
     }),
   };

@@ -43,7 +43,7 @@ export function hostedRig(t: TestContext, { limits, maxBytes, minFreeBytes = 0 }
   const hasher = new Hasher(1);
   t.after(() => hasher.close());
   const refusals: RefusalReason[] = [];
-  const disk = { freeBytes: 1e12, receivedBytes: 0 };
+  const disk = { freeBytes: 1e12, receivedBytes: 0, freeDisk: async (_sizeBytes: number) => {} };
   const quota = new Quota(maxBytes, index);
   const damages = new Damages({ store: blobs, index: index as unknown as MetadataIndex, log });
   const content = new LocalContent({
@@ -52,7 +52,12 @@ export function hostedRig(t: TestContext, { limits, maxBytes, minFreeBytes = 0 }
   });
   const tools = {
     ...{ blobs, uploads: store, index: index as unknown as HostedTools['index'], content, inUse, quota, clock, log },
-    disk: new DiskRoom(minFreeBytes, { freeBytes: async () => disk.freeBytes, clock, log }),
+    disk: new DiskRoom(minFreeBytes, {
+      freeBytes: async () => disk.freeBytes - disk.receivedBytes, // as of a disk that is written to
+      freeDisk: (sizeBytes) => disk.freeDisk(sizeBytes),
+      clock,
+      log,
+    }),
     hasher: {
       begin(algorithm: DigestAlgorithm) {
         hashes.push(algorithm);

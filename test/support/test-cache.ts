@@ -103,6 +103,8 @@ function configOf(options: TestCacheOptions): Config {
       allowAnonymousPush: false,
       maxManifestBytes: 4 * 1024 * 1024,
       immutableTags: [],
+      maxBytes: undefined,
+      uploads: { maxAgeMs: 86_400_000, maxCount: 1000, maxBytes: undefined },
       ...options.hosted,
     },
     offline: options.offline ?? false,

@@ -59,6 +59,7 @@ export async function openTestDoor(
     ...sources,
     disk: () => ({ troubles: [], failures: [] }),
     partials: async () => ({ count: 0, sizeBytes: 0 }),
+    uploads: () => 0,
     integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
   });
   const status = reportStatus({ ...sources, version: '1.2.3', maxBytes: 1e12, clock: systemClock });

@@ -34,6 +34,7 @@ export async function openTestHosted(limits: Partial<HostedLimits> = {}) {
       observer: { received() {}, refused() {} },
       removed: async () => {},
       freeBytes: async () => 1e12,
+      freeDisk: async () => {},
     },
     {
       ...{ maxManifestBytes: 4 * 1024 * 1024, maxBytes: undefined, minFreeBytes: 0, immutableTags: [] },

@@ -256,3 +256,27 @@ test('the disk is looked at every minute, and what it lacks goes', async (t) => 
   assert.equal(log.named('free space cannot be told').length, 1);
   assert.equal(index.contents.size, 3);
 });
+
+test('a push has cached content removed that the disk is full of, as much as it needs', async (t) => {
+  const { keeper, index, clock, told, disk } = setUp(t, { minFreeBytes: 500 });
+  index.add(8, 100);
+  clock.advance(10_000);
+  Object.defineProperty(disk, 'freeBytes', { get: () => 500 + (8 - index.contents.size) * 100 });
+  await Promise.all([keeper.freeDisk(100, patient), keeper.freeDisk(250, patient)]);
+  assert.equal(index.contents.size, 5);
+  assert.deepEqual(
+    told.removed.map(([reason]) => reason),
+    told.removed.map(() => 'disk'),
+  );
+  await keeper.freeDisk(300, patient);
+  assert.equal(index.contents.size, 5, 'so much is free');
+});
+
+test('nothing goes for a push that has no room though all of it went', async (t) => {
+  const { keeper, index, clock, disk } = setUp(t, { minFreeBytes: 500 });
+  index.add(8, 100);
+  clock.advance(10_000);
+  disk.freeBytes = 500;
+  await keeper.freeDisk(801, patient);
+  assert.equal(index.contents.size, 8);
+});

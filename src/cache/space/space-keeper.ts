@@ -71,6 +71,8 @@ export class SpaceKeeper implements Space {
   readonly #rooms: Rooms;
   readonly #end = new AbortController();
   #waiting: readonly Waiter[] = [];
+  /** How much those want to be free on the disk, beyond what stays free, who wait for it. */
+  readonly #wantedOnDisk = new Set<{ readonly sizeBytes: number }>();
   #running: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   /** Since when, and for how much, no room is made: it was in vain. */
@@ -128,6 +130,24 @@ export class SpaceKeeper implements Space {
     }
     this.#tellNotKept(digest, sizeBytes, reason);
     return undefined;
+  }
+
+  /**
+   * Makes so much free on the disk, beyond what stays free, if cached content is what it is full of: a push is worth more.
+   * Of several who ask, each asks for the others, too. Whether it was enough, the file system tells.
+   */
+  async freeDisk(sizeBytes: number, signal: AbortSignal): Promise<void> {
+    if (this.#isPaused(sizeBytes)) return;
+    const wanted = { sizeBytes };
+    this.#wantedOnDisk.add(wanted);
+    try {
+      // Though all of it went that would not be enough, so none should.
+      if ((await this.#missingOnDisk()) > (await this.#tools.index.totals()).sizeBytes) return;
+      await unlessAborted(this.settled(), signal); // what a run is for, it finds out as it begins
+      await unlessAborted(this.#run(), signal);
+    } finally {
+      this.#wantedOnDisk.delete(wanted);
+    }
   }
 
   async #look(): Promise<void> {
@@ -263,8 +283,9 @@ export class SpaceKeeper implements Space {
   async #missingOnDisk(): Promise<number> {
     const { minFreeBytes } = this.#limits;
     if (minFreeBytes === 0) return 0;
+    const wantedBytes = Math.max(0, ...[...this.#wantedOnDisk].map(({ sizeBytes }) => sizeBytes));
     try {
-      return Math.max(0, minFreeBytes - (await this.#tools.freeBytes()));
+      return Math.max(0, minFreeBytes + wantedBytes - (await this.#tools.freeBytes()));
     } catch (error) {
       this.#tools.log.error({ reason: (error as Error).message }, 'free space cannot be told');
       return 0;

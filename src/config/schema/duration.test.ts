@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { maxTimerMs, parseDuration, parseDurationOrForever, parseDurationOrNone } from './duration.ts';
+import {
+  maxTimerMs,
+  parseDuration,
+  parseDurationAboveZero,
+  parseDurationOrForever,
+  parseDurationOrNone,
+} from './duration.ts';
 
 test('parseDuration() reads every unit, and several in a row', () => {
   const durations: [string, number][] = [
@@ -42,4 +48,10 @@ test('parseDurationOrForever() reads a duration, or forever', () => {
   for (const text of ['none', 'Infinity', '30', '-1s', '']) {
     assert.throws(() => parseDurationOrForever(text), /^Error: expected a duration, such as 1h, 7d, or forever$/);
   }
+});
+
+test('parseDurationAboveZero() refuses no time at all', () => {
+  assert.equal(parseDurationAboveZero('1s'), 1000);
+  for (const text of ['0', '0s', 'none', '5'])
+    assert.throws(() => parseDurationAboveZero(text), /expected a duration/, text);
 });

@@ -20,6 +20,16 @@ export function parseDuration(text: string, maxMs = Number.MAX_SAFE_INTEGER): nu
 }
 
 /**
+ * Parses a duration above zero.
+ * @throws Error that says what was expected
+ */
+export function parseDurationAboveZero(text: string): number {
+  const durationMs = parseDuration(text);
+  if (durationMs > 0) return durationMs;
+  throw new Error('expected a duration above zero, such as 1h, 7d');
+}
+
+/**
  * Parses a duration above zero, or `none`, which is undefined.
  * @throws Error that says what was expected
  */

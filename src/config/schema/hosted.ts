@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import { parseCount } from './count.ts';
+import { parseDurationAboveZero } from './duration.ts';
 import { parseRegistryName } from './host-name.ts';
 import { about, boolean, listOf, parsedBy } from './key.ts';
 import { parseTagPattern } from './pattern.ts';
-import { parseSize } from './size.ts';
+import { parseSize, parseSizeOrNone } from './size.ts';
 
 /** The names of the hosted registry, unless others are given. */
 export const defaultHostedNames = ['localhost:5001'];
@@ -47,4 +49,33 @@ export const hostedKeys = z.strictObject({
         'Regular expressions for tags that can be pushed once, such as `^v\\d+\\.\\d+\\.\\d+$`: afterwards they can be ' +
         'neither moved to another digest nor deleted.',
     }),
+  maxBytes: parsedBy(parseSizeOrNone)
+    .prefault('none')
+    .register(about, {
+      type: 'size',
+      description:
+        'How much pushed content may take in all, beside `cache.maxBytes`: a push that would exceed it is refused (403). ' +
+        '`none` for no limit but the disk.',
+    }),
+  uploads: z
+    .strictObject({
+      maxAge: parsedBy(parseDurationAboveZero).prefault('24h').register(about, {
+        type: 'duration',
+        description: 'An upload to which nothing was added for so long is removed. It is looked once an hour.',
+      }),
+      maxCount: parsedBy(parseCount).prefault(1000).register(about, {
+        type: 'count',
+        description: 'How many uploads may have been begun and not be over; more are refused (429).',
+      }),
+      maxBytes: parsedBy(parseSizeOrNone)
+        .prefault('none')
+        .register(about, {
+          type: 'size',
+          description:
+            'The largest blob that may be pushed; larger ones are refused (413). `none` for no limit but ' +
+            '`hosted.maxBytes` and the disk, which keeps `cache.minFreeBytes` free (507).',
+        }),
+    })
+    .prefault({})
+    .register(about, { type: 'group', description: 'The blobs that are being pushed.' }),
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatSize, parseSize, parseSizeOrZero } from './size.ts';
+import { formatSize, parseSize, parseSizeOrNone, parseSizeOrZero } from './size.ts';
 
 test('parseSize() reads decimal and binary units, and bytes without one', () => {
   const sizes: [string, number][] = [
@@ -31,6 +31,12 @@ test('parseSizeOrZero() reads nothing as nothing', () => {
   assert.equal(parseSizeOrZero('0'), 0);
   assert.equal(parseSizeOrZero('1GB'), 1e9);
   assert.throws(() => parseSizeOrZero('-1'), /expected a size/);
+});
+
+test('parseSizeOrNone() reads none as no limit', () => {
+  assert.equal(parseSizeOrNone('none'), undefined);
+  assert.equal(parseSizeOrNone('1GB'), 1e9);
+  assert.throws(() => parseSizeOrNone('0'), /expected a size above zero/);
 });
 
 test('formatSize() writes a size in few letters', () => {

@@ -21,6 +21,14 @@ export function parseSizeOrZero(text: string): number {
   return text === '0' ? 0 : parseSize(text);
 }
 
+/**
+ * Parses a size, or `none`, which is undefined.
+ * @throws Error that says what was expected
+ */
+export function parseSizeOrNone(text: string): number | undefined {
+  return text === 'none' ? undefined : parseSize(text);
+}
+
 /** A size in few letters, for people: `50 GB`. */
 export function formatSize(sizeBytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];

@@ -1,14 +1,8 @@
 import { RegistryError } from '../../oci/errors.ts';
-import type { Clock } from '../../util/clock.ts';
-import type { Log } from '../../util/log.ts';
+import type { HostedTools } from '../tools.ts';
 
 /** What tells how full the disk is. */
-export interface DiskRoomTools {
-  /** How much of the file system that uploads are on is free. */
-  freeBytes(): Promise<number>;
-  readonly clock: Pick<Clock, 'now'>;
-  readonly log: Log;
-}
+export type DiskRoomTools = Pick<HostedTools, 'freeBytes' | 'freeDisk' | 'clock' | 'log'>;
 
 /** Room on the disk for bytes that are to come. It is released once. */
 export interface DiskShare {
@@ -33,7 +27,7 @@ export class DiskRoom {
   /** What was taken, and is not written yet. */
   #takenBytes = 0;
   #freeBytes = 0;
-  #askedAtMs = Number.NEGATIVE_INFINITY;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
 
   /** @param minFreeBytes 0 for not looking */
   constructor(minFreeBytes: number, tools: DiskRoomTools) {
@@ -42,18 +36,18 @@ export class DiskRoom {
   }
 
   /** Sees that there is room for so much more. @throws as `take` */
-  async check(sizeBytes: number): Promise<void> {
-    (await this.take(sizeBytes)).release();
+  async check(sizeBytes: number, signal: AbortSignal): Promise<void> {
+    (await this.take(sizeBytes, signal)).release();
   }
 
   /**
    * Takes room for so many bytes; for what comes bit by bit when that is not known.
    * @throws RegistryError UNAVAILABLE, status 507, when the disk would be too full
    */
-  async take(sizeBytes: number | undefined): Promise<DiskShare> {
+  async take(sizeBytes: number | undefined, signal: AbortSignal): Promise<DiskShare> {
     if (this.#minFreeBytes === 0) return { use: () => undefined, release() {} };
     let leftBytes = sizeBytes ?? 0;
-    await this.#takeMore(leftBytes);
+    await this.#takeMore(leftBytes, signal);
     const spend = (usedBytes: number) => {
       leftBytes -= usedBytes;
       this.#takenBytes -= usedBytes;
@@ -63,7 +57,7 @@ export class DiskRoom {
       use: (usedBytes) => {
         if (usedBytes <= leftBytes) return void spend(usedBytes);
         const moreBytes = Math.max(usedBytes, stepBytes);
-        return this.#takeMore(moreBytes).then(() => {
+        return this.#takeMore(moreBytes, signal).then(() => {
           leftBytes += moreBytes;
           spend(usedBytes);
         });
@@ -75,22 +69,37 @@ export class DiskRoom {
     };
   }
 
-  async #takeMore(sizeBytes: number): Promise<void> {
-    const { clock, freeBytes, log } = this.#tools;
-    const nowMs = clock.now();
-    if (Math.abs(nowMs - this.#askedAtMs) >= believeMs) {
-      try {
-        this.#freeBytes = await freeBytes();
-        this.#askedAtMs = nowMs;
-      } catch (error) {
-        log.error({ reason: (error as Error).message }, 'free space cannot be told');
-        this.#takenBytes += sizeBytes; // the system will say itself when it is full
-        return;
-      }
+  async #takeMore(sizeBytes: number, signal: AbortSignal): Promise<void> {
+    this.#takenBytes += sizeBytes; // first of all, so that those who come meanwhile ask for more
+    try {
+      if (!(await this.#isEnough(signal))) throw diskFull();
+    } catch (error) {
+      this.#takenBytes -= sizeBytes;
+      throw error;
     }
-    const leftBytes = this.#freeBytes - this.#takenBytes - sizeBytes;
-    if (leftBytes < this.#minFreeBytes) throw diskFull();
-    this.#takenBytes += sizeBytes;
+  }
+
+  async #isEnough(signal: AbortSignal): Promise<boolean> {
+    const isEnough = () => this.#freeBytes >= this.#minFreeBytes + this.#takenBytes;
+    try {
+      await this.#look();
+      if (isEnough()) return true;
+      await this.#tools.freeDisk(this.#takenBytes, signal);
+      this.#lookedAtMs = Number.NEGATIVE_INFINITY;
+      await this.#look();
+      return isEnough();
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#tools.log.error({ reason: (error as Error).message }, 'free space cannot be told');
+      return true; // the system will say itself when it is full
+    }
+  }
+
+  async #look(): Promise<void> {
+    const nowMs = this.#tools.clock.now();
+    if (Math.abs(nowMs - this.#lookedAtMs) < believeMs) return;
+    this.#freeBytes = await this.#tools.freeBytes();
+    this.#lookedAtMs = nowMs;
   }
 }
 

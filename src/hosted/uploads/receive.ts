@@ -48,7 +48,7 @@ export async function receive(delivery: Delivery, tools: ReceiveTools, signal: A
     checkSize(end, tools.maxBytes);
     await tools.quota.check(end, digest);
   }
-  const share = await tools.disk.take(body.sizeBytes);
+  const share = await tools.disk.take(body.sizeBytes, signal);
   try {
     await bring(delivery, end, { ...tools, use: share.use }, signal);
   } finally {

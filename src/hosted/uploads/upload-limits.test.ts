@@ -147,6 +147,26 @@ test('an upload that would leave too little of the disk free is refused before i
   assert.deepEqual(refusals, ['disk', 'disk', 'disk']);
 });
 
+test('what is missing on the disk is made free first, for all that is to come', async (t) => {
+  const { uploads, disk } = hostedRig(t, { minFreeBytes: 1000 * mebibyte });
+  disk.freeBytes = 1010 * mebibyte;
+  const asked: number[] = [];
+  disk.freeDisk = async (sizeBytes) => {
+    asked.push(sizeBytes / mebibyte);
+    disk.freeBytes = Math.max(disk.freeBytes, 1000 * mebibyte + sizeBytes);
+  };
+  const [one, two] = [await uploads.begin(app, {}, never), await uploads.begin(app, {}, never)];
+  const first = slowBody(30 * mebibyte);
+  const second = slowBody(10 * mebibyte);
+  const appending = [uploads.append(app, one.id, first.body, never), uploads.append(app, two.id, second.body, never)];
+  await first.give(seededBytes('j', 1000));
+  await second.give(seededBytes('k', 1000));
+  assert.equal(Math.max(...asked), 40);
+  first.end();
+  second.end();
+  for (const outcome of await Promise.allSettled(appending)) assert.equal(outcome.status, 'rejected');
+});
+
 test('an upload whose size is not told is ended when the disk has too little left', async (t) => {
   const { uploads, disk } = hostedRig(t, { minFreeBytes: 1000 * mebibyte });
   disk.freeBytes = 1040 * mebibyte;

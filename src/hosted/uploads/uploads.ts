@@ -61,7 +61,7 @@ export class Uploads {
     return this.#telling(async () => {
       if (this.count >= this.#limits.maxCount) throw tooManyUploads(this.#limits.maxCount);
       this.#beginning++;
-      const id = await this.#begin(repository, hint).finally(() => this.#beginning--);
+      const id = await this.#begin(repository, hint, signal).finally(() => this.#beginning--);
       return this.#sessions.add(id, repository, hint.algorithm).state;
     });
   }
@@ -107,11 +107,11 @@ export class Uploads {
     }
   }
 
-  async #begin(repository: Repository, { sizeBytes = 0 }: UploadHint): Promise<string> {
+  async #begin(repository: Repository, { sizeBytes = 0 }: UploadHint, signal: AbortSignal): Promise<string> {
     const { uploads, quota, disk } = this.#tools;
     checkSize(sizeBytes, this.#limits.maxBytes);
     await quota.check(sizeBytes);
-    await disk.check(sizeBytes);
+    await disk.check(sizeBytes, signal);
     const upload = await uploads.beginUpload(repository);
     await upload.close();
     return upload.id;
