@@ -1,0 +1,12 @@
+import { openTestHosted } from '../support/test-hosted.ts';
+import { pushContract } from './push-contract.ts';
+
+pushContract(
+  'the hosted registry',
+  async (t) => {
+    const { registry, close } = await openTestHosted();
+    t.after(close);
+    return registry;
+  },
+  { abortsBodies: false },
+);
