@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HostedStage } from '../../../test/support/hosted-stage.ts';
+import { makeImage } from '../../../test/support/images.ts';
+import { parseTag } from '../../oci/reference.ts';
+import { removeContent, removeManifest, removeTag } from './removal.ts';
+
+const image = makeImage({ seed: 'app', layers: [100] });
+const { digest } = image.manifest;
+
+test('a tag that another process sets while the manifest is removed goes with it, or stays with it', async (t) => {
+  const stage = new HostedStage(t);
+  const { repository } = stage;
+  await stage.push(image, 'one');
+  let pushed: Promise<unknown> | undefined;
+  stage.beforeChange = (what) => {
+    if (what === 'removeManifest') pushed ??= stage.put(image.manifest.bytes, image.manifest.mediaType, 'two');
+  };
+  await removeManifest(stage.tools, repository, digest);
+  assert.ok(pushed);
+  await pushed;
+  for (const tag of ['one', 'two']) {
+    const record = stage.records.records.has(`team/app/_tags/${tag}`);
+    assert.equal(record, (await stage.resolve(tag)) !== undefined, tag);
+  }
+});
+
+test('a blob goes when no manifest of the repository references it', async (t) => {
+  const stage = new HostedStage(t);
+  const { repository, tools } = stage;
+  await stage.push(image, 'latest');
+  const [config] = image.blobs;
+  assert.equal(await removeContent(tools, repository, config!.digest), false);
+  assert.equal(await removeContent(tools, repository, digest), true);
+  assert.equal(await removeContent(tools, repository, config!.digest), true);
+  assert.equal(await removeContent(tools, repository, config!.digest), false);
+  assert.equal(await removeTag(tools, repository, parseTag('latest')), false);
+});
