@@ -16,24 +16,34 @@ export function localUrl({ host, port }: ListenAddress, scheme: 'http' | 'https'
   return `${scheme}://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
 }
 
+/** How a server is asked. */
+interface AskOptions {
+  readonly limitMs?: number;
+  readonly trust?: DoorTrust | undefined;
+  readonly login?: string | undefined;
+}
+
 /**
  * Asks the server at a URL how it is; undefined when none listens there.
  * @param trust how a server that speaks TLS is known again
+ * @param login `name:password`, for a server that asks for one
  * @throws CommandFailure when it does not answer in time, or with what is no status
  */
 export async function askStatus(
   url: string,
-  { limitMs = answerMs, trust }: { readonly limitMs?: number; readonly trust?: DoorTrust | undefined } = {},
+  { limitMs = answerMs, trust, login }: AskOptions = {},
 ): Promise<ServerStatus | undefined> {
   // An agent of its own: that of the process may be made to use a proxy by the environment.
   const agent = trust === undefined ? new http.Agent() : new https.Agent(trust);
   const signal = AbortSignal.timeout(limitMs);
   try {
-    const answer = await get(`${url}/status`, agent, signal);
+    const answer = await get(`${url}/status`, { agent, signal, ...(login === undefined ? {} : { auth: login }) });
+    if (answer.statusCode === 401) throw new CommandFailure(loginNeeded(url, login));
     const body = await readBody(answer);
     if (answer.statusCode !== 200) throw new Error(`its status is ${answer.statusCode}`);
     return parseStatus(body);
   } catch (error) {
+    if (error instanceof CommandFailure) throw error;
     if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') return undefined;
     const why = signal.aborted ? `there was none within ${limitMs / 1000} s` : (error as Error).message;
     throw new CommandFailure(`Cannot use the answer of ${url}/status: ${why}; is it Entrepot that listens there?`);
@@ -42,10 +52,15 @@ export async function askStatus(
   }
 }
 
-function get(url: string, agent: http.Agent, signal: AbortSignal): Promise<IncomingMessage> {
+function loginNeeded(url: string, login: string | undefined): string {
+  if (login !== undefined) return `Cannot ask ${url}: it refuses the name or the password of --login`;
+  return `Cannot ask ${url}: it wants a login, name a file that holds name:password with --login`;
+}
+
+function get(url: string, options: http.RequestOptions): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const ask = url.startsWith('https:') ? https.get : http.get;
-    ask(url, { agent, signal }, resolve).on('error', reject);
+    ask(url, options, resolve).on('error', reject);
   });
 }
 

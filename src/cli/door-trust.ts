@@ -29,9 +29,9 @@ export function trustDoor(tls: TlsConfig, { tlsCa, tlsCert, tlsKey }: TlsFlags):
   if (tls.clientCa !== undefined && tlsCert === undefined) {
     throw new CommandFailure('Cannot ask the server: it wants a certificate, name one with --tls-cert and --tls-key');
   }
-  const identity = tlsCert && tlsKey ? { cert: read(tlsCert), key: read(tlsKey) } : {};
-  if (tlsCa !== undefined) return { ...identity, ca: read(tlsCa), checkServerIdentity: () => undefined };
-  const ca = read(tls.cert);
+  const identity = tlsCert && tlsKey ? { cert: readFlagFile(tlsCert), key: readFlagFile(tlsKey) } : {};
+  if (tlsCa !== undefined) return { ...identity, ca: readFlagFile(tlsCa), checkServerIdentity: () => undefined };
+  const ca = readFlagFile(tls.cert);
   const { fingerprint256 } = new X509Certificate(ca);
   return {
     ...identity,
@@ -45,7 +45,8 @@ export function trustDoor(tls: TlsConfig, { tlsCa, tlsCert, tlsKey }: TlsFlags):
   };
 }
 
-function read(path: string): string {
+/** Reads a file that a flag names. @throws CommandFailure */
+export function readFlagFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

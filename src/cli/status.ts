@@ -6,7 +6,7 @@ import type { HostedStatus, StoreStatus } from '../util/status.ts';
 import { askStatus, localUrl } from './ask-status.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from './config-flags.ts';
-import { type TlsFlags, trustDoor } from './door-trust.ts';
+import { readFlagFile, type TlsFlags, trustDoor } from './door-trust.ts';
 import { hostedText, statusText, storeText } from './status-text.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -18,13 +18,14 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       'Tell how the running server is: its store, downloads, upstreams. Without one, what the data folder says.',
     )
     .option('--json', 'print JSON')
+    .option('--login <FILE>', 'a file that holds name:password, for a door that asks for a login')
     .option('--tls-ca <FILE>', 'the authority of the door’s certificate; without, the door’s own is taken')
     .option('--tls-cert <FILE>', 'the certificate to show to a door that wants one')
     .option('--tls-key <FILE>', 'the key of --tls-cert');
   addConfigFlags(command).action((flags: StatusFlags) => showStatus(flags, terminal));
 }
 
-type StatusFlags = ConfigFlags & TlsFlags & { readonly json?: true };
+type StatusFlags = ConfigFlags & TlsFlags & { readonly json?: true; readonly login?: string };
 
 async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void> {
   const { config } = loadConfigOf(flags, terminal);
@@ -35,7 +36,8 @@ async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void>
     );
   }
   const url = localUrl(listen, tls ? 'https' : 'http');
-  const status = await askStatus(url, { trust: tls && trustDoor(tls, flags) });
+  const login = flags.login === undefined ? undefined : readLogin(flags.login);
+  const status = await askStatus(url, { trust: tls && trustDoor(tls, flags), login });
   if (status !== undefined) {
     terminal.writeOut(flags.json ? toJson({ running: true, url, ...status }) : `${statusText(status, url)}\n`);
     return;
@@ -49,6 +51,13 @@ async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void>
       : `Nothing is kept in ${data}`;
     terminal.writeOut(`No server answers at ${url}\n${told}\n`);
   }
+}
+
+// A password in an argument could be read by everybody on the machine.
+function readLogin(path: string): string {
+  const login = readFlagFile(path).replace(/\r?\n$/, '');
+  if (!login.includes(':')) throw new CommandFailure(`Cannot use "${path}": it does not hold name:password`);
+  return login;
 }
 
 /** What the index of a data folder says, if there is one. */

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { askStatus, localUrl } from '../../src/cli/ask-status.ts';
 import { runProgram } from '../../src/cli/program.ts';
 import { Secret } from '../../src/util/secret.ts';
+import { writePasswords } from '../support/access-stage.ts';
 import { ManualClock } from '../support/clock.ts';
 import { makeImage } from '../support/images.ts';
 import { rawFetch } from '../support/raw-http.ts';
@@ -160,6 +162,32 @@ test('an answer that is no status is an error that says so', async (t) => {
     const start = `Cannot use the answer of ${server.url}/status: ${why}`;
     assert.ok(error.startsWith(start), `${error}\nbegins with\n${start}`);
     assert.match(error, /; is it Entrepot that listens there\?\n$/);
+  }
+});
+
+test('a server that wants a login gets the one in the file, and without says what to do', async (t) => {
+  const passwords = writePasswords(t, { alice: 'correct: horse' });
+  const cache = await startTestCache({ data: tmpDir(t), upstreams: ['http://127.0.0.1:1'], auth: passwords.auth() });
+  t.after(() => cache.stop());
+  const ask = (...args: readonly string[]) => run('--listen', `127.0.0.1:${cache.port}`, ...args);
+  const file = (text: string) => {
+    const path = join(tmpDir(t), 'login');
+    writeFileSync(path, text);
+    return ['--login', path];
+  };
+  const right = await ask(...file('alice:correct: horse\n'));
+  assert.equal(right.code, 0);
+  assert.match(right.out, /Stored: /);
+  for (const [args, expected] of [
+    [[], /it wants a login, name a file that holds name:password with --login/],
+    [file('alice:swordfish'), /it refuses the name or the password of --login/],
+    [file('swordfish'), /it does not hold name:password/],
+    [['--login', '/none'], /Cannot read "\/none": ENOENT/],
+  ] as const) {
+    const { code, error } = await ask(...args);
+    assert.equal(code, 1);
+    assert.match(error, expected);
+    assert.doesNotMatch(error, /swordfish/);
   }
 });
 
