@@ -7,11 +7,20 @@ import type { Log } from '../util/log.ts';
 import type { Basics } from './app-options.ts';
 import type { Lifetime } from './lifetime.ts';
 
+/** Of what every part gets, what this one needs. */
+interface AccessTools extends Pick<Basics, 'clock' | 'log'> {
+  readonly metrics: { readonly logins: { inc(labels: { readonly result: string }): void } };
+}
+
 /**
  * Opens what says who may do what.
  * @throws Error that names the file of passwords and its wrong lines
  */
-export async function openAccess(config: Config, { clock, log, metrics }: Basics, lifetime: Lifetime): Promise<Access> {
+export async function openAccess(
+  config: Config,
+  { clock, log, metrics }: AccessTools,
+  lifetime: Lifetime,
+): Promise<Access> {
   const { auth, hosted } = config;
   const doors = openDoorsOf(config);
   if (auth === undefined) {
