@@ -10,30 +10,39 @@ import { Hasher } from '../../src/cache/download/hasher.ts';
 import { HostedRegistry } from '../../src/hosted/hosted-registry.ts';
 import type { HostedLimits } from '../../src/hosted/tools.ts';
 import { openServerStorage } from '../../src/storage.ts';
-import { systemClock } from '../../src/util/clock.ts';
+import { type Clock, systemClock } from '../../src/util/clock.ts';
 import { SharedLocks } from '../../src/util/shared-locks.ts';
 import { endlessSpace } from './download-rig.ts';
 import { EventLog } from './event-log.ts';
 
-/** A hosted registry over files of its own, without the wire; what is left out of `limits` no test reaches. */
-export async function openTestHosted(limits: Partial<HostedLimits> = {}) {
-  const data = await mkdtemp(join(tmpdir(), 'entrepot-test-'));
-  const storage = await openServerStorage(data, { clock: systemClock, maxPartialBytes: 1e12, onBroken() {} });
+/** Where a hosted registry is, and by which clock. */
+export interface TestHostedOptions {
+  /** A folder that stays; one of its own, unless given. */
+  readonly data?: string;
+  readonly clock?: Clock;
+  readonly freeBytes?: () => Promise<number>;
+}
+
+/** A hosted registry over files, without the wire; what is left out of `limits` no test reaches. */
+export async function openTestHosted(limits: Partial<HostedLimits> = {}, options: TestHostedOptions = {}) {
+  const { clock = systemClock, freeBytes = async () => 1e12 } = options;
+  const data = options.data ?? (await mkdtemp(join(tmpdir(), 'entrepot-test-')));
+  const storage = await openServerStorage(data, { clock, maxPartialBytes: 1e12, onBroken() {} });
   const { store: blobs, uploads, records, index } = storage;
   const log = new EventLog();
   const inUse = new ContentInUse();
   const hasher = new Hasher(1);
   const damages = new Damages({ store: blobs, index, log });
   const content = new LocalContent({
-    ...{ store: blobs, index, inUse, damages, clock: systemClock, space: endlessSpace },
+    ...{ store: blobs, index, inUse, damages, clock, space: endlessSpace },
     ...{ memory: new ContentMemory(), buffers: new BufferPool() },
   });
   const registry = new HostedRegistry(
     {
-      ...{ blobs, uploads, records, index, content, hasher, inUse, log, clock: systemClock, locks: new SharedLocks() },
+      ...{ blobs, uploads, records, index, content, hasher, inUse, log, clock, locks: new SharedLocks() },
       observer: { received() {}, refused() {} },
       removed: async () => {},
-      freeBytes: async () => 1e12,
+      freeBytes,
       freeDisk: async () => {},
     },
     {
@@ -46,7 +55,7 @@ export async function openTestHosted(limits: Partial<HostedLimits> = {}) {
     await registry.close();
     await hasher.close();
     await storage.close();
-    await rm(data, { recursive: true });
+    if (options.data === undefined) await rm(data, { recursive: true });
   };
   return { registry, log, close };
 }

@@ -95,6 +95,10 @@ function reader(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal) {
         stop = reject;
         iterator.next().then((result) => resolve(result.done ? undefined : result.value), reject);
       }),
-    end: () => signal.removeEventListener('abort', abort),
+    end() {
+      signal.removeEventListener('abort', abort);
+      // Whoever gives them deals with what is left; that is not waited for, as a client may be silent for long.
+      iterator.return?.().catch(() => {});
+    },
   };
 }
