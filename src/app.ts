@@ -68,8 +68,8 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   lifetime.push(() => cache.downloads.close());
   const status = reportStatus({ ...sources, version, maxBytes, clock });
   const admin = createAdmin({ metrics, version, status, ready: () => readinessOf(disk, config.offline) });
-  const { registries } = upstreams;
-  const addresses = await openDoors(config, { ...basics, registries, index: disk.index, admin, access }, lifetime);
+  const behind = { registries: upstreams.registries, hosted, index: disk.index, admin, access };
+  const addresses = await openDoors(config, { ...basics, ...behind }, lifetime);
   cache.scrubber.start();
   return { addresses, stop: () => endLifetime(lifetime) };
 }

@@ -1,20 +1,23 @@
-import type { Access } from '../access/access.ts';
+import type { Access, DoorName } from '../access/access.ts';
 import { listCatalog } from '../cache/catalog.ts';
-import type { Config, ListenAddress } from '../config/config.ts';
+import type { Config, ListenAddress, TlsConfig } from '../config/config.ts';
 import type { MetadataIndex } from '../index/metadata-index.ts';
 import { hostedRegistryName } from '../oci/hosted.ts';
+import type { PushableRegistry } from '../oci/registry.ts';
 import type { Admin } from '../server/admin.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../server/door.ts';
 import { guardAdmin } from '../server/guarded-admin.ts';
-import { RegistryHandler } from '../server/registry-handler.ts';
-import { type RoutedRegistry, Router } from '../server/routing.ts';
+import { type Catalog, RegistryHandler } from '../server/registry-handler.ts';
+import { type RoutedRegistry, Router, type Routing, routeToOne } from '../server/routing.ts';
 import type { Basics } from './app-options.ts';
 import { openDoorTls } from './door-tls.ts';
 import type { Lifetime } from './lifetime.ts';
 
 /** What is behind the doors. */
 export interface BehindDoors {
+  /** The caches of the upstreams. */
   readonly registries: readonly RoutedRegistry[];
+  readonly hosted: PushableRegistry;
   readonly index: MetadataIndex;
   readonly admin: Admin;
   readonly access: Access;
@@ -23,35 +26,82 @@ export interface BehindDoors {
 /** Where each door listens. */
 export interface Addresses {
   readonly registry: ListenAddress;
+  /** Undefined when there is no such door. */
+  readonly hosted: ListenAddress | undefined;
 }
 
-/** Opens the doors: the last that is done, as requests come from here on. */
+/**
+ * Opens the doors: the last that is done, as requests come from here on.
+ * @throws Error with the system's code, that names the key of the address which cannot be listened on
+ */
 export async function openDoors(config: Config, tools: Basics & BehindDoors, lifetime: Lifetime): Promise<Addresses> {
-  return { registry: await openRegistryDoor(config, tools, lifetime) };
+  const { doors } = config;
+  const hosted = routeHosted(config, tools);
+  const one = { ...doors.registry, ...registryDoor(config, tools, hosted) };
+  const registry = await openOne(config, one, tools, lifetime);
+  const { listen } = doors.hosted;
+  if (listen === undefined) return { registry, hosted: undefined };
+  const other = { ...doors.hosted, listen, ...hostedDoor(tools, hosted) };
+  return { registry, hosted: await openOne(config, other, tools, lifetime) };
 }
 
-async function openRegistryDoor(
-  { doors, domain, hosted, shutdown }: Config,
+/** What makes one door another than the rest. */
+interface Door {
+  readonly name: DoorName;
+  readonly routing: Routing;
+  readonly catalog: Catalog;
+  /** What to do when its address is in use. */
+  readonly advice: string;
+}
+
+function routeHosted({ hosted: { names } }: Config, { hosted }: BehindDoors): RoutedRegistry {
+  const name = hostedRegistryName;
+  return { name, alias: name, names, hosts: names, dockerHub: false, registry: hosted, pushable: hosted };
+}
+
+function registryDoor({ doors, domain }: Config, { registries, index }: BehindDoors, hosted: RoutedRegistry): Door {
+  const all = [...registries, hosted];
+  const aliases = new Map(all.map(({ name, alias }) => [name === doors.registry.default ? '' : alias, name]));
+  return {
+    name: 'registry',
+    routing: new Router(all, domain, doors.registry.default),
+    catalog: (page, mayPull) => listCatalog(index, aliases, page, mayPull),
+    advice: 'choose another address with --listen',
+  };
+}
+
+function hostedDoor({ index }: BehindDoors, hosted: RoutedRegistry): Door {
+  const aliases = new Map([['', hosted.name]]);
+  return {
+    name: 'hosted',
+    routing: routeToOne(hosted),
+    catalog: (page, mayPull) => listCatalog(index, aliases, page, mayPull),
+    advice: 'choose another with --set doors.hosted.listen=ADDR, or none for no such door',
+  };
+}
+
+async function openOne(
+  { hosted, shutdown }: Config,
+  { name, routing: router, catalog, listen, tls, advice }: Door & { listen: ListenAddress; tls: TlsConfig | undefined },
   tools: Basics & BehindDoors,
   lifetime: Lifetime,
 ): Promise<ListenAddress> {
-  const { registries, index, admin, access, log, metrics, version } = tools;
-  const door = doors.registry;
-  const router = new Router(registries, domain, door.default);
-  const aliases = new Map(registries.map(({ name, alias }) => [name === door.default ? '' : alias, name]));
-  const registry = new RegistryHandler({
-    router,
-    log,
-    catalog: (page, mayPull) => listCatalog(index, aliases, page, mayPull),
-    access: { access, door: 'registry' },
-    push: { maxManifestBytes: hosted.maxManifestBytes, goal: hosted.names[0] ?? hostedRegistryName },
+  const { access, admin, log, metrics, version } = tools;
+  const push = { maxManifestBytes: hosted.maxManifestBytes, goal: hosted.names[0] ?? hostedRegistryName };
+  const doorAccess = { access, door: name };
+  const registry = new RegistryHandler({ router, log, catalog, access: doorAccess, push });
+  const listener = createListener({ registry, admin: guardAdmin(admin, doorAccess), log, metrics });
+  const doorTls = await openDoorTls(name, tls, tools, lifetime);
+  const open = await openDoor(listen, listener, defaultDoorLimits, doorTls).catch((error: unknown) => {
+    throw explainAddress(error, `doors.${name}.listen`, advice);
   });
-  const guarded = guardAdmin(admin, { access, door: 'registry' });
-  const listener = createListener({ registry, admin: guarded, log, metrics });
-  const tls = await openDoorTls('registry', door.tls, tools, lifetime);
-  const open = await openDoor(door.listen, listener, defaultDoorLimits, tls);
   lifetime.push(() => open.close(shutdown.graceMs));
   const { host, port } = open;
-  log.info({ host, port, version }, 'registry door open');
+  log.info({ host, port, version }, `${name} door open`);
   return { host, port };
+}
+
+function explainAddress(error: unknown, key: string, advice: string): unknown {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EADDRINUSE') return error;
+  return Object.assign(new Error(`${error.message} (${key}); ${advice}`, { cause: error }), { code: error.code });
 }

@@ -58,7 +58,7 @@ function describeFailure(error: unknown): string {
   if (error instanceof ConfigError || error instanceof CommandFailure) return error.message;
   if (!(error instanceof Error)) return `Cannot go on: ${String(error)}`;
   const code = 'code' in error ? String(error.code) : '';
-  if (code === 'EADDRINUSE') return `Cannot start: ${error.message}; choose another address with --listen`;
+  if (code === 'EADDRINUSE') return `Cannot start: ${error.message}`;
   // What the system or one of us refuses has a code; Node.js's own errors are our mistakes, and so are those without.
   return `Cannot go on: ${code !== '' && !code.startsWith('ERR_') ? error.message : error.stack}`;
 }

@@ -22,7 +22,7 @@ async function serve(flags: ConfigFlags, terminal: Terminal): Promise<void> {
   const asked = askedToStop(process, performance.now.bind(performance), () => process.exit(1));
   const { startApp } = await import('../app.ts');
   const app = await startApp(config);
-  terminal.writeError(`${startLines(config, app.addresses.registry, packageVersion()).join('\n')}\n`);
+  terminal.writeError(`${startLines(config, app.addresses, packageVersion()).join('\n')}\n`);
   await asked;
   terminal.writeError('Stopping: answers that are under way may end; a second signal stops at once\n');
   // Not unref'd: the process must neither hang, nor end by itself while something is still being awaited.
@@ -31,17 +31,14 @@ async function serve(flags: ConfigFlags, terminal: Terminal): Promise<void> {
   clearTimeout(limit);
 }
 
-/** What is said on start: where it listens, what it serves, where it keeps it, and how to open it to others. */
-export function startLines(config: Config, listening: ListenAddress, version: string): string[] {
-  const { host, port } = listening;
-  const isEveryAddress = host === '' || host === '::' || host === '0.0.0.0';
-  const scheme = config.doors.registry.tls ? 'https' : 'http';
-  const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** What is said on start: where it listens, what it serves, where it keeps it, where to push, and how to open it to others. */
+export function startLines(config: Config, addresses: Listening, version: string): string[] {
+  const { host, port } = addresses.registry;
   const names = config.upstreams.map(({ name }) =>
     name === config.doors.registry.default ? `${name} (default)` : name,
   );
   const lines = [
-    `Entrepot ${version} listens on ${isEveryAddress ? `every address of this machine, port ${port} (${scheme})` : url}`,
+    `Entrepot ${version} listens on ${placeOf(addresses.registry, config.doors.registry)}`,
     `It serves ${names.length === 0 ? 'what is stored: no upstream is configured' : names.join(', ')}`,
     `It keeps what it pulls in ${resolve(config.data)}`,
   ];
@@ -50,5 +47,24 @@ export function startLines(config: Config, listening: ListenAddress, version: st
     const how = `--listen 0.0.0.0:${port}, or ENTREPOT_DOORS_REGISTRY_LISTEN`;
     lines.push(`Only this machine can reach it. To open it to others: ${how}`);
   }
+  if (addresses.hosted) lines.push(pushLine(config, addresses.hosted));
   return lines;
+}
+
+/** Where each door listens. */
+interface Listening {
+  readonly registry: ListenAddress;
+  readonly hosted: ListenAddress | undefined;
+}
+
+function placeOf({ host, port }: ListenAddress, { tls }: { readonly tls: unknown }): string {
+  const scheme = tls ? 'https' : 'http';
+  if (host === '' || host === '::' || host === '0.0.0.0')
+    return `every address of this machine, port ${port} (${scheme})`;
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function pushLine({ hosted, doors }: Config, listening: ListenAddress): string {
+  const name = hosted.names[0];
+  return `What is pushed to ${placeOf(listening, doors.hosted)} stays here${name === undefined ? '' : `, as ${name}/…`}`;
 }

@@ -71,6 +71,13 @@ test('the hosted registry leaves its default name to an upstream that has it', (
   assert.deepEqual(loadTestConfig({ yaml }).config.hosted.names, []);
 });
 
+test('the hosted registry leaves its default name to the registry door when that has its port', () => {
+  const names = (yaml: string) => loadTestConfig({ yaml }).config.hosted.names;
+  const registry = 'doors: { registry: { listen: ":5001" }, hosted: { listen: none } }';
+  assert.deepEqual(names(registry), []);
+  assert.deepEqual(names(`${registry}\nhosted: { names: ["localhost:5001"] }`), ['localhost:5001']);
+});
+
 test('the file wins over defaults, the environment over the file, flags over the environment', () => {
   const yaml = ['data: /file', 'cache: { tagTtl: 1m, maxBytes: 1GB }', 'log:', '  level: warn', '  format: json'].join(
     '\n',

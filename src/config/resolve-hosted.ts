@@ -6,7 +6,7 @@ import type { ParsedConfig } from './schema/schema.ts';
 
 /** The hosted registry, whose names are no upstream's: of two registries with one name, a push could go to the wrong. */
 export function resolveHosted(
-  { hosted }: ParsedConfig,
+  { hosted, doors }: ParsedConfig,
   merged: MergedSettings,
   upstreams: Config['upstreams'],
   report: Report,
@@ -20,8 +20,10 @@ export function resolveHosted(
   );
   checkOwnName(taken.get(hostedRegistryName), merged, report);
   const given = merged.values.get('hosted.names');
-  // The default gives way: who calls an upstream so has said what the name means.
-  if (given === undefined) return { names: hosted.names.filter((name) => !taken.has(name)), ...limits };
+  // The default gives way: who calls an upstream so, or puts the registry door there, has said what the name means.
+  const own = `:${doors.registry.listen.port}`;
+  const isFree = (name: string) => !taken.has(name) && !name.endsWith(own);
+  if (given === undefined) return { names: hosted.names.filter(isFree), ...limits };
   for (const name of hosted.names.filter((any) => taken.has(any))) {
     const what = `Cannot use hosted.names ${quoteValue(name)}: it is a name of the upstream ${taken.get(name)}`;
     report({ where: given.origin, what, advice: 'give one of the two another name' });

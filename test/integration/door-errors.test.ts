@@ -218,6 +218,6 @@ test('a name of a registry that is not configured is 404, tells nothing, and rea
   }
   const unknown = log.named('registry unknown');
   assert.equal(unknown.length, requests.length);
-  for (const { facts } of unknown) assert.deepEqual(facts['configured'], ['origin.test']);
+  for (const { facts } of unknown) assert.deepEqual(facts['configured'], ['origin.test', 'hosted.entrepot']);
   assert.deepEqual(origin.requests.lines(), []);
 });

@@ -77,16 +77,17 @@ export async function openPushDoor(
       const joined = query === undefined ? way.query : `${way.query === '' ? '?' : `${way.query}&`}${query}`;
       return `${way.root}${path}${joined}`;
     },
-    send: (method, path, sent) => send(door.port, method, path, { host: way.host, ...sent?.headers }, sent?.body),
+    send: (method, path, sent) => sendRaw(door.port, method, path, { host: way.host, ...sent?.headers }, sent?.body),
   };
 }
 
-async function send(
+/** Sends one request on a connection of its own, and gives its answer. */
+export async function sendRaw(
   port: number,
   method: string,
   path: string,
   headers: Readonly<Record<string, string>>,
-  body: SendOptions['body'],
+  body?: SendOptions['body'],
 ): Promise<PushAnswer> {
   const pieces = Array.isArray(body) ? body : [];
   const whole = Array.isArray(body) || body === undefined ? undefined : Buffer.from(body as Buffer);

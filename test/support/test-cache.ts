@@ -31,6 +31,7 @@ export interface TestCacheOptions extends AppOptions {
   readonly auth?: Config['auth'];
   /** Of `cache` in the configuration: without any, there is no limit but a size that no test reaches. */
   readonly space?: Partial<CacheConfig>;
+  readonly hostedDoor?: Partial<Config['doors']['hosted']>;
   /** Of `hosted` in the configuration. */
   readonly hosted?: Partial<HostedConfig>;
   readonly graceMs?: number;
@@ -42,6 +43,9 @@ export interface TestCacheOptions extends AppOptions {
 export interface TestCache {
   readonly url: string;
   readonly port: number;
+  /** Where it is pushed to. */
+  readonly hostedUrl: string;
+  readonly hostedPort: number;
   /** Every event of its log so far. */
   readonly events: readonly LoggedEvent[];
   /** Resolves with the first event of this name, come or to come. */
@@ -61,9 +65,12 @@ export async function startTestCache(options: TestCacheOptions): Promise<TestCac
   const log: Log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
   const app: App = await startApp(configOf(options), { env: {}, log, ...options });
   const { port } = app.addresses.registry;
+  const hostedPort = app.addresses.hosted?.port ?? 0;
   return {
     url: `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     port,
+    hostedUrl: `http://127.0.0.1:${hostedPort}`,
+    hostedPort,
     events,
     event: (name) =>
       new Promise((resolve) => {
@@ -83,7 +90,7 @@ function configOf(options: TestCacheOptions): Config {
     domain: options.domain,
     doors: {
       registry: { listen: { host: '127.0.0.1', port: 0 }, default: name, tls: options.tls },
-      hosted: { listen: { host: '127.0.0.1', port: 0 }, tls: undefined },
+      hosted: { listen: { host: '127.0.0.1', port: 0 }, tls: undefined, ...options.hostedDoor },
     },
     cache: {
       maxBytes: 1e12,
