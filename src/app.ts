@@ -3,6 +3,7 @@ import type { AppOptions, Basics } from './app/app-options.ts';
 import { openCache } from './app/cache.ts';
 import { openDisk, readinessOf } from './app/disk.ts';
 import { type Addresses, openDoors } from './app/doors.ts';
+import { openGarbageCollector } from './app/garbage.ts';
 import { openHosted } from './app/hosted.ts';
 import { openHostedRecords } from './app/hosted-records.ts';
 import { endLifetime, type Lifetime } from './app/lifetime.ts';
@@ -63,6 +64,8 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const locks = await openHostedRecords(disk, basics, lifetime);
   const cache = openCache(config, options, { ...basics, ...disk }, lifetime);
   const hosted = openHosted(config, options, { ...basics, cache, disk, locks }, lifetime);
+  const { space } = cache;
+  const garbage = openGarbageCollector(config, { ...basics, ...disk, locks, space }, lifetime);
   // What is left after the last request ends first, then what it writes to: nothing writes to what is closed.
   const upstreams = openUpstreams(config, options, { ...basics, cache }, lifetime);
   lifetime.push(() => cache.downloads.close());
@@ -71,5 +74,6 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const behind = { registries: upstreams.registries, hosted, index: disk.index, admin, access };
   const addresses = await openDoors(config, { ...basics, ...behind }, lifetime);
   cache.scrubber.start();
+  garbage.start();
   return { addresses, stop: () => endLifetime(lifetime) };
 }

@@ -4,6 +4,7 @@ import { packageVersion } from '../util/version.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigCommands } from './config.ts';
 import { addDuCommand } from './du.ts';
+import { addGcCommand } from './gc.ts';
 import { addLsCommand } from './ls.ts';
 import { addPinCommands } from './pin.ts';
 import { addPruneCommand } from './prune.ts';
@@ -50,6 +51,7 @@ function makeProgram(terminal: Terminal): Command {
   addPinCommands(program, terminal);
   addRmCommand(program, terminal);
   addPruneCommand(program, terminal);
+  addGcCommand(program, terminal);
   return program;
 }
 

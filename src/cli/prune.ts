@@ -6,9 +6,10 @@ import { type Pruned, prune } from '../cache/space/pruning.ts';
 import { parseDuration } from '../config/schema/duration.ts';
 import { formatSize, parseSizeOrZero } from '../config/schema/size.ts';
 import { systemClock } from '../util/clock.ts';
-import { type Log, silentLog } from '../util/log.ts';
+import type { Log } from '../util/log.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigFlags, type ConfigFlags } from './config-flags.ts';
+import { errorsTo } from './errors-to.ts';
 import { type OpenCache, withCacheToRemove } from './open-cache.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -66,7 +67,7 @@ async function run(patterns: readonly string[], flags: PruneFlags, terminal: Ter
     );
   }
   const report = await withCacheToRemove(flags, terminal, (cache) =>
-    pruneCache(patterns, flags, cache, logTo(terminal)),
+    pruneCache(patterns, flags, cache, errorsTo(terminal)),
   );
   terminal.writeOut(flags.json ? `${JSON.stringify(toJson(report, flags), null, 2)}\n` : summary(report, flags));
   if (report.isEnough) return;
@@ -98,14 +99,6 @@ async function pruneCache(
     naming,
     images: images.filter(({ digest }) => pruned.gone.has(digest)),
     leftBytes: flags.dryRun ? sizeBytes - pruned.sizeBytes : sizeBytes,
-  };
-}
-
-/** Says what could not be done; what was done is in the summary. */
-function logTo(terminal: Terminal): Log {
-  return {
-    ...silentLog,
-    error: ({ digest, reason }) => terminal.writeError(`Cannot remove the file of ${digest}: ${reason}\n`),
   };
 }
 

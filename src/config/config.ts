@@ -98,6 +98,7 @@ export interface HostedConfig {
   readonly maxManifestBytes: number;
   /** The tags that stand for ever for what they were pushed with first. */
   readonly immutableTags: readonly RegExp[];
+  readonly garbage: GarbageConfig;
   /** How much may be held in all; undefined for no limit. */
   readonly maxBytes: number | undefined;
   readonly uploads: HostedUploadsConfig;
@@ -110,6 +111,16 @@ export interface HostedUploadsConfig {
   readonly maxCount: number;
   /** The size of one; undefined for no limit. */
   readonly maxBytes: number | undefined;
+}
+
+/** How what nobody needs of it is collected. */
+export interface GarbageConfig {
+  /** How often; undefined for never. */
+  readonly everyMs: number | undefined;
+  /** What was pushed less than so long ago stays. */
+  readonly graceMs: number;
+  /** Whether manifests without a tag go that nothing else needs. */
+  readonly untagged: boolean;
 }
 
 /** Where a server listens: `host` is empty for every address of the machine, `port` is 0 for any free one. */

@@ -39,6 +39,7 @@ test('without a file, variables and flags, every key has its default', () => {
       immutableTags: [],
       maxBytes: undefined,
       uploads: { maxAgeMs: 86_400_000, maxCount: 1000, maxBytes: undefined },
+      garbage: { everyMs: 86_400_000, graceMs: 3_600_000, untagged: false },
     },
     auth: undefined,
     offline: false,

@@ -14,7 +14,9 @@ export function resolveHosted(
   const { maxManifestBytes, allowAnonymousPush, immutableTags, maxBytes } = hosted;
   const { maxAge, maxCount, maxBytes: maxBlobBytes } = hosted.uploads;
   const uploads = { maxAgeMs: maxAge, maxCount, maxBytes: maxBlobBytes };
-  const limits = { maxManifestBytes, allowAnonymousPush, immutableTags, maxBytes, uploads };
+  const { every: everyMs, grace: graceMs, untagged } = hosted.garbage;
+  const garbage = { everyMs, graceMs, untagged };
+  const limits = { maxManifestBytes, allowAnonymousPush, immutableTags, maxBytes, uploads, garbage };
   const taken = new Map(
     upstreams.flatMap(({ name, alias, names }) => [name, alias, ...names].map((any) => [any, name])),
   );

@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Repository, Tag } from '../oci/reference.ts';
-import type { RepositoryKey } from './metadata-index.ts';
+import type { ContentPage, RepositoryKey } from './metadata-index.ts';
 
 /**
  * What repositories of the hosted registry have. It is the same index as `MetadataIndex`, where they are repositories of
@@ -19,6 +19,12 @@ export interface HostedIndex {
    * is garbage; again renews the time of the link.
    */
   hold(repository: Repository, digest: Digest, nowMs: number): Promise<void>;
+
+  /**
+   * Renews the time of a link, unless that is hardly a minute old: for whoever was told that the content is there, and
+   * may push next what references it.
+   */
+  renew(repository: Repository, digest: Digest, nowMs: number): Promise<void>;
 
   /** Notes stored content, and links the repository to it; again renews the time of the link. */
   addBlob(repository: Repository, digest: Digest, sizeBytes: number, nowMs: number): Promise<void>;
@@ -42,7 +48,8 @@ export interface HostedIndex {
 
   /**
    * Removes a manifest's link, its tags, and it from the referrers; gives the tags, undefined when it was not there. With
-   * `beforeMs`, only when `listUntaggedManifests` would name it still.
+   * `beforeMs`, only when nobody finds it but by its digest: it was linked before then, and has no tag, no manifest of
+   * the repository that references it, and no subject that is there.
    */
   removeManifest(repository: Repository, digest: Digest, beforeMs?: number): Promise<Tag[] | undefined>;
 
@@ -59,23 +66,23 @@ export interface HostedIndex {
   /** A page of the manifests of a repository whose subject is the digest, in the order of their digests. */
   listReferrers(repository: Repository, subject: Digest, page: ReferrerPage): Promise<HostedReferrer[]>;
 
-  /** Looks through a page of the links for blobs that no manifest of their repository references, linked before a time. */
-  listUnreferencedBlobs(beforeMs: number, page: HostedPage): Promise<HostedLinks>;
-
-  /**
-   * Looks through a page of the links for manifests linked before a time that have no tag, that no manifest of their
-   * repository references, and whose subject, if any, is not there: nobody finds them but by their digest.
-   */
-  listUntaggedManifests(beforeMs: number, page: HostedPage): Promise<HostedLinks>;
+  /** A page of all that hosted repositories are linked to: what garbage is found from. */
+  listHeld(page: HostedPage): Promise<HostedLinks<HeldLink>>;
 
   /**
    * Looks through a page of the links for what is lost: manifests, and what manifests of the repository reference, that
    * are not stored, though they were.
    */
-  listLost(page: HostedPage): Promise<HostedLinks>;
+  listLost(page: HostedPage): Promise<HostedLinks<HostedLink>>;
 
   /** Some of the repositories, of any registry, that are linked to content, if it is stored; hosted ones first. */
   listHolders(digest: Digest, count: number): Promise<RepositoryKey[]>;
+
+  /**
+   * A page of the stored contents that hosted repositories let go of, and that no repository of any registry is linked
+   * to, in the order of their digests: nobody will ask for them.
+   */
+  listLetGo(page: ContentPage<LetGo>): Promise<LetGo[]>;
 
   /** Of these contents, those that no repository of any registry is linked to. */
   listUnlinked(digests: readonly Digest[]): Promise<Digest[]>;
@@ -134,6 +141,24 @@ export interface HostedLink {
   readonly sizeBytes: number;
 }
 
+/** Content of a hosted repository, with all that keeps it there. */
+export interface HeldLink extends HostedLink {
+  /** That of a manifest; undefined of a blob. */
+  readonly mediaType: string | undefined;
+  /** When the link was made, or renewed. */
+  readonly linkedAtMs: number;
+  /** Whether a tag stands for it. */
+  readonly tagged: boolean;
+  readonly subject: Digest | undefined;
+  readonly references: readonly Digest[];
+}
+
+/** Stored content that nobody is linked to any more. */
+export interface LetGo {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
 /** Which page is wanted: `count` links are looked at, those after where the page before ended. */
 export interface HostedPage {
   readonly count: number;
@@ -141,7 +166,7 @@ export interface HostedPage {
 }
 
 /** What was found among the links of a page, and where it ended; `next` is absent after the last. */
-export interface HostedLinks {
-  readonly found: readonly HostedLink[];
+export interface HostedLinks<Link> {
+  readonly found: readonly Link[];
   readonly next?: Pick<HostedLink, 'repository' | 'digest'> | undefined;
 }

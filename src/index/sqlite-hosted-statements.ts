@@ -15,6 +15,7 @@ export function prepareHostedStatements(database: DatabaseSync) {
       INSERT INTO links (repository_id, digest, media_type, linked_at_ms) VALUES (?, ?, ?, ?)
       ON CONFLICT (repository_id, digest) DO UPDATE SET
         media_type = coalesce(excluded.media_type, media_type), linked_at_ms = max(linked_at_ms, excluded.linked_at_ms)`),
+    renewOlder: prepare('UPDATE links SET linked_at_ms = max(linked_at_ms, ?) WHERE repository_id = ? AND digest = ?'),
     removeLink: prepare('DELETE FROM links WHERE repository_id = ? AND digest = ?'),
     putManifest: prepare(`
       INSERT INTO hosted_manifests (repository_id, digest, subject, artifact_type, annotations)
@@ -43,6 +44,10 @@ export function prepareHostedStatements(database: DatabaseSync) {
       ORDER BY repository_id LIMIT ?2`),
     isRebuilt: prepare('SELECT 1 FROM rebuilt_from_records WHERE only = 1'),
     markRebuilt: prepare('INSERT INTO rebuilt_from_records (only) VALUES (1) ON CONFLICT DO NOTHING'),
+    listLetGo: prepare(`
+      SELECT let_go.digest, size_bytes FROM let_go CROSS JOIN contents ON contents.digest = let_go.digest
+      WHERE let_go.digest > ? AND NOT EXISTS (SELECT 1 FROM links WHERE links.digest = let_go.digest)
+      ORDER BY let_go.digest LIMIT ?`),
     totals: prepare('SELECT hosted_contents, hosted_bytes FROM totals'),
     countRepositories: prepare(`
       SELECT count(*) AS repositories FROM repositories
@@ -60,14 +65,18 @@ const isUntagged = `media_type IS NOT NULL AND NOT ${isReferenced}
     WHERE referrers.repository_id = links.repository_id AND referrers.digest = links.digest
       AND subjects.media_type IS NOT NULL)`;
 
-// The links of a page, whatever is found of them: nothing beyond it is read, though nothing be found for long.
+// Nothing beyond the page is read, whatever is looked for on it.
 const listLinks = `
-  SELECT name, links.digest, coalesce(size_bytes, 0) AS size_bytes, linked_at_ms,
-    media_type IS NULL AND NOT ${isReferenced} AS is_unreferenced,
-    ${isUntagged} AS is_untagged,
+  SELECT name, links.digest, media_type, linked_at_ms, coalesce(size_bytes, 0) AS size_bytes,
+    EXISTS (SELECT 1 FROM tags
+      WHERE tags.digest = links.digest AND tags.repository_id = links.repository_id) AS is_tagged,
+    subject, (SELECT json_group_array(target) FROM hosted_references
+      WHERE hosted_references.repository_id = links.repository_id AND source = links.digest) AS targets,
     contents.digest IS NULL AND (media_type IS NOT NULL OR ${isReferenced}) AS is_lost
   FROM links
   CROSS JOIN repositories ON id = links.repository_id
   LEFT JOIN contents ON contents.digest = links.digest
+  LEFT JOIN hosted_manifests
+    ON hosted_manifests.repository_id = links.repository_id AND hosted_manifests.digest = links.digest
   WHERE (links.repository_id, links.digest) > (?, ?) AND links.repository_id < 0
   ORDER BY links.repository_id, links.digest LIMIT ?`;

@@ -3,14 +3,17 @@ import type { Digest } from '../oci/digest.ts';
 import { hostedRegistryName } from '../oci/hosted.ts';
 import type { Repository, Tag } from '../oci/reference.ts';
 import type {
+  HeldLink,
   HostedIndex,
+  HostedLink,
   HostedLinks,
   HostedManifest,
   HostedPage,
   HostedReferrer,
+  LetGo,
   ReferrerPage,
 } from './hosted-index.ts';
-import type { RepositoryKey } from './metadata-index.ts';
+import type { ContentPage, RepositoryKey } from './metadata-index.ts';
 import type { StoredContents } from './sqlite-contents.ts';
 import { type HostedStatements, prepareHostedStatements } from './sqlite-hosted-statements.ts';
 import type { LogSync } from './sqlite-log-sync.ts';
@@ -18,6 +21,7 @@ import type { RepositoryNumbers } from './sqlite-repositories.ts';
 import type { Statements } from './sqlite-statements.ts';
 import { inTransaction } from './sqlite-transaction.ts';
 
+const hardlyOldMs = 60_000; // a write for each look would be too much, and grace times are longer
 const aboveAllNumbers = Number.MIN_SAFE_INTEGER; // hosted repositories count down
 
 /** What the hosted part of the index shares with the rest. */
@@ -41,6 +45,14 @@ export class SqliteHostedIndex implements HostedIndex {
 
   async hold(repository: Repository, digest: Digest, nowMs: number): Promise<void> {
     this.#hosted.renewLink.run(this.#add(repository), digest, null, nowMs);
+  }
+
+  async renew(repository: Repository, digest: Digest, nowMs: number): Promise<void> {
+    const number = this.#find(repository);
+    if (number === undefined) return;
+    const { getLink, renewOlder } = this.#hosted;
+    const link = getLink.get(number, digest) as LinkRow | undefined; // an update waits for other writers, whatever it finds
+    if (link !== undefined && link.linked_at_ms < nowMs - hardlyOldMs) renewOlder.run(nowMs, number, digest);
   }
 
   async addBlob(repository: Repository, digest: Digest, sizeBytes: number, nowMs: number): Promise<void> {
@@ -144,21 +156,24 @@ export class SqliteHostedIndex implements HostedIndex {
     }));
   }
 
-  async listUnreferencedBlobs(beforeMs: number, page: HostedPage): Promise<HostedLinks> {
-    return this.#look(page, (row) => row.is_unreferenced === 1 && row.linked_at_ms < beforeMs);
+  async listHeld(page: HostedPage): Promise<HostedLinks<HeldLink>> {
+    const { found, next } = this.#look(page);
+    return { found: found.map(toHeldLink), next };
   }
 
-  async listUntaggedManifests(beforeMs: number, page: HostedPage): Promise<HostedLinks> {
-    return this.#look(page, (row) => row.is_untagged === 1 && row.linked_at_ms < beforeMs);
-  }
-
-  async listLost(page: HostedPage): Promise<HostedLinks> {
-    return this.#look(page, (row) => row.is_lost === 1);
+  async listLost(page: HostedPage): Promise<HostedLinks<HostedLink>> {
+    const { found, next } = this.#look(page);
+    return { found: found.filter((row) => row.is_lost === 1).map(toLink), next };
   }
 
   async listHolders(digest: Digest, count: number): Promise<RepositoryKey[]> {
     const rows = this.#hosted.listHolders.all(digest, count) as unknown as { registry: string; name: Repository }[];
     return rows.map(({ registry, name }) => ({ registry, repository: name }));
+  }
+
+  async listLetGo({ count, after }: ContentPage<LetGo>): Promise<LetGo[]> {
+    const rows = this.#hosted.listLetGo.all(after?.digest ?? '', count) as unknown as LetGoRow[];
+    return rows.map(({ digest, size_bytes }) => ({ digest, sizeBytes: size_bytes }));
   }
 
   async listUnlinked(digests: readonly Digest[]): Promise<Digest[]> {
@@ -192,15 +207,12 @@ export class SqliteHostedIndex implements HostedIndex {
     for (const reference of references) addReference.run(number, digest, reference);
   }
 
-  #look({ count, after }: HostedPage, isWanted: (row: LookRow) => boolean): HostedLinks {
+  #look({ count, after }: HostedPage): HostedLinks<LookRow> {
     const number = after === undefined ? aboveAllNumbers : this.#find(after.repository);
     if (number === undefined) return { found: [] };
-    const rows = this.#hosted.listLinks.all(number, after?.digest ?? '', count) as unknown as LookRow[];
-    const found = rows
-      .filter(isWanted)
-      .map((row) => ({ repository: row.name, digest: row.digest, sizeBytes: row.size_bytes }));
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < count) return { found };
+    const found = this.#hosted.listLinks.all(number, after?.digest ?? '', count) as unknown as LookRow[];
+    const last = found.at(-1);
+    if (last === undefined || found.length < count) return { found };
     return { found, next: { repository: last.name, digest: last.digest } };
   }
 
@@ -226,12 +238,34 @@ interface ReferrerRow {
   readonly annotations: string | null;
 }
 
+interface LetGoRow {
+  readonly digest: Digest;
+  readonly size_bytes: number;
+}
+
 interface LookRow {
   readonly name: Repository;
   readonly digest: Digest;
-  readonly size_bytes: number;
+  readonly media_type: string | null;
   readonly linked_at_ms: number;
-  readonly is_unreferenced: number;
-  readonly is_untagged: number;
+  readonly size_bytes: number;
+  readonly is_tagged: number;
+  readonly subject: Digest | null;
+  readonly targets: string;
   readonly is_lost: number;
+}
+
+function toLink({ name, digest, size_bytes }: LookRow): HostedLink {
+  return { repository: name, digest, sizeBytes: size_bytes };
+}
+
+function toHeldLink(row: LookRow): HeldLink {
+  return {
+    ...toLink(row),
+    mediaType: row.media_type ?? undefined,
+    linkedAtMs: row.linked_at_ms,
+    tagged: row.is_tagged === 1,
+    subject: row.subject ?? undefined,
+    references: JSON.parse(row.targets) as Digest[],
+  };
 }

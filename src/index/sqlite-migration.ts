@@ -3,6 +3,7 @@ import { firstSchema } from './migrations/0001-first-schema.ts';
 import { referencesAndPins } from './migrations/0002-references-and-pins.ts';
 import { hostedRepositories } from './migrations/0003-hosted-repositories.ts';
 import { rebuiltFromRecords } from './migrations/0004-rebuilt-from-records.ts';
+import { contentLetGo } from './migrations/0005-content-let-go.ts';
 import { inTransaction } from './sqlite-transaction.ts';
 
 /** One step from a schema to the next. Once released it never changes. */
@@ -18,6 +19,7 @@ export const migrations: readonly Migration[] = [
   referencesAndPins,
   hostedRepositories,
   rebuiltFromRecords,
+  contentLetGo,
 ];
 
 /**

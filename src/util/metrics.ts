@@ -20,6 +20,9 @@ export interface Metrics {
   readonly lastEviction: Gauge;
   readonly pushedBytes: Counter;
   readonly refusedPushes: Counter<'reason'>;
+  readonly garbageContents: Counter;
+  readonly garbageBytes: Counter;
+  readonly lastGarbage: Gauge;
   readonly certificateExpires: Gauge<'door'>;
   /** All of it in the text format of Prometheus, and its content type. */
   render(): Promise<string>;
@@ -81,6 +84,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...upstreamMetrics(registers),
     ...spaceMetrics(registers),
     ...pushMetrics(registers, sources),
+    ...garbageMetrics(registers),
     certificateExpires: new Gauge({
       name: 'entrepot_tls_certificate_expires_timestamp_seconds',
       help: 'When the certificate that a door shows expires',
@@ -295,6 +299,26 @@ function upstreamMetrics(registers: Registry[]): UpstreamMetrics {
       name: 'entrepot_upstream_circuit_openings_total',
       help: 'How often an upstream was left alone because it failed again and again',
       labelNames: ['upstream'],
+      registers,
+    }),
+  };
+}
+
+function garbageMetrics(registers: Registry[]): Pick<Metrics, 'garbageContents' | 'garbageBytes' | 'lastGarbage'> {
+  return {
+    garbageContents: new Counter({
+      name: 'entrepot_garbage_contents_total',
+      help: 'Contents that were removed as no hosted repository needed them any more',
+      registers,
+    }),
+    garbageBytes: new Counter({
+      name: 'entrepot_garbage_bytes_total',
+      help: 'Size of the contents that were removed as garbage',
+      registers,
+    }),
+    lastGarbage: new Gauge({
+      name: 'entrepot_garbage_last_run_timestamp_seconds',
+      help: 'When garbage was collected last; 0 before the first time',
       registers,
     }),
   };

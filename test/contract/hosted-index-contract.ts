@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { HostedIndex, HostedLinks, HostedManifest, HostedPage } from '../../src/index/hosted-index.ts';
+import type { HostedIndex, HostedLink, HostedLinks, HostedManifest, HostedPage } from '../../src/index/hosted-index.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { hostedRegistryName } from '../../src/oci/hosted.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
@@ -209,6 +209,18 @@ function removal(make: MakeHostedIndex): void {
     }
   });
 
+  test('a link that somebody was told of is renewed, unless it is hardly a minute old', async (t) => {
+    const index = await make(t);
+    await index.renew(app, layer, 1);
+    assert.equal(await index.getLink(appKey, layer), undefined);
+    await index.addBlob(app, layer, 20, 1_000_000);
+    await index.renew(app, layer, 1_060_000);
+    assert.equal(await index.removeBlob(app, layer, 1_000_000), 'renewed');
+    await index.renew(app, layer, 1_060_001);
+    assert.equal(await index.removeBlob(app, layer, 1_060_001), 'renewed');
+    assert.equal(await index.removeBlob(app, layer, 1_060_002), 'removed');
+  });
+
   test('what is garbage no more is not removed as garbage', async (t) => {
     const index = await make(t);
     await pushImage(index, 10);
@@ -218,7 +230,10 @@ function removal(make: MakeHostedIndex): void {
     await index.putManifest(app, manifest(second, [image]), [v1], 10);
     assert.equal(await index.removeManifest(app, image, 99), undefined, 'another references it');
     await index.removeManifest(app, second);
+    await index.putManifest(app, manifest(second, [layer], { subject: image }), [], 10);
+    assert.equal(await index.removeManifest(app, second, 11), undefined, 'its subject is there');
     assert.deepEqual(await index.removeManifest(app, image, 11), []);
+    assert.deepEqual(await index.removeManifest(app, second, 11), []);
   });
 }
 
@@ -265,61 +280,78 @@ function referrers(make: MakeHostedIndex): void {
   });
 }
 
-/** What is found on all pages, each of which looks at two links. */
-async function collect(list: (page: HostedPage) => Promise<HostedLinks>): Promise<string[]> {
-  const found: string[] = [];
+/** What is found on all pages, each of which looks at two links, in the order of names and digests. */
+async function collect<Link extends HostedLink>(list: (page: HostedPage) => Promise<HostedLinks<Link>>) {
+  const found: Link[] = [];
   for (let after: HostedPage['after']; ; ) {
     const page = await list({ count: 2, after });
-    found.push(...page.found.map(({ repository, digest, sizeBytes }) => `${repository} ${digest} ${sizeBytes}`));
-    if (page.next === undefined) return found.sort();
+    found.push(...page.found);
+    if (page.next === undefined) break;
     after = page.next;
   }
+  const nameOf = ({ repository, digest }: Link) => `${repository} ${digest}`;
+  return found.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }
 
+const collectLost = async (index: HostedIndex) =>
+  (await collect((page) => index.listLost(page))).map(({ repository, digest }) => `${repository} ${digest}`);
+
 function garbage(make: MakeHostedIndex): void {
-  const unreferenced = (index: HostedIndex, beforeMs: number) =>
-    collect((page) => index.listUnreferencedBlobs(beforeMs, page));
-  const untagged = (index: HostedIndex, beforeMs: number) =>
-    collect((page) => index.listUntaggedManifests(beforeMs, page));
-
-  test('a blob is garbage that no manifest of its own repository references, and that is not new', async (t) => {
+  test('what is held comes with all that keeps it, whatever pages it is on', async (t) => {
     const index = await make(t);
     await pushImage(index, 10);
-    await index.addBlob(other, layer, 20, 10);
-    await index.addBlob(other, second, 7, 30);
-    await index.hold(other, config, 10);
+    await index.putManifest(app, manifest(second, [image], { subject: image }), [], 20);
+    await index.hold(other, layer, 30);
+    await index.hold(other, config, 30);
+    await index.removeContent(config);
     await index.link(alpine, layer, undefined, 10);
-    assert.deepEqual(await unreferenced(index, 10), []);
-    assert.deepEqual(await unreferenced(index, 11), [`${other} ${layer} 20`, `${other} ${config} 1`].sort());
-    assert.equal((await unreferenced(index, 31)).length, 3);
+    const bare = { mediaType: undefined, tagged: false, subject: undefined, references: [] };
+    const ofApp = (digest: Digest, sizeBytes: number) => ({
+      ...bare,
+      repository: app,
+      digest,
+      sizeBytes,
+      linkedAtMs: 10,
+    });
+    const expected = [
+      ofApp(config, 0),
+      ofApp(layer, 20),
+      { ...ofApp(image, 100), mediaType: manifestType, tagged: true, references: [config, layer].sort() },
+      {
+        ...ofApp(second, 100),
+        ...{ mediaType: manifestType, linkedAtMs: 20, subject: image, references: [image] },
+      },
+      { ...bare, repository: other, digest: layer, sizeBytes: 20, linkedAtMs: 30 },
+      { ...bare, repository: other, digest: config, sizeBytes: 0, linkedAtMs: 30 },
+    ];
+    const found = await collect((page) => index.listHeld(page));
+    assert.equal(found.length, expected.length);
+    for (const link of expected) {
+      const same = found.find(({ repository, digest }) => repository === link.repository && digest === link.digest);
+      assert.deepEqual(same && { ...same, references: [...same.references].sort() }, link);
+    }
+  });
+
+  test('content that the last repository lets go of is told, until somebody is linked to it again or it is removed', async (t) => {
+    const index = await make(t);
+    const letGo = async () => (await index.listLetGo({ count: 9 })).map(({ digest }) => digest);
+    await index.putContent(second, 5, 1); // of the cache, which no repository is linked to either
+    await pushImage(index);
+    await index.addBlob(other, layer, 20, 1);
+    await index.link(alpine, config, undefined, 1);
     await index.removeManifest(app, image);
-    assert.equal((await unreferenced(index, 31)).length, 5);
-  });
-
-  test('a hold that nothing followed is garbage', async (t) => {
-    const index = await make(t);
-    await index.hold(app, layer, 10);
-    assert.deepEqual(await unreferenced(index, 11), [`${app} ${layer} 0`]);
-  });
-
-  test('a manifest is untagged without a tag, and one that references it', async (t) => {
-    const index = await make(t);
-    await pushImage(index, 10);
-    assert.deepEqual(await untagged(index, 99), []);
-    await index.untag(app, v1);
-    assert.deepEqual(await untagged(index, 10), []);
-    assert.deepEqual(await untagged(index, 11), [`${app} ${image} 100`]);
-    await index.putManifest(app, manifest(second, [image]), [v2], 10);
-    assert.deepEqual(await untagged(index, 99), []);
-  });
-
-  test('a manifest that refers to one that is there is not untagged', async (t) => {
-    const index = await make(t);
-    await pushImage(index, 10);
-    await index.putManifest(app, manifest(second, [layer], { subject: image }), [], 10);
-    assert.deepEqual(await untagged(index, 99), []);
-    await index.removeManifest(app, image);
-    assert.deepEqual(await untagged(index, 99), [`${app} ${second} 100`]);
+    await index.removeBlob(app, layer);
+    await index.removeBlob(app, config);
+    assert.deepEqual(await index.listLetGo({ count: 9 }), [{ digest: image, sizeBytes: 100 }]);
+    await index.removeBlob(other, layer);
+    const both = [image, layer].sort();
+    assert.deepEqual(await letGo(), both);
+    assert.equal((await index.listLetGo({ count: 1 })).length, 1);
+    assert.equal((await index.listLetGo({ count: 9, after: { digest: both[0]!, sizeBytes: 0 } })).length, 1);
+    await index.mountBlob(app, layer, 2);
+    assert.deepEqual(await letGo(), [image]);
+    await index.removeContents([image]);
+    assert.deepEqual(await letGo(), []);
   });
 
   test('content is unlinked when no repository of any registry is linked to it', async (t) => {
@@ -333,15 +365,13 @@ function garbage(make: MakeHostedIndex): void {
 }
 
 function lost(make: MakeHostedIndex): void {
-  const lostOf = (index: HostedIndex) => collect((page) => index.listLost(page));
-
   test('a manifest, and what one references, is lost when it is not stored any more; other blobs are not', async (t) => {
     const index = await make(t);
     await pushImage(index);
     await index.addBlob(other, second, 1, 1);
-    assert.deepEqual(await lostOf(index), []);
+    assert.deepEqual(await collectLost(index), []);
     for (const digest of [layer, image, second]) await index.removeContent(digest);
-    assert.deepEqual(await lostOf(index), [`${app} ${layer} 0`, `${app} ${image} 0`].sort());
+    assert.deepEqual(await collectLost(index), [`${app} ${layer}`, `${app} ${image}`].sort());
   });
 
   test('lost content is whole again with a push of its bytes, and until then what it needs stays', async (t) => {
@@ -350,10 +380,11 @@ function lost(make: MakeHostedIndex): void {
     await index.removeContent(image);
     assert.equal((await index.getTag(appKey, v1))?.digest, image);
     assert.deepEqual(await index.getLink(appKey, image), { mediaType: manifestType, sizeBytes: undefined });
-    assert.deepEqual(await collect((page) => index.listUnreferencedBlobs(99, page)), []);
+    const held = await collect((page) => index.listHeld(page));
+    assert.deepEqual(held.find(({ digest }) => digest === image)?.references.toSorted(), [config, layer].sort());
     assert.equal(await index.removeBlob(app, layer), 'referenced');
     await index.putManifest(app, manifest(image, [config, layer]), [], 20);
-    assert.deepEqual(await lostOf(index), []);
+    assert.deepEqual(await collectLost(index), []);
     assert.deepEqual(await index.getLink(appKey, image), { mediaType: manifestType, sizeBytes: 100 });
   });
 }

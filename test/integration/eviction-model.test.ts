@@ -12,6 +12,7 @@ import { silentLog } from '../../src/util/log.ts';
 import { ManualClock } from '../support/clock.ts';
 import { EvictionModel, type ModelContent, type ModelLimits } from '../support/eviction-model.ts';
 import { MemoryBlobStore } from '../support/memory-blob-store.ts';
+import { type Random, randomNumbers } from '../support/random.ts';
 import { tmpDir } from '../support/tmp.ts';
 
 // Random pulls of images that share layers, over the real index, in the real steps; `SEED=… node --test` repeats a run.
@@ -25,25 +26,6 @@ const limits: ModelLimits = {
   maxAgeMs: 6 * 3_600_000,
   graceMs: 60_000,
 };
-
-/** Random numbers that are the same for the same seed (mulberry32). */
-function randomNumbers(start: number) {
-  let state = start;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const below = (limit: number) => Math.floor(next() * limit);
-  return {
-    below,
-    chance: (part: number) => next() < part,
-    pick: <T>(list: readonly T[]): T => list[below(list.length)]!,
-  };
-}
-
-type Random = ReturnType<typeof randomNumbers>;
 
 /** Images that share layers and some of which are in indexes: more than twice of what the cache may hold. */
 function makeWorld(random: Random) {

@@ -18,6 +18,8 @@ export class MemoryHeld {
     this.link({ registry: hostedRegistryName, repository }, digest);
   }
 
+  async renew(): Promise<void> {}
+
   async addBlob(repository: Repository, digest: Digest, sizeBytes: number): Promise<void> {
     this.calls.push('addBlob');
     await this.faults.addBlob?.();

@@ -112,6 +112,7 @@ function configOf(options: TestCacheOptions): Config {
       immutableTags: [],
       maxBytes: undefined,
       uploads: { maxAgeMs: 86_400_000, maxCount: 1000, maxBytes: undefined },
+      garbage: { everyMs: undefined, graceMs: 3_600_000, untagged: false },
       ...options.hosted,
     },
     offline: options.offline ?? false,

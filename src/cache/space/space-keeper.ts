@@ -118,6 +118,11 @@ export class SpaceKeeper implements Space {
     return this.#removal.settled(digest);
   }
 
+  /** Removes contents that nobody needs, but for those that are in use now; gives what went. */
+  removeUnused(digests: readonly Digest[]): Promise<readonly Digest[]> {
+    return this.#removal.remove(digests.filter((digest) => !this.#tools.inUse.has(digest)));
+  }
+
   async reserve(digest: Digest, sizeBytes: number, signal: AbortSignal): Promise<Room | undefined> {
     await unlessAborted(this.removed(digest), signal);
     let reason = 'nothing more may be removed';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseCount } from './count.ts';
 import { parseDurationAboveZero } from './duration.ts';
+import { garbageKeys } from './garbage.ts';
 import { parseRegistryName } from './host-name.ts';
 import { about, boolean, listOf, parsedBy } from './key.ts';
 import { parseTagPattern } from './pattern.ts';
@@ -78,4 +79,8 @@ export const hostedKeys = z.strictObject({
     })
     .prefault({})
     .register(about, { type: 'group', description: 'The blobs that are being pushed.' }),
+  garbage: garbageKeys.prefault({}).register(about, {
+    type: 'group',
+    description: 'What was pushed and nobody needs: blobs that no manifest of their repository references.',
+  }),
 });

@@ -46,6 +46,9 @@ test('every key has a variable of its own, which sets it', () => {
     ENTREPOT_HOSTED_UPLOADS_MAX_AGE: '3h',
     ENTREPOT_HOSTED_UPLOADS_MAX_COUNT: '3',
     ENTREPOT_HOSTED_UPLOADS_MAX_BYTES: '3GB',
+    ENTREPOT_HOSTED_GARBAGE_EVERY: '3h',
+    ENTREPOT_HOSTED_GARBAGE_GRACE: '3m',
+    ENTREPOT_HOSTED_GARBAGE_UNTAGGED: 'true',
     ENTREPOT_OFFLINE: 'true',
     ENTREPOT_BUILTIN_UPSTREAMS: 'false',
     ENTREPOT_LOG_LEVEL: 'fatal',
@@ -91,6 +94,7 @@ test('every key has a variable of its own, which sets it', () => {
       immutableTags: [/^v.{1,3}$/, /^r/],
       maxBytes: 3e12,
       uploads: { maxAgeMs: 3 * 3_600_000, maxCount: 3, maxBytes: 3e9 },
+      garbage: { everyMs: 3 * 3_600_000, graceMs: 180_000, untagged: true },
     },
     auth: {
       htpasswd: 'htpasswd',

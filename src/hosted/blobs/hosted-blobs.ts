@@ -3,6 +3,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { BlobContent, BlobStat, MountOffer, RequestedRange } from '../../oci/registry.ts';
+import { renewLink } from '../garbage/renew-link.ts';
 import type { Quota } from '../quota.ts';
 import type { HostedTools } from '../tools.ts';
 import { findHolder } from './find-holder.ts';
@@ -27,9 +28,14 @@ export class HostedBlobs {
     this.#tools = tools;
   }
 
-  /** @throws RegistryError BLOB_UNKNOWN */
+  /**
+   * It is no garbage for a while: who is told that it is here may push next what references it.
+   * @throws RegistryError BLOB_UNKNOWN
+   */
   async stat(repository: Repository, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
     signal.throwIfAborted();
+    const { index, clock } = this.#tools;
+    await renewLink(index, repository, digest, clock.now());
     const sizeBytes = await this.#linkedSize(repository, digest);
     if ((await this.#tools.blobs.size(digest)) !== sizeBytes) throw await this.#lost(repository, digest, sizeBytes);
     this.#isThere(repository, digest);

@@ -4,6 +4,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { isDigestReference, type Reference, type Repository, type Tag } from '../../oci/reference.ts';
 import type { Manifest, ManifestDescriptor, ManifestPush, PushedManifest } from '../../oci/registry.ts';
+import { renewLink } from '../garbage/renew-link.ts';
 import { lockOfRepository, locksOf, locksOfTags } from '../hosted-locks.ts';
 import type { Quota } from '../quota.ts';
 import { manifestRecord, manifestRecordName, tagRecord, tagRecordName } from '../records/record.ts';
@@ -47,10 +48,13 @@ export class HostedManifests {
   }
 
   /**
-   * What a reference stands for. Its file is looked for, as clients who are told that it is here do not push it.
+   * What a reference stands for. Its file is looked for, as clients who are told that it is here do not push it; and it
+   * is no garbage for a while, as they may push next what references it.
    * @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN
    */
   async resolve(repository: Repository, reference: Reference): Promise<ManifestDescriptor> {
+    const { index, clock } = this.#tools;
+    if (isDigestReference(reference)) await renewLink(index, repository, reference, clock.now());
     const { digest, mediaType, sizeBytes } = await this.#find(repository, reference);
     const storedBytes = await this.#tools.blobs.size(digest);
     if (sizeBytes === undefined || storedBytes !== sizeBytes) throw await this.#lost(repository, reference, digest);
