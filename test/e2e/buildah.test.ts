@@ -1,9 +1,9 @@
-import { join } from 'node:path';
 import type { Digest } from '../../src/oci/digest.ts';
 import { run } from './lab/processes.ts';
 import { type Client, pullsByName, testPulls } from './lab/pull-tests.ts';
 import { readPulledManifest } from './lab/pulled-image.ts';
 import { writeRegistriesConf } from './lab/registries-conf.ts';
+import { storageFlags } from './lab/storage-flags.ts';
 
 interface Inspection {
   /** The manifest as it came, byte for byte. */
@@ -14,8 +14,7 @@ interface Inspection {
 const buildah: Client = {
   name: 'buildah',
   async pull(reference, folder) {
-    // vfs asks nothing of the file system; overlay cannot be stacked on the overlay that a container's own root is.
-    const flags = ['--root', join(folder, 'root'), '--runroot', join(folder, 'runroot'), '--storage-driver', 'vfs'];
+    const flags = storageFlags(folder);
     const env = { CONTAINERS_REGISTRIES_CONF: await writeRegistriesConf(folder) };
     await run('buildah', [...flags, 'pull', '--quiet', reference], env);
     const [listed]: { digest: string }[] = JSON.parse(await run('buildah', [...flags, 'images', '--json'], env));

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runProgram } from '../../src/cli/program.ts';
+import { digestOf } from '../../src/oci/digest.ts';
 import { checkServerPems } from '../../src/util/certified-key.ts';
 import { certificates } from '../support/certs.ts';
 import { ManualClock } from '../support/clock.ts';
-import { makeImage } from '../support/images.ts';
+import { makeImage, seededBytes } from '../support/images.ts';
 import { parsePrometheusText } from '../support/prometheus-text.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import { repository } from '../support/stage.ts';
@@ -52,6 +53,24 @@ test('an image is pulled through by TLS, as by plain HTTP', async (t) => {
       assert.ok(answer.body.equals(bytes), `${pull}: ${digest}`);
     }
   }
+});
+
+test('what is pushed by TLS to the hosted door is pulled from it, byte for byte', async (t) => {
+  const folder = tmpDir(t);
+  const tls = { ...writeTlsFiles(folder, server).paths, hstsMs: undefined };
+  const cache = await startTestCache({ data: join(folder, 'data'), upstreams: [], hostedDoor: { tls } });
+  t.after(() => cache.stop());
+  const door = `https://127.0.0.1:${cache.hostedPort}`;
+  const blob = seededBytes('pushed', 5_000_000);
+  const blobs = `${door}/v2/${repository}/blobs`;
+  const pushed = await rawFetch(`${blobs}/uploads/?digest=${digestOf(blob)}`, {
+    ...{ method: 'POST', body: blob, ca: ca.cert },
+    headers: { 'content-type': 'application/octet-stream', 'content-length': String(blob.length) },
+  });
+  assert.equal(pushed.status, 201);
+  assert.doesNotMatch(pushed.headers.location ?? '', /^http:/, 'nobody is sent away from TLS');
+  const { body } = await rawFetch(`${blobs}/${digestOf(blob)}`, { ca: ca.cert });
+  assert.ok(body.equals(blob));
 });
 
 test('the metrics tell when the certificate of the door expires', async (t) => {

@@ -5,6 +5,7 @@ import { request as tlsRequest } from 'node:https';
 export interface RawRequestOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
   readonly signal?: AbortSignal;
   /** The authority to trust, for HTTPS. */
   readonly ca?: string | readonly string[];
@@ -24,14 +25,14 @@ export interface RawAnswer {
 
 /** Sends a request with nothing but Node's own client, and resolves when headers have come: no redirects, no retries. */
 export function rawRequest(url: string, options: RawRequestOptions = {}): Promise<IncomingMessage> {
-  const { method = 'GET', headers = {}, signal, ca, identity, maxHeaderSize } = options;
+  const { method = 'GET', headers = {}, body, signal, ca, identity, maxHeaderSize } = options;
   return new Promise((resolve, reject) => {
     const make = url.startsWith('https:') ? tlsRequest : request;
     // No connection is kept: a test's answer depends on no earlier request, and none stays open behind it.
     const tls = { ca: ca === undefined ? undefined : [ca].flat(), ...identity };
     const sent = make(url, { method, headers: { ...headers }, signal, ...tls, maxHeaderSize, agent: false }, resolve);
     sent.on('error', (error) => reject(signal?.aborted ? signal.reason : error));
-    sent.end();
+    sent.end(body);
   });
 }
 

@@ -19,23 +19,33 @@ export function dockerdThrough(mirror: Mirror): Client {
   return {
     name: 'dockerd',
     looksUpFirst: true,
-    async pull(reference, folder) {
-      const configuration = join(folder, 'daemon.json');
-      await writeFile(configuration, JSON.stringify({ 'registry-mirrors': [`${mirror.scheme}://${mirror.host}`] }));
-      const docker = (...args: string[]) => run('docker', ['--host', host, ...args]);
-      const daemon = startDaemon('dockerd', daemonFlags(folder, configuration), { log: join(folder, 'dockerd.log') });
-      try {
-        await daemon.ready(async () => (await docker('version')) !== '');
+    pull: (reference, folder) =>
+      withDockerd(folder, mirror, async (docker) => {
         await docker('pull', '--quiet', reference);
         const [image]: Inspection[] = JSON.parse(await docker('image', 'inspect', reference));
         const { Id, RepoDigests, RootFS } = image!;
         const [, digest = ''] = RepoDigests[0]?.split('@') ?? [];
         return { digest, manifests: [{ config: Id, diffIds: RootFS.Layers }] };
-      } finally {
-        await daemon.stop();
-      }
-    },
+      }),
   };
+}
+
+/** Runs a dockerd with an empty store in a folder for as long as something needs it. */
+export async function withDockerd<Result>(
+  folder: string,
+  mirror: Mirror,
+  use: (docker: (...args: string[]) => Promise<string>) => Promise<Result>,
+): Promise<Result> {
+  const configuration = join(folder, 'daemon.json');
+  await writeFile(configuration, JSON.stringify({ 'registry-mirrors': [`${mirror.scheme}://${mirror.host}`] }));
+  const docker = (...args: string[]) => run('docker', ['--host', host, ...args]);
+  const daemon = startDaemon('dockerd', daemonFlags(folder, configuration), { log: join(folder, 'dockerd.log') });
+  try {
+    await daemon.ready(async () => (await docker('version')) !== '');
+    return await use(docker);
+  } finally {
+    await daemon.stop();
+  }
 }
 
 function daemonFlags(folder: string, configuration: string): string[] {

@@ -8,6 +8,9 @@ import { startDaemon } from './processes.ts';
 /** Where Entrepot listens: the address that the README tells people to use. */
 export const entrepotAddress = '127.0.0.1:5000';
 
+/** Where Entrepot takes what is pushed, where it does: its name in the names of images, too. */
+export const hostedName = 'localhost:5001';
+
 /** The name of a door of TLS, which is verified: clients take 127.0.0.0/8 for safe without. */
 export const entrepotTlsName = 'cache.test:5443';
 
@@ -15,6 +18,8 @@ export const entrepotTlsName = 'cache.test:5443';
 export interface EntrepotSettings {
   readonly cache?: Readonly<Record<string, string>>;
   readonly upstreams?: Readonly<Record<string, Readonly<Record<string, string>> | null>>;
+  /** Whether there is the door that is pushed to. */
+  readonly hosted?: boolean;
   /** The files of a door of TLS, in the place of that of plain HTTP. */
   readonly tls?: TlsPaths;
 }
@@ -28,6 +33,7 @@ export interface Entrepot {
   stop(): Promise<void>;
 }
 
+const hostedListen = '127.0.0.1:5001';
 const tlsListen = '[::1]:5443';
 
 const entry = join(import.meta.dirname, '../../../src/cli/main.ts');
@@ -40,12 +46,15 @@ export function entrepotLog(folder: string): string {
 /** Starts Entrepot from the checkout, with its data and its log in a folder; a second start there finds what is stored. */
 export async function startEntrepot(
   folder: string,
-  { cache = {}, upstreams = {}, tls }: EntrepotSettings,
+  { cache = {}, upstreams = {}, hosted = false, tls }: EntrepotSettings,
 ): Promise<Entrepot> {
   await mkdir(folder, { recursive: true });
   const configuration = {
     data: join(folder, 'data'),
-    doors: { registry: tls ? { listen: tlsListen, tls } : { listen: entrepotAddress }, hosted: { listen: 'none' } },
+    doors: {
+      registry: tls ? { listen: tlsListen, tls } : { listen: entrepotAddress },
+      hosted: { listen: hosted ? hostedListen : 'none' },
+    },
     cache,
     upstreams: { 'quay.io': null, ...upstreams }, // the registry of the tests that Entrepot does not know
     log: { format: 'json' },

@@ -1,9 +1,9 @@
-import { join } from 'node:path';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { Mirror } from './mirror.ts';
 import { run } from './processes.ts';
 import type { Client } from './pull-tests.ts';
 import { writeRegistriesConf } from './registries-conf.ts';
+import { storageFlags } from './storage-flags.ts';
 
 interface Inspection {
   readonly Id: string;
@@ -12,14 +12,17 @@ interface Inspection {
   readonly RootFS: { readonly Layers: Digest[] };
 }
 
+/** What podman is called with so that all it keeps is in a folder. */
+export function podmanFlags(folder: string): string[] {
+  return [...storageFlags(folder), '--cgroup-manager', 'cgroupfs', '--events-backend', 'none'];
+}
+
 /** podman, with a mirror for each registry. */
 export function podmanThrough(mirror: Mirror): Client {
   return {
     name: 'podman',
     async pull(reference, folder) {
-      // vfs asks nothing of the file system; overlay cannot be stacked on the overlay that a container's own root is.
-      const store = ['--root', join(folder, 'root'), '--runroot', join(folder, 'runroot'), '--storage-driver', 'vfs'];
-      const flags = [...store, '--cgroup-manager', 'cgroupfs', '--events-backend', 'none'];
+      const flags = podmanFlags(folder);
       const env = { CONTAINERS_REGISTRIES_CONF: await writeRegistriesConf(folder, mirror) };
       await run('podman', [...flags, 'pull', '--quiet', reference], env);
       const [image]: Inspection[] = JSON.parse(await run('podman', [...flags, 'image', 'inspect', reference], env));

@@ -9,11 +9,12 @@ import { tokenUser } from './token-server.ts';
  * Pushes an image to the registry that its reference names, and asks that registry what it has become.
  * @throws Error when the registry has something else under that name
  */
-export async function publishImage({ image, manifests, blobs }: BuiltImage, scratch: string): Promise<void> {
+export async function publishImage(built: BuiltImage, scratch: string): Promise<void> {
+  const { image } = built;
   const folder = join(scratch, 'pushed');
   await mkdir(folder);
   try {
-    await writeImageFolder(folder, manifests, blobs);
+    await writeImageFolder(folder, built);
     const destination = `docker://${image.reference}`;
     const user = `${tokenUser.name}:${tokenUser.password}`;
     const flags = ['--insecure-policy', 'copy', '--quiet', '--all', '--dest-creds', user];
@@ -26,8 +27,11 @@ export async function publishImage({ image, manifests, blobs }: BuiltImage, scra
   }
 }
 
-// The folder format of skopeo's `dir:` transport: the tag's manifest, those it names, and blobs by their hex.
-async function writeImageFolder(folder: string, manifests: readonly Buffer[], blobs: readonly Buffer[]): Promise<void> {
+/** Writes the folder of skopeo's `dir:` transport: the tag's manifest, those it names, and blobs by their hex. */
+export async function writeImageFolder(
+  folder: string,
+  { manifests, blobs }: Pick<BuiltImage, 'manifests' | 'blobs'>,
+): Promise<void> {
   const own = manifests.at(-1)!;
   await writeFile(join(folder, 'version'), 'Directory Transport Version: 1.1\n');
   await writeFile(join(folder, 'manifest.json'), own);
