@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { describe, test } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import type { PushableRegistry } from '../../src/oci/registry.ts';
 import type { DoorLimits } from '../../src/server/door.ts';
+import { certificates } from '../support/certs.ts';
 import { seededBytes } from '../support/images.ts';
 import { MemoryPushable } from '../support/memory-pushable.ts';
 import { openPushDoor, parseAnswer, ways } from '../support/push-door.ts';
+import { rawFetch } from '../support/raw-http.ts';
 import { connectRaw } from '../support/raw-socket.ts';
+import { writeTlsFiles } from '../support/tls-files.ts';
+import { tmpDir } from '../support/tmp.ts';
 
 const blob = seededBytes('blob', 300_000);
 const digest = digestOf(blob);
@@ -231,4 +237,34 @@ test('requests that push follow each other on one connection', async (t) => {
   }
   assert.equal(socket.text.match(/HTTP\/1\.1 20[12]/g)?.length, 10);
   socket.socket.destroy();
+});
+
+test('a body that is refused is answered, and one that is wanted is taken, through TLS as well', async (t) => {
+  const { ca, server } = certificates();
+  const { paths } = writeTlsFiles(tmpDir(t), server);
+  const { door } = await openPushDoor(t, hostedDoor, { tls: paths, maxManifestBytes: 1000 });
+  const put = (path: string, sizeBytes: number, type: string) => {
+    const sent = request(`${door.url}${path}`, { method: 'PUT', ca: ca.cert, agent: false });
+    sent.setHeader('content-length', sizeBytes);
+    sent.setHeader('content-type', type);
+    return sent;
+  };
+  const refused = put('/v2/a/manifests/v1', 64 * 1024 * 1024, 'application/json');
+  const answered = once(refused, 'response') as Promise<[IncomingMessage]>;
+  refused.on('error', () => {}); // its connection ends while it still sends
+  for (let sent = 0; sent < 64 && !refused.destroyed; sent++) {
+    if (refused.write(Buffer.alloc(1024 * 1024))) continue;
+    await Promise.race([once(refused, 'drain'), once(refused, 'close')]);
+  }
+  const [answer] = await answered;
+  assert.deepEqual([answer.statusCode, answer.headers.connection], [413, 'close']);
+  answer.resume();
+  refused.destroy();
+
+  const { headers } = await rawFetch(`${door.url}/v2/a/blobs/uploads/`, { method: 'POST', ca: ca.cert });
+  const taken = put(`${headers.location}?digest=${digest}`, blob.length, 'application/octet-stream');
+  taken.end(blob);
+  const [created] = (await once(taken, 'response')) as [IncomingMessage];
+  assert.equal(created.statusCode, 201);
+  created.resume();
 });
