@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError, renderErrorBody } from '../oci/errors.ts';
 import { isPushRequest, type PushRequest } from '../oci/push-request.ts';
 import type { Repository } from '../oci/reference.ts';
-import type { Page, RepositoryList } from '../oci/registry.ts';
+import type { MountOffer, Page, RepositoryList } from '../oci/registry.ts';
 import { type AnyRequest, parseRequest, type RegistryRequest } from '../oci/request.ts';
 import type { Log } from '../util/log.ts';
 import { renderCacheStatus } from './cache-status.ts';
@@ -199,8 +199,17 @@ async function pull(
   const { registry, pushable } = route.to;
   const context: PullContext = { request, response, registry, repository, record, signal };
   if (!pushable || !offer) return send(context, asked, record);
-  const mountMissing = (digest: Digest) => pushable.mountBlob(repository, digest, offer(undefined), signal);
+  const mountMissing = (digest: Digest) =>
+    pushable.mountBlob(repository, digest, ofOthers(offer(undefined), route), signal);
   return send({ ...context, mountMissing }, asked, record);
+}
+
+/**
+ * From the registry itself nothing is mounted unasked: what was deleted from a repository would be back with the next
+ * look at it. Its clients know what they pushed there, and ask for a mount by name.
+ */
+function ofOthers({ mayRead }: MountOffer, { to }: Route): MountOffer {
+  return { from: undefined, mayRead: (registry, repository) => registry !== to.name && mayRead(registry, repository) };
 }
 
 async function send(

@@ -149,9 +149,9 @@ describe('blobs', () => {
     assert.deepEqual([status, headers['location']], [201, `/v2/a/blobs/${digest}`]);
   });
 
-  test('that others have are mounted for who looks before it pushes, and not for who may not push', async (t) => {
+  test('that the cache has are mounted for who looks before it pushes, and not for who may not push', async (t) => {
     const { send, path, registry } = await openPushDoor(t);
-    registry.content.putBlob('team/base', blob);
+    registry.cached.putBlob('library/base', blob);
     const found = await send('HEAD', path(`a/blobs/${digest}`));
     assert.deepEqual([found.status, found.headers['content-length']], [200, String(blob.length)]);
     assert.equal((await send('HEAD', path(`a/blobs/${absent}`))).status, 404);
@@ -163,6 +163,15 @@ describe('blobs', () => {
     const refused = await reader.send('POST', path(`c/blobs/uploads/?mount=${digest}`));
     assert.deepEqual([refused.status, codeOf(refused)], [403, 'DENIED']);
     assert.equal((await reader.send('HEAD', path(`a/blobs/${digest}`))).status, 200);
+  });
+
+  test('that another hosted repository has are not there for who looks: what was deleted would be back', async (t) => {
+    const { send, path, registry } = await openPushDoor(t);
+    registry.content.putBlob('team/base', blob);
+    assert.equal((await send('HEAD', path(`a/blobs/${digest}`))).status, 404);
+    assert.equal((await send('POST', path(`a/blobs/uploads/?mount=${digest}&from=team/base`))).status, 201);
+    assert.equal((await send('DELETE', path(`a/blobs/${digest}`))).status, 202);
+    assert.equal((await send('HEAD', path(`a/blobs/${digest}`))).status, 404);
   });
 
   test('with another digest are refused, and nothing stays of them', async (t) => {

@@ -11,6 +11,7 @@ import type {
   UploadHint,
   UploadState,
 } from '../../src/oci/registry.ts';
+import { Content } from './content.ts';
 import { MemoryRegistry } from './memory-registry.ts';
 
 interface Upload {
@@ -27,6 +28,8 @@ interface ManifestDocument {
 
 /** A registry in memory that can be pushed to: the plainest thing that keeps the contract. */
 export class MemoryPushable extends MemoryRegistry implements PushableRegistry {
+  /** What a cache beside it holds, which blobs may be mounted from. */
+  readonly cached = new Content();
   readonly #uploads = new Map<string, Upload>();
   #lastId = 0;
 
@@ -78,10 +81,16 @@ export class MemoryPushable extends MemoryRegistry implements PushableRegistry {
 
   async mountBlob(repository: Repository, digest: Digest, offer: MountOffer, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
-    const all = this.content.repositories() as Repository[];
-    for (const source of offer.from === undefined ? all : [offer.from]) {
-      const blob = this.content.blob(source, digest);
-      if (blob === undefined || !offer.mayRead(hostedRegistryName, source)) continue;
+    const holders = [
+      { registry: hostedRegistryName, content: this.content },
+      { registry: 'origin.test', content: this.cached },
+    ];
+    const all = holders.flatMap(({ registry, content }) =>
+      (content.repositories() as Repository[]).map((source) => ({ registry, content, source })),
+    );
+    for (const { registry, content, source } of all) {
+      const blob = content.blob(source, digest);
+      if (blob === undefined || (offer.from ?? source) !== source || !offer.mayRead(registry, source)) continue;
       this.content.putBlob(repository, blob.read(0, blob.sizeBytes), algorithmOf(digest));
       return true;
     }
