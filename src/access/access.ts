@@ -4,7 +4,7 @@ import type { Repository } from '../oci/reference.ts';
 export type Verb = 'pull' | 'push' | 'delete';
 
 /** The doors that clients come in by. */
-export type DoorName = 'registry' | 'hosted';
+export type DoorName = 'registry' | 'hosted' | 'proxy';
 
 /** Who sends a request. */
 export interface Identity {

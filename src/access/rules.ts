@@ -14,7 +14,7 @@ export interface AccessRule {
 export const usersMayAll: readonly AccessRule[] = [
   {
     users: ['authenticated'],
-    doors: ['registry', 'hosted'],
+    doors: ['registry', 'hosted', 'proxy'],
     repositories: [/^/],
     allow: ['pull', 'push', 'delete'],
   },

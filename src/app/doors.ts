@@ -12,6 +12,8 @@ import { type RoutedRegistry, Router, type Routing, routeToOne } from '../server
 import type { Basics } from './app-options.ts';
 import { openDoorTls } from './door-tls.ts';
 import type { Lifetime } from './lifetime.ts';
+import type { Proxied } from './proxied.ts';
+import { openProxyDoor } from './proxy-door.ts';
 
 /** What is behind the doors. */
 export interface BehindDoors {
@@ -21,6 +23,8 @@ export interface BehindDoors {
   readonly index: MetadataIndex;
   readonly admin: Admin;
   readonly access: Access;
+  /** Undefined when there is no proxy door. */
+  readonly proxied: Proxied | undefined;
 }
 
 /** Where each door listens. */
@@ -28,6 +32,7 @@ export interface Addresses {
   readonly registry: ListenAddress;
   /** Undefined when there is no such door. */
   readonly hosted: ListenAddress | undefined;
+  readonly proxy: ListenAddress | undefined;
 }
 
 /**
@@ -40,14 +45,30 @@ export async function openDoors(config: Config, tools: Basics & BehindDoors, lif
   const one = { ...doors.registry, ...registryDoor(config, tools, hosted) };
   const registry = await openOne(config, one, tools, lifetime);
   const { listen } = doors.hosted;
-  if (listen === undefined) return { registry, hosted: undefined };
-  const other = { ...doors.hosted, listen, ...hostedDoor(tools, hosted) };
-  return { registry, hosted: await openOne(config, other, tools, lifetime) };
+  const other = listen && { ...doors.hosted, listen, ...hostedDoor(tools, hosted) };
+  const hostedAddress = other && (await openOne(config, other, tools, lifetime));
+  return { registry, hosted: hostedAddress, proxy: await openProxy(config, tools, lifetime) };
+}
+
+async function openProxy(
+  config: Config,
+  { proxied, ...tools }: Basics & BehindDoors,
+  lifetime: Lifetime,
+): Promise<ListenAddress | undefined> {
+  const { listen } = config.doors.proxy;
+  if (listen === undefined || proxied === undefined) return undefined;
+  return openProxyDoor(listen, config, { ...tools, ...proxied }, lifetime).catch((error: unknown) => {
+    throw explainAddress(
+      error,
+      'doors.proxy.listen',
+      'choose another with --set doors.proxy.listen=ADDR, or none for no such door',
+    );
+  });
 }
 
 /** What makes one door another than the rest. */
 interface Door {
-  readonly name: DoorName;
+  readonly name: Exclude<DoorName, 'proxy'>;
   readonly routing: Routing;
   readonly catalog: Catalog;
   /** What to do when its address is in use. */

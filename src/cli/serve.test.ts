@@ -7,7 +7,7 @@ import { startLines } from './serve.ts';
 
 /** A registry door, and no other. */
 function listening(host: string, port: number) {
-  return { registry: { host, port }, hosted: undefined };
+  return { registry: { host, port }, hosted: undefined, proxy: undefined };
 }
 
 test('startLines() tells where it listens, what it serves, where it keeps it, and how to open it', () => {

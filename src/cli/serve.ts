@@ -48,6 +48,7 @@ export function startLines(config: Config, addresses: Listening, version: string
     lines.push(`Only this machine can reach it. To open it to others: ${how}`);
   }
   if (addresses.hosted) lines.push(pushLine(config, addresses.hosted));
+  if (addresses.proxy) lines.push(proxyLine(addresses.proxy));
   return lines;
 }
 
@@ -55,6 +56,7 @@ export function startLines(config: Config, addresses: Listening, version: string
 interface Listening {
   readonly registry: ListenAddress;
   readonly hosted: ListenAddress | undefined;
+  readonly proxy: ListenAddress | undefined;
 }
 
 function placeOf({ host, port }: ListenAddress, { tls }: { readonly tls: unknown }): string {
@@ -62,6 +64,10 @@ function placeOf({ host, port }: ListenAddress, { tls }: { readonly tls: unknown
   if (host === '' || host === '::' || host === '0.0.0.0')
     return `every address of this machine, port ${port} (${scheme})`;
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function proxyLine(listening: ListenAddress): string {
+  return `With HTTPS_PROXY=${placeOf(listening, { tls: undefined })} every registry comes from here, for clients that trust its /ca.crt`;
 }
 
 function pushLine({ hosted, doors }: Config, listening: ListenAddress): string {

@@ -6,9 +6,14 @@ export interface Config {
   readonly data: string;
   /** The domain below which every upstream has a host of its own, `<alias>.<domain>`; undefined when there is none. */
   readonly domain: string | undefined;
-  readonly doors: { readonly registry: RegistryDoorConfig; readonly hosted: HostedDoorConfig };
+  readonly doors: {
+    readonly registry: RegistryDoorConfig;
+    readonly hosted: HostedDoorConfig;
+    readonly proxy: ProxyDoorConfig;
+  };
   readonly cache: CacheConfig;
   readonly hosted: HostedConfig;
+  readonly proxy: ProxyConfig;
   /** Who may do what; undefined when nobody has a password. */
   readonly auth: AuthConfig | undefined;
   /** Whether nobody is asked anything: only what is here is served. */
@@ -67,7 +72,7 @@ export interface AccessRuleConfig {
 }
 
 /** The doors that clients come in by. */
-export const doorNames = ['registry', 'hosted'] as const;
+export const doorNames = ['registry', 'hosted', 'proxy'] as const;
 
 /** What may be done with a repository. */
 export const accessVerbs = ['pull', 'push', 'delete'] as const;
@@ -77,6 +82,27 @@ export interface HostedDoorConfig {
   /** Undefined when there is no such door. */
   readonly listen: ListenAddress | undefined;
   readonly tls: TlsConfig | undefined;
+}
+
+/** The door that clients reach registries through by their own names. */
+export interface ProxyDoorConfig {
+  /** Undefined when there is no such door. */
+  readonly listen: ListenAddress | undefined;
+}
+
+/** What may become of connections to hosts that are no registries. */
+export const proxyPolicies = ['tunnel', 'deny'] as const;
+
+/** What the proxy door does. */
+export interface ProxyConfig {
+  readonly others: (typeof proxyPolicies)[number];
+  readonly ports: readonly number[];
+  /** Addresses and networks that may be reached though they are not public. */
+  readonly allowAddresses: readonly string[];
+  readonly idleMs: number;
+  /** The paths of an authority that was brought; undefined when it is made. */
+  readonly ca: { readonly cert: string; readonly key: string } | undefined;
+  readonly constrain: boolean;
 }
 
 /** TLS at a door, by the paths of its PEM files; a door without speaks plain HTTP. */

@@ -20,6 +20,7 @@ test('without a file, variables and flags, every key has its default', () => {
     doors: {
       registry: { listen: { host: '127.0.0.1', port: 5000 }, default: 'docker.io', tls: undefined },
       hosted: { listen: { host: '127.0.0.1', port: 5001 }, tls: undefined },
+      proxy: { listen: { host: '127.0.0.1', port: 3128 } },
     },
     cache: {
       maxBytes: 50e9,
@@ -41,6 +42,7 @@ test('without a file, variables and flags, every key has its default', () => {
       uploads: { maxAgeMs: 86_400_000, maxCount: 1000, maxBytes: undefined },
       garbage: { everyMs: 86_400_000, graceMs: 3_600_000, untagged: false },
     },
+    proxy: { others: 'tunnel', ports: [443], allowAddresses: [], idleMs: 900_000, ca: undefined, constrain: true },
     auth: undefined,
     offline: false,
     log: { level: 'info', format: 'auto' },

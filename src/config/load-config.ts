@@ -6,6 +6,7 @@ import { parseSettings } from './parse-settings.ts';
 import { type EffectiveValue, effectiveValues, renderYaml } from './render-config.ts';
 import { resolveAuth } from './resolve-auth.ts';
 import { resolveHosted } from './resolve-hosted.ts';
+import { resolveProxy } from './resolve-proxy.ts';
 import { resolveTls } from './resolve-tls.ts';
 import { describeFileError, type ReadFile, resolveUpstreams } from './resolve-upstreams.ts';
 import { nameOfPath } from './schema/keys.ts';
@@ -55,6 +56,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const config = assembleConfig(parsed, upstreams, {
     defaultUpstream: resolveDefault(parsed, merged, upstreams, report),
     hosted: resolveHosted(parsed, merged, upstreams, report),
+    proxy: resolveProxy(parsed, merged, report),
     tls: resolveDoorsTls(parsed, merged, sources.readFile, report),
     auth: resolveAuth({ parsed, merged, upstreams, readFile: sources.readFile, report }),
   });
@@ -117,7 +119,8 @@ function checkWatermarks({ cache }: ParsedConfig, { values }: MergedSettings, re
 }
 
 function resolveDoorsTls({ doors }: ParsedConfig, merged: MergedSettings, readFile: ReadFile, report: Report) {
-  const resolve = (door: keyof typeof doors) => resolveTls({ door, parsed: doors[door].tls, merged, readFile, report });
+  const resolve = (door: 'registry' | 'hosted') =>
+    resolveTls({ door, parsed: doors[door].tls, merged, readFile, report });
   return { registry: resolve('registry'), hosted: resolve('hosted') };
 }
 
@@ -125,6 +128,7 @@ function resolveDoorsTls({ doors }: ParsedConfig, merged: MergedSettings, readFi
 interface ResolvedParts {
   readonly defaultUpstream: string | undefined;
   readonly hosted: Config['hosted'];
+  readonly proxy: Config['proxy'];
   readonly auth: Config['auth'];
   readonly tls: ReturnType<typeof resolveDoorsTls>;
 }
@@ -132,7 +136,7 @@ interface ResolvedParts {
 function assembleConfig(
   { data, domain, doors, cache, offline, log, shutdown }: ParsedConfig,
   upstreams: Config['upstreams'],
-  { defaultUpstream, hosted, auth, tls }: ResolvedParts,
+  { defaultUpstream, hosted, proxy, auth, tls }: ResolvedParts,
 ): Config {
   return {
     data,
@@ -140,6 +144,7 @@ function assembleConfig(
     doors: {
       registry: { listen: doors.registry.listen, default: defaultUpstream, tls: tls.registry },
       hosted: { listen: doors.hosted.listen, tls: tls.hosted },
+      proxy: { listen: doors.proxy.listen },
     },
     cache: {
       maxBytes: cache.maxBytes,
@@ -153,6 +158,7 @@ function assembleConfig(
       negativeTtlMs: cache.negativeTtl,
     },
     hosted,
+    proxy,
     auth,
     offline,
     upstreams,

@@ -34,7 +34,7 @@ test('what a rule leaves out is every door and every repository', () => {
       },
       {
         users: ['ci', 'authenticated'],
-        doors: ['registry', 'hosted'],
+        doors: ['registry', 'hosted', 'proxy'],
         repositories: [/^/],
         allow: ['pull', 'push', 'delete'],
       },

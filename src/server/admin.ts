@@ -13,10 +13,18 @@ export interface AdminOptions {
   readonly ready: () => Promise<readonly string[]>;
   readonly version: string;
   readonly status: () => Promise<ServerStatus>;
+  /** What else can be read at a path; undefined when there is nothing. */
+  readonly page?: (path: string, request: IncomingMessage) => AdminPage | undefined;
+}
+
+/** What is to be read at a path. */
+export interface AdminPage {
+  readonly type: string;
+  readonly body: string;
 }
 
 /** Makes `/`, `/healthz` (the process answers), `/readyz` (it can serve), `/metrics`, and `/status` as JSON. */
-export function createAdmin({ metrics, ready, version, status }: AdminOptions): Admin {
+export function createAdmin({ metrics, ready, version, status, page }: AdminOptions): Admin {
   return async (request, response, path) => {
     const send = (status: number, type: string, body: string) => sendText(request, response, status, type, body);
     switch (path) {
@@ -35,11 +43,14 @@ export function createAdmin({ metrics, ready, version, status }: AdminOptions): 
         return send(200, metrics.contentType, await metrics.render());
       case '/status':
         return send(200, 'application/json', `${JSON.stringify(await status(), null, 2)}\n`);
-      default:
+      default: {
+        const found = page?.(path, request);
+        if (found) return send(200, found.type, found.body);
         throw new RegistryError(
           'NOT_FOUND',
           `Cannot find "${path.slice(0, 300)}": it is no path of a registry or of this server`,
         );
+      }
     }
   };
 }

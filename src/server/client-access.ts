@@ -5,6 +5,8 @@ import type { Access, DoorName, Identity, RepositoryOf, Verb } from '../access/a
 export interface DoorAccess {
   readonly access: Access;
   readonly door: DoorName;
+  /** Who is on a connection, where that was found out when it was made. */
+  identify?(request: IncomingMessage): Identity;
 }
 
 /** What one client may do at the door that it came in by. */
@@ -24,11 +26,12 @@ export interface ClientAccess {
  * @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS; the signal's reason
  */
 export async function identifyClient(
-  { access, door }: DoorAccess,
+  { access, door, identify }: DoorAccess,
   request: IncomingMessage,
   signal: AbortSignal,
 ): Promise<ClientAccess> {
-  const identity = await access.identify(request.headers.authorization, request.socket.remoteAddress, signal);
+  const identity =
+    identify?.(request) ?? (await access.identify(request.headers.authorization, request.socket.remoteAddress, signal));
   if (identity.user === undefined && !access.isOpen(door)) throw access.refuse(identity, 'pull', undefined);
   return clientAccess(access, door, identity);
 }

@@ -25,6 +25,11 @@ export class Connections {
     server.closeIdleConnections = () => this.#endIdle(); // what `close` calls first
   }
 
+  /** Lets go of a connection on which no more requests come: it is somebody else's to end. */
+  release(socket: Socket): void {
+    this.#underWay.delete(socket);
+  }
+
   /** Takes no more connections, ends each when it has no answer under way, and breaks off what takes longer. */
   close(graceMs: number): Promise<void> {
     this.#closing = true;

@@ -1,5 +1,5 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { RegistryError } from '../oci/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
@@ -19,8 +19,16 @@ export interface DoorOptions {
   readonly limits?: DoorLimits;
 }
 
+/** What a door does with connections that do not stay its own. */
+export interface DoorConnections {
+  /** Takes over the connection of a CONNECT request, with what came after its head. */
+  connect(request: IncomingMessage, socket: Socket, head: Buffer): void;
+}
+
 /** A door that is open. */
 export interface OpenDoor {
+  /** Serves the requests of a connection that came another way, as if it had come by this door. */
+  serve(connection: Socket): void;
   readonly host: string;
   readonly port: number;
   /** Takes no more connections, lets answers end for so long, then breaks them off. */
@@ -159,6 +167,7 @@ export async function openDoor(
   listener: ReturnType<typeof createListener>,
   limits: DoorLimits = defaultDoorLimits,
   tls?: DoorTls,
+  taken?: DoorConnections,
 ): Promise<OpenDoor> {
   const options = {
     highWaterMark: 1024 * 1024,
@@ -175,6 +184,12 @@ export async function openDoor(
   // Without a listener node:http says "100 Continue" by itself; here `request-body.ts` does, when the body is wanted.
   server.on('checkContinue', (request, response) => void server.emit('request', request, response));
   const connections = new Connections(server, tls === undefined ? 'connection' : 'secureConnection');
+  if (taken) {
+    server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      connections.release(socket);
+      taken.connect(request, socket, head);
+    });
+  }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(address.port, address.host, () => {
@@ -188,5 +203,5 @@ export async function openDoor(
     handshakes?.end();
     return closed;
   };
-  return { host, port, close };
+  return { host, port, serve: (connection) => void server.emit('connection', connection), close };
 }

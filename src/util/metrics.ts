@@ -23,6 +23,8 @@ export interface Metrics {
   readonly garbageContents: Counter;
   readonly garbageBytes: Counter;
   readonly lastGarbage: Gauge;
+  readonly proxyConnects: Counter<'result'>;
+  readonly proxyTunnels: Gauge;
   readonly certificateExpires: Gauge<'door'>;
   /** All of it in the text format of Prometheus, and its content type. */
   render(): Promise<string>;
@@ -85,10 +87,27 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...spaceMetrics(registers),
     ...pushMetrics(registers, sources),
     ...garbageMetrics(registers),
+    ...proxyMetrics(registers),
     certificateExpires: new Gauge({
       name: 'entrepot_tls_certificate_expires_timestamp_seconds',
       help: 'When the certificate that a door shows expires',
       labelNames: ['door'],
+      registers,
+    }),
+  };
+}
+
+function proxyMetrics(registers: Registry[]): Pick<Metrics, 'proxyConnects' | 'proxyTunnels'> {
+  return {
+    proxyConnects: new Counter({
+      name: 'entrepot_proxy_connects_total',
+      help: 'CONNECT requests that are over; result: intercepted, tunnelled, refused or failed',
+      labelNames: ['result'],
+      registers,
+    }),
+    proxyTunnels: new Gauge({
+      name: 'entrepot_proxy_tunnels',
+      help: 'Tunnels that are open, to hosts that are no registries',
       registers,
     }),
   };

@@ -71,7 +71,7 @@ async function serve(t: TestContext, origin: TestRegistry, grace: string): Promi
     `data: ${data}/data
 builtinUpstreams: false
 upstreams: { origin.test: { url: "${origin.url}" } }
-doors: { registry: { listen: "127.0.0.1:0", default: origin.test }, hosted: { listen: none } }
+doors: { registry: { listen: "127.0.0.1:0", default: origin.test }, hosted: { listen: none }, proxy: { listen: none } }
 log: { format: json }
 shutdown: { grace: ${grace} }
 `,

@@ -95,7 +95,16 @@ describe('the packed package', () => {
     const image = makeImage({ seed: 'package', layers: [100_000] });
     origin.content.push('team/app', image, 'latest');
     const upstreams = { [origin.authority]: { url: origin.url, alias: 'origin.example' } };
-    const flags = ['--listen', '127.0.0.1:0', '--set', 'doors.hosted.listen=none', '--log-format', 'json'];
+    const flags = [
+      '--listen',
+      '127.0.0.1:0',
+      '--set',
+      'doors.hosted.listen=none',
+      '--set',
+      'doors.proxy.listen=none',
+      '--log-format',
+      'json',
+    ];
     flags.push('--data', join(tmpDir(t), 'data'));
     const child: ChildProcessByStdio<null, Readable, Readable> = spawn(program, ['serve', ...flags], {
       env: { ...programEnvironment, ENTREPOT_UPSTREAMS: JSON.stringify(upstreams) },

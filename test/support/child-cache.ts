@@ -25,7 +25,11 @@ export async function startChildCache(t: TestContext, data: string, origin: Test
     data,
     builtinUpstreams: false,
     upstreams: { 'origin.test': { url: origin.url } },
-    doors: { registry: { listen: '127.0.0.1:0', default: 'origin.test' }, hosted: { listen: 'none' } },
+    doors: {
+      registry: { listen: '127.0.0.1:0', default: 'origin.test' },
+      hosted: { listen: 'none' },
+      proxy: { listen: 'none' },
+    },
     log: { format: 'json' },
   };
   writeFileSync(config, JSON.stringify(settings)); // every JSON is YAML

@@ -32,6 +32,8 @@ export interface TestCacheOptions extends AppOptions {
   /** Of `cache` in the configuration: without any, there is no limit but a size that no test reaches. */
   readonly space?: Partial<CacheConfig>;
   readonly hostedDoor?: Partial<Config['doors']['hosted']>;
+  /** Of `proxy` in the configuration; without it there is no proxy door. */
+  readonly proxy?: Partial<Config['proxy']>;
   /** Of `hosted` in the configuration. */
   readonly hosted?: Partial<HostedConfig>;
   readonly graceMs?: number;
@@ -46,6 +48,8 @@ export interface TestCache {
   /** Where it is pushed to. */
   readonly hostedUrl: string;
   readonly hostedPort: number;
+  /** Where the proxy door is; 0 without one. */
+  readonly proxyPort: number;
   /** Every event of its log so far. */
   readonly events: readonly LoggedEvent[];
   /** Resolves with the first event of this name, come or to come. */
@@ -71,6 +75,7 @@ export async function startTestCache(options: TestCacheOptions): Promise<TestCac
     port,
     hostedUrl: `http://127.0.0.1:${hostedPort}`,
     hostedPort,
+    proxyPort: app.addresses.proxy?.port ?? 0,
     events,
     event: (name) =>
       new Promise((resolve) => {
@@ -91,6 +96,7 @@ function configOf(options: TestCacheOptions): Config {
     doors: {
       registry: { listen: { host: '127.0.0.1', port: 0 }, default: name, tls: options.tls },
       hosted: { listen: { host: '127.0.0.1', port: 0 }, tls: undefined, ...options.hostedDoor },
+      proxy: { listen: options.proxy === undefined ? undefined : { host: '127.0.0.1', port: 0 } },
     },
     cache: {
       maxBytes: 1e12,
@@ -114,6 +120,10 @@ function configOf(options: TestCacheOptions): Config {
       uploads: { maxAgeMs: 86_400_000, maxCount: 1000, maxBytes: undefined },
       garbage: { everyMs: undefined, graceMs: 3_600_000, untagged: false },
       ...options.hosted,
+    },
+    proxy: {
+      ...{ others: 'tunnel', ports: [443], allowAddresses: [], idleMs: 900_000, ca: undefined, constrain: true },
+      ...options.proxy,
     },
     offline: options.offline ?? false,
     upstreams,

@@ -32,7 +32,7 @@ export const authKeys = z.strictObject({
       type: 'list of rules',
       description:
         'Who may do what, instead of: who has a password, all. Each entry has `users` (names, `authenticated` or ' +
-        '`anonymous`), `allow` (`pull`, `push`, `delete`), and perhaps `doors` (`registry`, `hosted`) and `repositories` ' +
+        '`anonymous`), `allow` (`pull`, `push`, `delete`), and perhaps `doors` (`registry`, `hosted`, `proxy`) and `repositories` ' +
         '(`docker.io/library/*`, `hosted.entrepot/team/**`). What any entry allows is allowed.',
     }),
   rememberFor: parsedBy((given) => parseDuration(given))

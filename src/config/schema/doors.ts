@@ -26,6 +26,17 @@ const hostedDoor = z.strictObject({
   tls: tlsKeys,
 });
 
+const proxyDoor = z.strictObject({
+  listen: parsedBy(parseListenAddressOrNone)
+    .prefault('127.0.0.1:3128')
+    .register(about, {
+      type: 'address',
+      description:
+        'Where clients come that use Entrepot as their `HTTPS_PROXY`: registries are served from here by their own names. ' +
+        '`none` for no such door.',
+    }),
+});
+
 /** The keys of the doors. */
 export const doorKeys = z.strictObject({
   registry: registryDoor
@@ -34,4 +45,5 @@ export const doorKeys = z.strictObject({
   hosted: hostedDoor
     .prefault({})
     .register(about, { type: 'group', description: 'The door of the registry that is pushed to.' }),
+  proxy: proxyDoor.prefault({}).register(about, { type: 'group', description: 'The door that is an HTTP proxy.' }),
 });

@@ -25,6 +25,8 @@ export type KeyType =
   | 'host'
   | 'url'
   | 'list of hosts'
+  | 'list of networks'
+  | 'list of ports'
   | 'list of URLs'
   | 'list of patterns'
   | 'list of rules'

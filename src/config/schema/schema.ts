@@ -9,6 +9,7 @@ import { parseAlias, parseDomain, parseRegistryName } from './host-name.ts';
 import { hostedKeys } from './hosted.ts';
 import { about, boolean, choice, listOf, parsedBy, text } from './key.ts';
 import { parsePercent } from './percent.ts';
+import { proxyKeys } from './proxy.ts';
 import { parseRegistryUrl } from './registry-url.ts';
 import { parseReserve } from './reserve.ts';
 import { parseSize, parseSizeOrZero } from './size.ts';
@@ -191,6 +192,10 @@ export const configSchema = z.strictObject({
   hosted: hostedKeys.prefault({}).register(about, {
     type: 'group',
     description: 'The registry that is pushed to: `localhost:5001/…`, beside all that is pulled through.',
+  }),
+  proxy: proxyKeys.prefault({}).register(about, {
+    type: 'group',
+    description: 'What the proxy door does with connections, and the authority that it signs by.',
   }),
   offline: boolean.prefault(false).register(about, {
     type: 'boolean',

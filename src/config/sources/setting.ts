@@ -20,6 +20,8 @@ export function readText(key: ConfigKey, given: string): unknown {
     case 'boolean':
       return given === 'true' ? true : given === 'false' ? false : given;
     case 'list of hosts':
+    case 'list of networks':
+    case 'list of ports':
     case 'list of URLs':
       return given.split(',').map((entry) => entry.trim());
     case 'list of patterns': // a comma may be part of one, and a space is part of no tag

@@ -54,6 +54,7 @@ export async function startEntrepot(
     doors: {
       registry: tls ? { listen: tlsListen, tls } : { listen: entrepotAddress },
       hosted: { listen: hosted ? hostedListen : 'none' },
+      proxy: { listen: 'none' },
     },
     cache,
     upstreams: { 'quay.io': null, ...upstreams }, // the registry of the tests that Entrepot does not know

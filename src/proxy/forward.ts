@@ -1,0 +1,58 @@
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+  request as send,
+} from 'node:http';
+import type { Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import type { ForwardedRequest } from './forwarded.ts';
+
+// RFC 9110, 7.6.1: what is between two neighbours only; and what is for this proxy alone.
+const ownFields = [
+  ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
+  ...['proxy-authorization', 'proxy-authenticate'],
+];
+
+/**
+ * Passes a plain HTTP request on, and its answer back, over a connection of its own.
+ * @throws what either side failed with
+ */
+export async function forwardRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { target, path }: ForwardedRequest,
+  connection: Socket,
+  idleMs: number,
+): Promise<void> {
+  const { host, port } = target;
+  const authority = `${host.includes(':') ? `[${host}]` : host}${port === 80 ? '' : `:${port}`}`;
+  const outgoing = send({
+    createConnection: () => connection,
+    method: request.method ?? 'GET',
+    path,
+    headers: { ...endToEnd(request), host: authority, connection: 'close' },
+    setHost: false,
+  });
+  connection.setTimeout(idleMs, () => connection.destroy(new Error('nothing came for too long')));
+  response.once('close', () => outgoing.destroy());
+  const [answer] = await Promise.all([answerOf(outgoing), pipeline(request, outgoing)]);
+  response.writeHead(answer.statusCode ?? 502, endToEnd(answer));
+  await pipeline(answer, response);
+}
+
+function answerOf(outgoing: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    outgoing.once('response', resolve);
+    outgoing.once('error', reject);
+  });
+}
+
+/** The fields that are meant for the other end. A body of no known length goes on in chunks, as it came. */
+function endToEnd({ headers }: IncomingMessage): OutgoingHttpHeaders {
+  const named = (headers.connection ?? '').toLowerCase().split(/\s*,\s*/);
+  const dropped = new Set([...ownFields, ...named]);
+  const kept = Object.entries(headers).filter(([name]) => !dropped.has(name));
+  return Object.fromEntries(kept);
+}

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { makeImage } from '../support/images.ts';
+import { askConnect, askProxy, exchange, shakeHands } from '../support/proxy-client.ts';
+import { rawFetch } from '../support/raw-http.ts';
+import { startTestCache, type TestCacheOptions } from '../support/test-cache.ts';
+import { startTestRegistry } from '../support/test-registry.ts';
+import { tmpDir } from '../support/tmp.ts';
+
+const image = makeImage({ seed: 'proxied', layers: [100_000] });
+
+/** A cache with a proxy door, and two upstreams that have the same names. */
+async function openStage(t: TestContext, proxy: TestCacheOptions['proxy'] = {}) {
+  const origin = await startTestRegistry();
+  const other = await startTestRegistry();
+  t.after(() => Promise.all([origin.close(), other.close()]));
+  origin.content.push('team/app', image, 'latest');
+  other.content.push('team/app', makeImage({ seed: 'other', layers: [10] }), 'latest');
+  const upstreams = [
+    { name: 'origin.test', urls: [new URL(origin.url)], names: ['index.origin.test'] },
+    { name: 'other.test', urls: [new URL(other.url)] },
+  ];
+  const cache = await startTestCache({ data: tmpDir(t), upstreams, proxy });
+  t.after(() => cache.stop());
+  const ca = (await rawFetch(`${cache.url}/ca.crt`)).body.toString();
+  const get = async (host: string, path: string, extra = '') => {
+    const { status, socket } = await askConnect(cache.proxyPort, `${host}:443`);
+    assert.equal(status, 200);
+    const secure = await shakeHands(socket, { servername: host, ca });
+    return exchange(secure, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${extra}\r\n`);
+  };
+  return { origin, other, cache, ca, get };
+}
+
+/** A server that says what it is told, on loopback. */
+async function openEcho(t: TestContext) {
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.pipe(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+describe('a registry through the proxy door', () => {
+  test('is served from here by its own name, and fetched once', async (t) => {
+    const { origin, get } = await openStage(t);
+    for (const _round of [1, 2]) {
+      const answer = await get('origin.test', `/v2/team/app/blobs/${image.blobs[1]!.digest}`);
+      assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
+      assert.ok(answer.endsWith(image.blobs[1]!.bytes.toString('latin1')));
+    }
+    assert.equal(origin.requests.all.filter(({ route }) => route === 'blob').length, 1);
+  });
+
+  test('is known by each of its names, and two with the same repositories are two', async (t) => {
+    const { get } = await openStage(t);
+    const digestOf = (answer: string) => /docker-content-digest: (\S+)/i.exec(answer)?.[1];
+    const path = '/v2/team/app/manifests/latest';
+    assert.equal(digestOf(await get('origin.test', path)), image.manifest.digest);
+    assert.equal(digestOf(await get('index.origin.test', path)), image.manifest.digest);
+    assert.notEqual(digestOf(await get('other.test', path)), image.manifest.digest);
+  });
+
+  test('answers many requests of one connection, by TLS 1.2 and 1.3, with HTTP/1.1 alone', async (t) => {
+    const { cache, ca } = await openStage(t);
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const { socket } = await askConnect(cache.proxyPort, 'origin.test:443');
+      const protocols = ['h2', 'http/1.1'];
+      const options = {
+        servername: 'origin.test',
+        ca,
+        ALPNProtocols: protocols,
+        minVersion: version,
+        maxVersion: version,
+      };
+      const secure = await shakeHands(socket, options);
+      assert.deepEqual([secure.getProtocol(), secure.alpnProtocol], [version, 'http/1.1']);
+      const ping = 'GET /v2/ HTTP/1.1\r\nHost: origin.test\r\n\r\n';
+      const answers = await exchange(secure, ping + ping + ping.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+      assert.equal(answers.match(/HTTP\/1\.1 200 OK/g)?.length, 3);
+    }
+  });
+
+  test('is refused to a client that wants HTTP/2 and nothing else, names another host, or speaks TLS 1.1', async (t) => {
+    const { cache, ca } = await openStage(t);
+    const options = [
+      { servername: 'origin.test', ALPNProtocols: ['h2'] },
+      { servername: 'other.test' },
+      { servername: 'origin.test', minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' },
+    ] as const;
+    for (const wrong of options) {
+      const { socket } = await askConnect(cache.proxyPort, 'origin.test:443');
+      await assert.rejects(
+        shakeHands(socket, { ca, ...wrong, ...('ALPNProtocols' in wrong ? { ALPNProtocols: ['h2'] } : {}) }),
+      );
+    }
+  });
+
+  test('is not to be had for another host than the connection was made for', async (t) => {
+    const { cache, ca, other } = await openStage(t);
+    const { socket } = await askConnect(cache.proxyPort, 'origin.test:443');
+    const secure = await shakeHands(socket, { servername: 'origin.test', ca });
+    const path = '/v2/team/app/manifests/latest';
+    const answer = await exchange(secure, `GET ${path} HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\n\r\n`);
+    assert.match(answer, /^HTTP\/1\.1 421 /);
+    assert.equal(other.requests.all.length, 0);
+  });
+
+  test('cannot be pushed to, and says so', async (t) => {
+    const { cache, ca } = await openStage(t);
+    const { socket } = await askConnect(cache.proxyPort, 'origin.test:443');
+    const secure = await shakeHands(socket, { servername: 'origin.test', ca });
+    const head = 'POST /v2/team/app/blobs/uploads/ HTTP/1.1\r\nHost: origin.test\r\nContent-Length: 0\r\n';
+    assert.match(await exchange(secure, `${head}Connection: close\r\n\r\n`), /^HTTP\/1\.1 405 [\s\S]*UNSUPPORTED/);
+  });
+
+  test('over plain HTTP is served by the whole URL', async (t) => {
+    const { cache, origin } = await openStage(t);
+    const url = `${origin.url}/v2/team/app/manifests/latest`;
+    const head = `GET ${url} HTTP/1.1\r\nHost: ${origin.authority}\r\nConnection: close\r\n\r\n`;
+    const { status, socket } = await askProxy(cache.proxyPort, head);
+    socket.destroy();
+    assert.equal(status, 200);
+  });
+});
+
+describe('what is no registry', () => {
+  test('is reached through a tunnel that changes nothing', async (t) => {
+    const port = await openEcho(t);
+    const { cache } = await openStage(t, { ports: [port], allowAddresses: ['127.0.0.1'] });
+    const { status, socket } = await askConnect(cache.proxyPort, `127.0.0.1:${port}`);
+    assert.equal(status, 200);
+    const said = exchange(socket, 'anything at all');
+    socket.end();
+    assert.equal(await said, 'anything at all');
+    await cache.event('connect');
+    assert.match(
+      (await rawFetch(`${cache.url}/metrics`)).body.toString(),
+      /entrepot_proxy_connects_total\{result="tunnelled"\} 1/,
+    );
+  });
+
+  test('is not reached at a port that is not allowed, or an address that is not public', async (t) => {
+    const port = await openEcho(t);
+    const { cache } = await openStage(t, { ports: [port] });
+    for (const authority of [
+      `127.0.0.1:${port}`,
+      `localhost:${port}`,
+      `[::1]:${port}`,
+      `169.254.169.254:${port}`,
+      'a.test:22',
+    ]) {
+      const { status, socket } = await askConnect(cache.proxyPort, authority);
+      socket.destroy();
+      assert.equal(status, 403, authority);
+    }
+  });
+
+  test('is refused when only registries may be reached', async (t) => {
+    const port = await openEcho(t);
+    const { cache } = await openStage(t, { others: 'deny', ports: [port], allowAddresses: ['127.0.0.1'] });
+    const { status, socket } = await askConnect(cache.proxyPort, `127.0.0.1:${port}`);
+    socket.destroy();
+    assert.equal(status, 403);
+  });
+
+  test('cannot be resolved: 502, and the connection ends', async (t) => {
+    const { cache } = await openStage(t);
+    const { status, head, socket } = await askConnect(cache.proxyPort, 'no-such-host.invalid:443');
+    socket.destroy();
+    assert.equal(status, 502);
+    assert.match(head, /connection: close/i);
+  });
+
+  test('is passed on as a plain request, without what is for the proxy alone', async (t) => {
+    const origin = await startTestRegistry();
+    t.after(() => origin.close());
+    const port = Number(new URL(origin.url).port);
+    const { cache } = await openStage(t, { ports: [port], allowAddresses: ['127.0.0.0/8'] });
+    const head = `GET ${origin.url}/v2/?a=1 HTTP/1.1\r\nHost: ${origin.authority}\r\nProxy-Connection: keep-alive\r\n`;
+    const { status, socket } = await askProxy(cache.proxyPort, `${head}X-Mine: 1\r\nConnection: x-mine\r\n\r\n`);
+    socket.destroy();
+    assert.equal(status, 200);
+    const [request] = origin.requests.all;
+    assert.equal(request?.url, '/v2/?a=1');
+    for (const name of ['proxy-connection', 'x-mine']) assert.equal(request?.headers[name], undefined);
+  });
+
+  test('what is no host and port is 400, and so is a Host that says something else', async (t) => {
+    const { cache } = await openStage(t);
+    const heads = [
+      'CONNECT origin.test HTTP/1.1\r\nHost: origin.test\r\n\r\n',
+      'CONNECT origin.test:443 HTTP/1.1\r\nHost: other.test:443\r\n\r\n',
+      'CONNECT u:p@origin.test:443 HTTP/1.1\r\nHost: origin.test\r\n\r\n',
+      'GET https://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n\r\n',
+      'GET http://origin.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n',
+    ];
+    for (const head of heads) {
+      const { status, socket } = await askProxy(cache.proxyPort, head);
+      socket.destroy();
+      assert.equal(status, 400, head);
+    }
+  });
+});
+
+test('what is asked of the proxy itself is answered as at any door', async (t) => {
+  const { cache, ca } = await openStage(t);
+  const url = `http://127.0.0.1:${cache.proxyPort}`;
+  assert.equal((await rawFetch(`${url}/ca.crt`)).body.toString(), ca);
+  assert.equal((await rawFetch(`${url}/healthz`)).status, 200);
+  assert.equal((await rawFetch(`${url}/v2/team/app/manifests/latest`)).status, 404);
+});
+
+test('stopping ends tunnels and connections', async (t) => {
+  const port = await openEcho(t);
+  const { cache, ca } = await openStage(t, { ports: [port], allowAddresses: ['127.0.0.1'] });
+  const tunnel = await askConnect(cache.proxyPort, `127.0.0.1:${port}`);
+  const { socket } = await askConnect(cache.proxyPort, 'origin.test:443');
+  const secure = await shakeHands(socket, { servername: 'origin.test', ca });
+  const closed = [once(tunnel.socket, 'close'), once(secure, 'close')];
+  for (const open of [tunnel.socket, secure]) open.on('error', () => {}).resume();
+  await cache.stop();
+  await Promise.all(closed);
+});
