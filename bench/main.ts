@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Bench } from './cases/bench.ts';
 import { coldCases } from './cases/cold.ts';
 import { memoryCases } from './cases/memory.ts';
+import { pushCases } from './cases/push.ts';
 import { spaceCases } from './cases/space.ts';
 import { warmCases } from './cases/warm.ts';
 import { type BenchImage, pushImage } from './lab/images.ts';
@@ -14,7 +15,7 @@ import { type Row, renderTable } from './report.ts';
 
 // Measures Entrepot beside Debian's docker-registry as a proxy, nginx and the origin itself, all in one run on the same
 // images. `--quick` takes 64 MiB for 1 GiB and fewer rounds: it shows that everything works, not how fast.
-const groups = { warm: warmCases, cold: coldCases, memory: memoryCases, space: spaceCases } as const;
+const groups = { warm: warmCases, cold: coldCases, memory: memoryCases, space: spaceCases, push: pushCases } as const;
 const mebibyte = 1024 * 1024;
 
 const quick = process.argv.includes('--quick');

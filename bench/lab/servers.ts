@@ -33,6 +33,16 @@ export async function startRegistryProxy(folder: string, originUrl: string): Pro
   return { url: `http://${host}:${port}`, server };
 }
 
+/** Debian's docker-registry as a plain registry with nothing in it, which is pushed to. */
+export async function startRegistry(folder: string, data: string): Promise<Peer> {
+  const port = await freePort();
+  await rm(data, { recursive: true, force: true });
+  const file = join(folder, 'registry.yml');
+  await writeFile(file, registryConfig(data, `${host}:${port}`, 'accesslog: { disabled: true }', ''));
+  const server = await startServer(['docker-registry', 'serve', file], { host, port }, join(folder, 'registry.log'));
+  return { url: `http://${host}:${port}`, server };
+}
+
 function registryConfig(data: string, address: string, accessLog: string, rest: string): string {
   const storage = `storage: { filesystem: { rootdirectory: "${data}" }, delete: { enabled: true } }`;
   return `version: 0.1\nlog: { level: error, ${accessLog} }\n${storage}\nhttp: { addr: "${address}" }\n${rest}`;
@@ -86,5 +96,24 @@ log: { format: json }
   const script = new URL('../../src/cli/main.ts', import.meta.url).pathname;
   const command = [process.execPath, script, 'serve', '--config', file];
   const server = await startServer(command, { host, port }, join(folder, `entrepot-${port}.log`));
+  return { url: `http://${host}:${port}`, server };
+}
+
+/** Entrepot's hosted door with nothing in it, as it is started from a checkout. */
+export async function startHosted(folder: string, data: string): Promise<Peer> {
+  const [port, registryPort] = [await freePort(), await freePort()];
+  await rm(data, { recursive: true, force: true });
+  const file = join(folder, `hosted-${port}.yaml`);
+  await writeFile(
+    file,
+    `data: ${data}
+builtinUpstreams: false
+doors: { registry: { listen: "${host}:${registryPort}" }, hosted: { listen: "${host}:${port}" } }
+log: { format: json }
+`,
+  );
+  const script = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+  const command = [process.execPath, script, 'serve', '--config', file];
+  const server = await startServer(command, { host, port }, join(folder, `hosted-${port}.log`));
   return { url: `http://${host}:${port}`, server };
 }

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import type { BlobClientResult } from './blob-client.ts';
 import type { Latencies } from './latency-client.ts';
+import type { PushClientResult } from './push-client.ts';
 
 const run = promisify(execFile);
 
@@ -11,6 +12,22 @@ export async function fetchBlob(url: string, connections: number): Promise<BlobC
   const script = new URL('./blob-client.ts', import.meta.url).pathname;
   const { stdout } = await run(process.execPath, [script, url, String(connections)]);
   return JSON.parse(stdout) as BlobClientResult;
+}
+
+/** Pushes a new blob in one PUT, or in a PATCH before it, from a process of its own; gives how long it took. */
+export function pushBlob(url: string, sizeBytes: number, how: 'put' | 'patch'): Promise<number> {
+  return runPushClient(url, 'blob', String(sizeBytes), how);
+}
+
+/** Pushes so many small, new images over some connections, from a process of its own; gives how long all of it took. */
+export function pushImages(url: string, count: number, connections: number): Promise<number> {
+  return runPushClient(url, 'images', String(count), String(connections));
+}
+
+async function runPushClient(...args: readonly string[]): Promise<number> {
+  const script = new URL('./push-client.ts', import.meta.url).pathname;
+  const { stdout } = await run(process.execPath, [script, ...args]);
+  return (JSON.parse(stdout) as PushClientResult).totalMs;
 }
 
 // Without the header, docker-registry does not give an OCI manifest.

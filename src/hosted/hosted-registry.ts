@@ -20,6 +20,7 @@ import type {
   UploadState,
 } from '../oci/registry.ts';
 import { HostedBlobs } from './blobs/hosted-blobs.ts';
+import { explainDiskFailure } from './disk-failure.ts';
 import { listReferrers, listRepositories, listTags } from './lists.ts';
 import { HostedManifests } from './manifests/hosted-manifests.ts';
 import { Quota } from './quota.ts';
@@ -163,6 +164,8 @@ export class HostedRegistry implements PushableRegistry {
     const over = () => void this.#changes.delete(settled);
     const settled = change.then(over, over);
     this.#changes.add(settled);
-    return change;
+    return change.catch((error: unknown) => {
+      throw explainDiskFailure(error);
+    });
   }
 }

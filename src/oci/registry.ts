@@ -116,7 +116,8 @@ export interface UploadState {
 }
 
 /**
- * Bytes that a client sends, read once, in order. They may not be read to the end: what is left, the giver deals with.
+ * Bytes that a client sends, read once, in order; each piece is there until the next is asked for. They may not be read to
+ * the end: what is left, the giver deals with.
  * That they end before their size, or are broken off, is an error of `bytes`, or simply their end.
  */
 export interface UploadBody {

@@ -30,7 +30,7 @@ async function readManifest({ body, maxManifestBytes, signal }: PushContext): Pr
   for await (const piece of body.read()) {
     sizeBytes += piece.length;
     if (sizeBytes > maxManifestBytes) throw tooLarge(maxManifestBytes);
-    pieces.push(piece);
+    pieces.push(Uint8Array.from(piece));
   }
   signal.throwIfAborted();
   return Buffer.concat(pieces);

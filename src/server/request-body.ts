@@ -1,11 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { piecesOf } from './body-pieces.ts';
 import type { RequestRecord } from './record.ts';
 
 /** The body of a request. It is read once, or left; what was not read to its end is left, too. */
 export interface RequestBody {
   /** How large it is; undefined when the client did not say. */
   readonly sizeBytes: number | undefined;
-  /** Its bytes as they come. Only now a client that waits for "100 Continue" is told to send them. */
+  /**
+   * Its bytes as they come, each piece until the next is asked for: then its memory is given back. Only now a client that
+   * waits for "100 Continue" is told to send them.
+   */
   read(): AsyncIterable<Uint8Array>;
   /** Sees to it that the client gets the answer although its body is not wanted. Called before the head goes out. */
   leave(): void;
@@ -45,9 +49,7 @@ export function bodyOf(
   async function* read(): AsyncIterable<Uint8Array> {
     if (isWaiting) response.writeContinue();
     isWaiting = false;
-    // Were the request destroyed when it is not read to its end, its connection would be, before the answer.
-    for await (const piece of request.iterator({ destroyOnReturn: false })) {
-      const bytes = piece as Uint8Array;
+    for await (const bytes of piecesOf(request)) {
       record.receivedBytes += bytes.length;
       yield bytes;
     }

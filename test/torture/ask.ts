@@ -1,10 +1,16 @@
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { once } from 'node:events';
+import { Agent, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** How an answer is read. */
+/** What is sent, and how the answer is read. */
 export interface AskOptions {
-  readonly method?: 'GET' | 'HEAD';
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent with its length, or with `streamed` without. */
+  readonly body?: Buffer;
+  readonly streamed?: boolean;
+  /** Breaks the connection when so many bytes of the body were sent. */
+  readonly breakAfterBytes?: number;
   /** Leaves after so many bytes. */
   readonly leaveAfterBytes?: number;
   /** Waits so long after each read. */
@@ -13,7 +19,13 @@ export interface AskOptions {
 
 /** What came of a request: a whole answer, or none that anybody would take for one. */
 export type Asked =
-  | { readonly kind: 'whole'; readonly status: number; readonly digest: string | undefined; readonly bytes: Buffer }
+  | {
+      readonly kind: 'whole';
+      readonly status: number;
+      readonly digest: string | undefined;
+      readonly headers: IncomingHttpHeaders;
+      readonly bytes: Buffer;
+    }
   | { readonly kind: 'broken' | 'left' | 'refused-connection' | 'hung' };
 
 /** Longer than the slowest recovery that Entrepot has: a stall is noticed after 30 s, and gone on from after 10 s more. */
@@ -29,12 +41,12 @@ export class Asker {
   }
 
   /** Asks, and reads the answer to its end, if it has one. */
-  async ask(path: string, { method = 'GET', headers = {}, ...reading }: AskOptions = {}): Promise<Asked> {
+  async ask(path: string, options: AskOptions = {}): Promise<Asked> {
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(), silenceLimitMs);
     try {
-      const answer = await this.#send(path, method, headers, silence.signal);
-      return await readAnswer(answer, reading, () => timer.refresh());
+      const answer = await this.#send(path, options, silence.signal);
+      return await readAnswer(answer, options, () => timer.refresh());
     } catch (error) {
       if (silence.signal.aborted) return { kind: 'hung' };
       const { code } = error as NodeJS.ErrnoException;
@@ -49,18 +61,30 @@ export class Asker {
     this.#agent.destroy();
   }
 
-  #send(
-    path: string,
-    method: string,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<IncomingMessage> {
+  #send(path: string, options: AskOptions, signal: AbortSignal): Promise<IncomingMessage> {
+    const { method = 'GET', headers = {}, body, streamed = false } = options;
+    const length = body === undefined || streamed ? {} : { 'content-length': `${body.length}` };
     return new Promise((resolve, reject) => {
-      const sent = request(this.#url + path, { method, headers: { ...headers }, agent: this.#agent, signal }, resolve);
+      const how = { method, headers: { ...headers, ...length }, agent: this.#agent, signal };
+      const sent = request(new URL(path, this.#url), how, resolve);
       sent.on('error', reject);
-      sent.end();
+      sendBody(sent, options).catch(reject);
     });
   }
+}
+
+const sendBytes = 64 * 1024; // at a time
+
+async function sendBody(
+  sent: ClientRequest,
+  { body = Buffer.alloc(0), breakAfterBytes = Infinity }: AskOptions,
+): Promise<void> {
+  for (let at = 0; at < body.length && !sent.destroyed; at += sendBytes) {
+    const piece = body.subarray(at, Math.min(at + sendBytes, breakAfterBytes));
+    if (!sent.write(piece)) await Promise.race([once(sent, 'drain'), once(sent, 'close')]);
+    if (at + sendBytes > breakAfterBytes) return void sent.destroy(new Error('broken on purpose'));
+  }
+  sent.end();
 }
 
 async function readAnswer(
@@ -79,5 +103,6 @@ async function readAnswer(
   }
   const digest = answer.headers['docker-content-digest'];
   const bytes = Buffer.concat(pieces);
-  return { kind: 'whole', status: answer.statusCode ?? 0, digest: digest?.toString(), bytes };
+  const { headers } = answer;
+  return { kind: 'whole', status: answer.statusCode ?? 0, digest: digest?.toString(), headers, bytes };
 }

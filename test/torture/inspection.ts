@@ -3,6 +3,8 @@ import { join, sep } from 'node:path';
 import { openSqliteIndex } from '../../src/index/sqlite.ts';
 import type { Client } from './client.ts';
 import type { Judge } from './judge.ts';
+import type { Auditor } from './pushes/auditor.ts';
+import type { Ledger } from './pushes/ledger.ts';
 import { isWhole, listBlobFiles, listSpoolFiles } from './stored.ts';
 import type { Entrepot } from './world/entrepot.ts';
 import type { KnownImages } from './world/images.ts';
@@ -16,6 +18,8 @@ export interface InspectionTools {
   readonly images: KnownImages;
   readonly judge: Judge;
   readonly prober: Client;
+  readonly ledger: Ledger;
+  readonly auditor: Auditor;
 }
 
 const pullLimitMs = 120_000;
@@ -24,6 +28,7 @@ const settleLimitMs = 45_000; // connections to the origin wait for the next req
 /** Looks at everything when nothing strikes any more. */
 export async function inspect(tools: InspectionTools): Promise<void> {
   await pullEverything(tools, 'with the origin');
+  await tools.auditor.audit('in the end');
   await expectNothingOpen(tools);
   await expectNothingHalfWritten(tools);
   const { entrepot, judge, wire } = tools;
@@ -49,9 +54,10 @@ async function pullEverything({ images, prober, judge }: InspectionTools, how: s
 }
 
 /** A process that serves nobody has no blob open, nor connections but a few that wait. */
-async function expectNothingOpen({ entrepot, judge, prober }: InspectionTools): Promise<void> {
+async function expectNothingOpen({ entrepot, judge, prober, auditor }: InspectionTools): Promise<void> {
   prober.close();
-  const maxSockets = 1 + 16; // its door, and what the transport keeps
+  auditor.close();
+  const maxSockets = 2 + 16; // its doors, and what the transport keeps
   let open: string[] = [];
   const settled = await eventually(settleLimitMs, async () => {
     open = await openFiles(entrepot.pid);
@@ -77,10 +83,11 @@ async function expectNothingHalfWritten({ entrepot, judge }: InspectionTools): P
   if (keptBytes > entrepot.maxBytes / 4) judge.blame(`${keptBytes} bytes are kept of downloads that were cut off`);
 }
 
-async function expectRightFiles({ entrepot, judge, images }: InspectionTools): Promise<void> {
+async function expectRightFiles({ entrepot, judge, images, ledger }: InspectionTools): Promise<void> {
   for (const { path, digest, sizeBytes } of await listBlobFiles(entrepot.data)) {
     if (!(await isWhole(path, digest))) judge.blame(`${digest} is stored with wrong bytes, ${sizeBytes} of them`);
-    else if (![...images.bytes.keys()].some((known) => known === digest)) judge.blame(`${digest} is nobody's`);
+    else if (![...images.bytes.keys(), ...ledger.known.keys()].some((known) => known === digest))
+      judge.blame(`${digest} is nobody's`);
   }
 }
 
@@ -93,7 +100,8 @@ async function expectRightIndex({ entrepot, judge }: InspectionTools): Promise<v
     now: Date.now,
   });
   try {
-    const totals = await index.totals();
+    const [cached, hosted] = [await index.totals(), await index.hostedTotals()];
+    const totals = { contents: cached.contents + hosted.contents, sizeBytes: cached.sizeBytes + hosted.sizeBytes };
     if (totals.contents === files.length && totals.sizeBytes === sizeBytes) return;
     const told = `${totals.contents} contents of ${totals.sizeBytes} bytes`;
     judge.blame(`the index tells of ${told}, the store has ${files.length} of ${sizeBytes}`);

@@ -14,6 +14,16 @@ export interface Figures {
   rebuilds: number;
   pulls: number;
   failedPulls: number;
+  /** Images that a registry said to have, and tags with them. */
+  acknowledgedPushes: number;
+  failedPushes: number;
+  deletions: number;
+  /** What was acknowledged and is not there. */
+  lostPushes: number;
+  /** How often all that was acknowledged was asked for. */
+  audits: number;
+  /** Pushed content that was damaged by hand, and pushed again. */
+  mendings: number;
   requests: number;
   acceptedBytes: number;
   /** The most that the store had at any time that it was looked at. */
@@ -45,6 +55,12 @@ export class Judge {
     rebuilds: 0,
     pulls: 0,
     failedPulls: 0,
+    acknowledgedPushes: 0,
+    failedPushes: 0,
+    deletions: 0,
+    lostPushes: 0,
+    audits: 0,
+    mendings: 0,
     requests: 0,
     acceptedBytes: 0,
     mostStoredBytes: 0,
@@ -77,7 +93,7 @@ export class Judge {
   report(head: string): string {
     const figures = Object.entries(this.figures).map(([name, value]) => {
       const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-      return `  ${words.padEnd(18)} ${name.endsWith('edBytes') ? `${(value / 1e6).toFixed(1)} MB` : value}`;
+      return `  ${words.padEnd(20)} ${name.endsWith('edBytes') ? `${(value / 1e6).toFixed(1)} MB` : value}`;
     });
     const statuses = [...this.#statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${count} × ${status}`);
     const faults = this.#faults.slice(0, shownFaults).map((fault) => `  WRONG ${fault}`);
@@ -85,7 +101,7 @@ export class Judge {
     return [
       head,
       ...figures,
-      `  refusals           ${statuses.join(', ') || 'none'}`,
+      `  refusals             ${statuses.join(', ') || 'none'}`,
       ...faults,
       ...(others > 0 ? [`  WRONG and ${others} more`] : []),
       this.isContent ? 'torture: nothing is wrong' : 'torture: FAILED',

@@ -1,11 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hostedRegistryName } from '../../src/oci/hosted.ts';
 import { readArguments, type TortureArguments } from './arguments.ts';
+import type { HandTools } from './blows/blow.ts';
 import { Client, type ClientTools } from './client.ts';
 import { strike } from './hand.ts';
 import { inspect } from './inspection.ts';
 import { Judge } from './judge.ts';
+import { Auditor } from './pushes/auditor.ts';
+import { Ledger } from './pushes/ledger.ts';
+import { Pusher } from './pushes/pusher.ts';
 import { seededRandom } from './random.ts';
 import { type Disk, makeDisk } from './world/disk.ts';
 import { Entrepot } from './world/entrepot.ts';
@@ -15,11 +20,13 @@ import { Processes } from './world/processes.ts';
 import { Wire } from './world/wire.ts';
 
 // `node test/torture/main.ts [--minutes N] [--seed N] [--keep]`: a real registry, a real Entrepot with a cache that is
-// too small, clients that pull all the time and know every byte, and a hand that kills, cuts, fills and flips. It prints
+// too small, clients that pull all the time and know every byte, others that push and remember what was acknowledged,
+// and a hand that kills, cuts, fills and flips. It prints
 // its figures, and exits with 1 when anything was wrong. As root it has a disk of its own, which can be full.
 
 const clientCount = 5;
-const diskBytes = 160_000_000;
+const pusherCount = 3;
+const diskBytes = 220_000_000;
 
 /** Everything that must be let go of, whatever happens. */
 interface Stage {
@@ -48,16 +55,34 @@ async function torture({ minutes, seed }: TortureArguments, scratch: string, sta
   };
   const clients = Array.from({ length: clientCount }, (_, at) => clientNamed(`client ${at}`));
   const prober = clientNamed('prober');
+  const ledger = new Ledger();
+  entrepot.onEnded = () => ledger.processEnded();
+  const pusherNamed = (name: string): Pusher =>
+    new Pusher(entrepot.hostedUrl, { name, images, judge, ledger, random: seededRandom(seed, name) });
+  const pushers = Array.from({ length: pusherCount }, (_, at) => pusherNamed(`pusher${at}`));
+  const mender = pusherNamed('mender');
+  const auditor = new Auditor(
+    [
+      { url: entrepot.hostedUrl, prefix: '' },
+      { url: entrepot.url, prefix: `${hostedRegistryName}/` },
+    ],
+    ledger,
+    judge,
+  );
   const over = AbortSignal.timeout(minutes * 60_000);
-  const what = `${clientCount} clients, ${images.bytes.size} contents of ${megabytes(images.totalBytes)}`;
+  const what = `${clientCount} clients, ${pusherCount} pushers, ${images.bytes.size} contents of ${megabytes(images.totalBytes)}`;
   console.log(
     `torture: seed ${seed}, ${minutes} min, ${origin.program}, disk ${disk.kind}, ${what}, logs in ${scratch}`,
   );
-  const hand = { entrepot, wire, disk, images, random: seededRandom(seed, 'hand'), judge, rotten, prober };
-  await Promise.all([strike(hand, over), ...clients.map((client) => client.loop(over))]);
-  for (const client of clients) client.close();
-  await inspect({ entrepot, wire, images, judge, prober });
+  const hand: HandTools = {
+    ...{ entrepot, wire, disk, images, random: seededRandom(seed, 'hand'), judge, rotten, prober },
+    ...{ ledger, auditor, mender },
+  };
+  await Promise.all([strike(hand, over), ...[...clients, ...pushers].map((client) => client.loop(over))]);
+  for (const client of [...clients, ...pushers, mender]) client.close();
+  await inspect({ entrepot, wire, images, judge, prober, ledger, auditor });
   prober.close();
+  auditor.close();
   return judge;
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 
 /** A file of the store that a blob or manifest should be in. */
 export interface BlobFile {
@@ -44,4 +45,14 @@ export async function listSpoolFiles(data: string): Promise<{ readonly name: str
       return { name, sizeBytes: stats?.size ?? 0 };
     }),
   );
+}
+
+/** How much of what is stored is held by what was pushed, by the index, which a server may be using. */
+export function heldBytes(data: string): number {
+  const index = new DatabaseSync(join(data, 'index-v1.sqlite'), { readOnly: true, timeout: 5_000 });
+  try {
+    return Number(index.prepare('SELECT hosted_bytes FROM totals').get()!['hosted_bytes']);
+  } finally {
+    index.close();
+  }
 }

@@ -1,4 +1,4 @@
-import { RegistryError } from '../../oci/errors.ts';
+import { diskFull } from '../disk-failure.ts';
 import type { HostedTools } from '../tools.ts';
 
 /** What tells how full the disk is. */
@@ -101,11 +101,4 @@ export class DiskRoom {
     this.#freeBytes = await this.#tools.freeBytes();
     this.#lookedAtMs = nowMs;
   }
-}
-
-/** That bytes cannot be kept for want of disk: 507, which clients take for a fault of the server that may pass. */
-export function diskFull(cause?: unknown): RegistryError {
-  const what =
-    'Cannot take more bytes: the disk of the registry is full, or would have less free than cache.minFreeBytes';
-  return new RegistryError('UNAVAILABLE', `${what}; make room there, or try again later`, { status: 507, cause });
 }

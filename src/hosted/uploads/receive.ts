@@ -2,12 +2,13 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { UploadBody } from '../../oci/registry.ts';
 import type { OpenUpload } from '../../store/upload-store.ts';
+import { explainDiskFailure } from '../disk-failure.ts';
 import type { Quota } from '../quota.ts';
 import type { HostedTools } from '../tools.ts';
 import type { DiskRoom } from './disk-room.ts';
 import { gather } from './gather.ts';
 import type { UploadBuffers } from './upload-buffers.ts';
-import { brokenOff, explainDiskFailure, moreThanSaid, outOfOrder, tooLarge } from './upload-errors.ts';
+import { brokenOff, moreThanSaid, outOfOrder, tooLarge } from './upload-errors.ts';
 import type { UploadSession } from './upload-session.ts';
 
 /** What receiving works with. */

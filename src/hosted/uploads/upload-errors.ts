@@ -1,7 +1,6 @@
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
-import { diskFull } from './disk-room.ts';
 
 /** There is no such upload in the repository. */
 export function unknownUpload(repository: Repository, id: string): RegistryError {
@@ -52,12 +51,6 @@ export function moreThanSaid(sizeBytes: number, saidBytes: number): RegistryErro
 export function wrongDigest(digest: Digest, found: Digest, sizeBytes: number): RegistryError {
   const what = `Cannot store ${digest}: the ${sizeBytes} bytes that came have the digest ${found}; push them again`;
   return new RegistryError('DIGEST_INVALID', what, { detail: { expected: digest, found } });
-}
-
-/** What writing failed with, for the client: a full disk is said, the rest is a fault of ours. */
-export function explainDiskFailure(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG' ? diskFull(error) : error;
 }
 
 /** The `Range` header of an upload. Of an empty one it is `0-0`, as others say it: the header has no word for none. */

@@ -3,12 +3,13 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { UploadBody, UploadHint, UploadState } from '../../oci/registry.ts';
 import type { OpenUpload } from '../../store/upload-store.ts';
+import { explainDiskFailure } from '../disk-failure.ts';
 import type { Quota } from '../quota.ts';
 import type { HostedTools, RefusalReason, UploadLimits } from '../tools.ts';
 import type { DiskRoom } from './disk-room.ts';
 import { checkSize, receive } from './receive.ts';
 import { UploadBuffers } from './upload-buffers.ts';
-import { explainDiskFailure, tooManyUploads, unknownUpload, wrongDigest } from './upload-errors.ts';
+import { tooManyUploads, unknownUpload, wrongDigest } from './upload-errors.ts';
 import type { UploadSession } from './upload-session.ts';
 import { UploadSessions } from './upload-sessions.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ManualClock } from '../../../test/support/clock.ts';
@@ -38,6 +38,8 @@ test('after a renewal the old authority signs what it may for a while, and the n
   assert.equal(authorities.bundle, renewed.cert + old.cert);
   assert.equal(await signerOf(authorities, 'ghcr.io'), subjectOf(old));
   assert.equal(await signerOf(authorities, 'quay.io'), subjectOf(renewed));
+  assert.equal(authorities.signsUntilMs(old), Math.floor(clock.now() / 1000) * 1000 + overlapMs);
+  assert.equal(authorities.signsUntilMs(renewed), renewed.notAfterMs);
   clock.advance(overlapMs + 2 * dayMs);
   assert.equal(await signerOf(authorities, 'ghcr.io'), subjectOf(renewed));
 });
@@ -64,6 +66,17 @@ test('an authority is found again in its folder, and its key is nobody else’s 
     assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600);
   }
   assert.equal(statSync(folder).mode & 0o777, 0o700);
+});
+
+test('an authority that root makes belongs to whom the data folder does', async (t) => {
+  const data = tmpDir(t);
+  if (process.getuid?.() === 0) chownSync(data, 1234, 1235); // others can make files of their own only
+  const { uid, gid } = statSync(data);
+  const folder = join(data, 'ca');
+  await addAuthority(folder, undefined, 1_700_000_000_000);
+  for (const path of [folder, ...readdirSync(folder).map((name) => join(folder, name))]) {
+    assert.deepEqual([statSync(path).uid, statSync(path).gid], [uid, gid], path);
+  }
 });
 
 test('what is broken in the folder is told and left, and the others are used', async (t) => {

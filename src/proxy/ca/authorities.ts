@@ -30,7 +30,24 @@ export class Authorities {
 
   /** Whether a certificate can be signed for a host. */
   permits(host: string): boolean {
-    return this.#signerFor(host) !== undefined;
+    return this.signerFor(host) !== undefined;
+  }
+
+  /**
+   * Which authority signs for a host now: the oldest that is still in its overlap, as most clients know that one;
+   * otherwise the newest.
+   */
+  signerFor(host: string): Authority | undefined {
+    const permitting = this.#valid().filter((authority) => authority.permits(host));
+    const nowMs = this.#clock.now();
+    return permitting.findLast((authority) => nowMs < this.signsUntilMs(authority)) ?? permitting[0];
+  }
+
+  /** Until when an authority comes before those that were made after it: for ever, when there are none. */
+  signsUntilMs(authority: Authority): number {
+    const valid = this.#valid();
+    const next = valid[valid.indexOf(authority) - 1];
+    return next === undefined ? authority.notAfterMs : next.notBeforeMs + skewMs + overlapMs;
   }
 
   /**
@@ -42,24 +59,12 @@ export class Authorities {
     const known = this.#leaves.get(host);
     // A clock that was set back must not keep a certificate that has not begun yet.
     if (known && nowMs < known.untilMs && nowMs > known.untilMs - 2 * leafLifeMs) return known.leaf;
-    const signer = this.#signerFor(host);
+    const signer = this.signerFor(host);
     if (signer === undefined) return Promise.reject(new Error(`No authority may sign for ${host}`));
     const leaf = makeLeaf(signer, host, nowMs);
     this.#leaves.set(host, { leaf, untilMs: Math.min(nowMs + leafLifeMs, signer.notAfterMs) - renewBeforeMs });
     leaf.catch(() => this.#leaves.delete(host));
     return leaf;
-  }
-
-  /** The oldest that is still in its overlap, as most clients know that one; otherwise the newest. */
-  #signerFor(host: string): Authority | undefined {
-    const valid = this.#valid();
-    const permitting = valid.filter((authority) => authority.permits(host));
-    const nowMs = this.#clock.now();
-    const overlapping = permitting.findLast((authority) => {
-      const next = valid[valid.indexOf(authority) - 1];
-      return next === undefined || nowMs - skewMs < next.notBeforeMs + overlapMs;
-    });
-    return overlapping ?? permitting[0];
   }
 
   #valid(): Authority[] {

@@ -1,5 +1,5 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chown, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type Authority, makeAuthority, readAuthority } from './certificates.ts';
 
 /**
@@ -8,9 +8,14 @@ import { type Authority, makeAuthority, readAuthority } from './certificates.ts'
  */
 export interface AuthorityFolder {
   /** Every authority, the newest first. */
-  readonly authorities: readonly Authority[];
+  readonly authorities: readonly StoredAuthority[];
   /** What could not be read, and why: it is left where it is. */
   readonly broken: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** An authority, and where its certificate is. */
+export interface StoredAuthority extends Authority {
+  readonly path: string;
 }
 
 const keyMode = 0o600;
@@ -20,7 +25,7 @@ const namePattern = /^\d{13}\.crt$/;
 
 /** Reads the authorities in a folder; none when there is no such folder. */
 export async function readAuthorities(folder: string): Promise<AuthorityFolder> {
-  const authorities: Authority[] = [];
+  const authorities: StoredAuthority[] = [];
   const broken: { path: string; reason: string }[] = [];
   for (const name of (await namesIn(folder))
     .filter((entry) => namePattern.test(entry))
@@ -30,7 +35,7 @@ export async function readAuthorities(folder: string): Promise<AuthorityFolder> 
     try {
       const cert = await readFile(path, 'utf8');
       const key = await readFile(keyPathOf(path), 'utf8');
-      authorities.push(readAuthority({ cert, key }));
+      authorities.push({ ...readAuthority({ cert, key }), path });
     } catch (error) {
       broken.push({ path, reason: (error as Error).message });
     }
@@ -38,18 +43,23 @@ export async function readAuthorities(folder: string): Promise<AuthorityFolder> 
   return { authorities, broken };
 }
 
-/** Makes an authority for these hosts (for all, when undefined) beside those that are in the folder. */
+/**
+ * Makes an authority for these hosts (for all, when undefined) beside those that are in the folder. Its files belong to
+ * whom the folder around it does: root may make them for a server that runs as somebody else.
+ */
 export async function addAuthority(
   folder: string,
   hosts: readonly string[] | undefined,
   nowMs: number,
-): Promise<Authority> {
+): Promise<StoredAuthority> {
   const authority = await makeAuthority(hosts, nowMs);
-  await mkdir(folder, { recursive: true, mode: folderMode });
+  const isNew = (await mkdir(folder, { recursive: true, mode: folderMode })) !== undefined;
+  const owner = await stat(dirname(folder));
+  if (isNew) await give(folder, owner);
   const path = join(folder, `${String(nowMs).padStart(13, '0')}.crt`);
-  await write(keyPathOf(path), authority.key, keyMode);
-  await write(path, authority.cert, certMode);
-  return authority;
+  await write(keyPathOf(path), authority.key, keyMode, owner);
+  await write(path, authority.cert, certMode, owner);
+  return { ...authority, path };
 }
 
 function keyPathOf(certPath: string): string {
@@ -65,8 +75,18 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+// Nobody but root can give away what is his.
+async function give(path: string, { uid, gid }: Owner): Promise<void> {
+  if (process.getuid?.() === 0) await chown(path, uid, gid);
+}
+
 /** Writes a file that is there as a whole, or not at all, also after a crash. */
-async function write(path: string, text: string, mode: number): Promise<void> {
+async function write(path: string, text: string, mode: number, owner: Owner): Promise<void> {
   const temporary = `${path}.new`;
   await rm(temporary, { force: true });
   const file = await open(temporary, 'wx', mode);
@@ -76,6 +96,7 @@ async function write(path: string, text: string, mode: number): Promise<void> {
   } finally {
     await file.close();
   }
+  await give(temporary, owner);
   await rename(temporary, path);
   const folder = await open(join(path, '..'), 'r');
   try {

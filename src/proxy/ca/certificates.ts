@@ -22,7 +22,13 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
-import { decodeNameConstraints, encodeNameConstraints, nameConstraintsOid, permits } from './name-constraints.ts';
+import {
+  decodeNameConstraints,
+  describeConstraints,
+  encodeNameConstraints,
+  nameConstraintsOid,
+  permits,
+} from './name-constraints.ts';
 
 cryptoProvider.set(webcrypto as unknown as Parameters<typeof cryptoProvider.set>[0]);
 
@@ -49,6 +55,8 @@ export interface CertifiedKey {
 export interface Authority extends CertifiedKey {
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
+  /** What it may sign for, for people to read; undefined for every host. */
+  readonly hosts: readonly string[] | undefined;
   /** Whether what it signs for this host is taken by whoever trusts it. */
   permits(host: string): boolean;
 }
@@ -96,6 +104,7 @@ export function readAuthority({ cert, key }: CertifiedKey): Authority {
     ...{ cert, key },
     notBeforeMs: certificate.notBefore.getTime(),
     notAfterMs: certificate.notAfter.getTime(),
+    hosts: constraints && describeConstraints(constraints),
     permits: (host) => constraints === undefined || permits(constraints, host),
   };
 }

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { addressBytes, decodeNameConstraints, encodeNameConstraints, permits } from './name-constraints.ts';
+import {
+  addressBytes,
+  decodeNameConstraints,
+  describeConstraints,
+  encodeNameConstraints,
+  permits,
+} from './name-constraints.ts';
 
 const roundTrip = (hosts: readonly string[]) => decodeNameConstraints(encodeNameConstraints(hosts));
 
@@ -56,4 +62,14 @@ test('bytes that are no extension are an error, or limit nothing that they do no
       }
     }),
   );
+});
+
+test('what is permitted can be read: hosts as they were given, and the kinds that are not limited', () => {
+  const describe = (hosts: readonly string[]) => describeConstraints(roundTrip(hosts));
+  assert.deepEqual(describe(['ghcr.io', '10.1.2.3', '2001:db8:0:0::7']), ['ghcr.io', '10.1.2.3', '2001:db8::7']);
+  assert.deepEqual(describe(['10.1.2.3']), ['10.1.2.3']);
+  const free = { domains: undefined, excludedDomains: [], addresses: undefined };
+  assert.deepEqual(describeConstraints(free), ['every name', 'every address']);
+  const but = { domains: undefined, excludedDomains: ['corp'], addresses: [] };
+  assert.deepEqual(describeConstraints(but), ['every name', 'not corp']);
 });

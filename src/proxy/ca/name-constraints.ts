@@ -78,6 +78,21 @@ export function permits({ domains, excludedDomains, addresses }: NameConstraints
   return !excludedDomains.some(isWithin) && (domains === undefined || domains.some(isWithin));
 }
 
+/** What may be signed for, for people to read: hosts, and where a kind of them is not limited, that. */
+export function describeConstraints({ domains, excludedDomains, addresses }: NameConstraints): string[] {
+  const isNone = excludedDomains.includes('');
+  const names = domains ?? (isNone ? [] : ['every name']);
+  const others = isNone ? [] : excludedDomains.map((domain) => `not ${domain}`);
+  return [...names, ...others, ...(addresses?.map(writeAddress) ?? ['every address'])];
+}
+
+function writeAddress(hex: string): string {
+  const bytes = Buffer.from(hex, 'hex');
+  if (bytes.length === 4) return bytes.join('.');
+  const groups = Array.from({ length: bytes.length / 2 }, (_, at) => bytes.readUInt16BE(2 * at).toString(16));
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1); // in its shortest form
+}
+
 function singleAddress(content: Buffer): string | undefined {
   const half = content.length / 2;
   return content.subarray(half).every((byte) => byte === 0xff) ? content.subarray(0, half).toString('hex') : undefined;

@@ -1,5 +1,8 @@
 import type { Client } from '../client.ts';
 import type { Judge } from '../judge.ts';
+import type { Auditor } from '../pushes/auditor.ts';
+import type { Ledger } from '../pushes/ledger.ts';
+import type { Pusher } from '../pushes/pusher.ts';
 import type { Random } from '../random.ts';
 import type { Disk } from '../world/disk.ts';
 import type { Entrepot } from '../world/entrepot.ts';
@@ -18,6 +21,12 @@ export interface HandTools {
   readonly rotten: Set<string>;
   /** Asks for whole images after each blow. */
   readonly prober: Client;
+  /** What was pushed. */
+  readonly ledger: Ledger;
+  /** Looks after each blow whether that is there. */
+  readonly auditor: Auditor;
+  /** Pushes again what was damaged. */
+  readonly mender: Pusher;
 }
 
 /** One thing that goes wrong; when it resolves, it is over. */

@@ -1,10 +1,13 @@
 import { open, truncate } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BlobFile, isWhole, listBlobFiles } from '../stored.ts';
+import { eventually } from '../world/processes.ts';
 import type { HandTools } from './blow.ts';
 
 /** Content up to this size is hashed whenever it is read from disk, so it is never served damaged. */
 const alwaysHashedBytes = 64 * 1024;
+
+const mendLimitMs = 20_000;
 
 /** Leaves no room on the disk for a while. */
 export async function fillDisk({ disk, judge, random }: HandTools): Promise<void> {
@@ -45,20 +48,39 @@ export async function shorten(tools: HandTools): Promise<void> {
   await damage(tools, struck, false, () => truncate(struck.path, tools.random.whole(0, struck.sizeBytes - 1)));
 }
 
-/** Damages a file, has it found after a while, and looks whether it was. */
+/** Damages a file, has it found after a while, and looks whether it was; what nobody can fetch is pushed again. */
 async function damage(
-  { entrepot, judge, random, rotten }: HandTools,
+  tools: HandTools,
   { digest, path }: BlobFile,
   isNoticedByClients: boolean,
   strike: () => Promise<void>,
 ): Promise<void> {
+  const { entrepot, judge, random, rotten, ledger } = tools;
   if (isNoticedByClients) rotten.add(digest);
+  ledger.damaged.add(digest);
   await strike().catch(() => {}); // it may just have been evicted
   await delay(random.whole(0, 1_500));
   const { code, output } = await entrepot.run('verify', '--repair');
-  if (code !== 0) judge.blame(`verify --repair ended with ${code}: ${output.slice(-500)}`);
+  if (code !== 0 && !isLossOf(digest, output)) judge.blame(`verify --repair ended with ${code}: ${output.slice(-500)}`);
   if ((await isWhole(path, digest)) === false) judge.blame(`${digest} is damaged still after verify --repair`);
   rotten.delete(digest);
+  await mend(tools, digest);
+  ledger.damaged.delete(digest);
+}
+
+/** Whether nothing is wrong but that this is gone, which somebody has pushed. */
+function isLossOf(digest: string, output: string): boolean {
+  const lost = [...output.matchAll(/^lost: (\S+),/gm)].map(([, found]) => found);
+  return lost.length > 0 && lost.every((found) => found === digest);
+}
+
+/** One push of the bytes, to any repository, makes whole every image that has them. */
+async function mend({ ledger, mender, judge }: HandTools, digest: string): Promise<void> {
+  const [image] = ledger.imagesWith(digest);
+  if (image === undefined) return;
+  judge.figures.mendings++;
+  if (!(await eventually(mendLimitMs, () => mender.mend(image, digest))))
+    judge.blame(`${digest} was damaged, and cannot be pushed again to ${image.repository}`);
 }
 
 async function chooseFile({ entrepot, random }: HandTools): Promise<BlobFile | undefined> {

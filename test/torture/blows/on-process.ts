@@ -36,10 +36,11 @@ export async function breakIndex({ entrepot, judge, random }: HandTools): Promis
 }
 
 /** Takes all that it keeps from it. */
-export async function wipe({ entrepot, judge }: HandTools): Promise<void> {
+export async function wipe({ entrepot, judge, ledger }: HandTools): Promise<void> {
   judge.figures.wipes++;
   judge.figures.kills++;
   await entrepot.kill();
+  ledger.forget();
   await rm(entrepot.data, { recursive: true, force: true });
   await entrepot.start();
 }

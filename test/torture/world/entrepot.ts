@@ -21,6 +21,8 @@ const entry = join(import.meta.dirname, '../../../src/cli/main.ts');
 /** A real Entrepot, from the checkout, that is killed and started again and again at one address. */
 export class Entrepot {
   readonly url: string;
+  /** Of the door that is pushed to. */
+  readonly hostedUrl: string;
   readonly data: string;
   readonly logFile: string;
   /** The size of its cache. */
@@ -29,31 +31,41 @@ export class Entrepot {
   readonly #processes: Processes;
   #process: Process | undefined;
   #mayEnd = false;
+  /** Told whenever its process has ended by our doing. */
+  onEnded: () => void = () => {};
 
   /** Writes its configuration. */
   static async prepare(place: EntrepotPlace, processes: Processes): Promise<Entrepot> {
-    const port = await freePort();
+    const [port, hostedPort] = [await freePort(), await freePort()];
     const config = join(place.folder, 'entrepot.yaml');
     const configuration = {
       data: place.data,
       builtinUpstreams: false,
       doors: {
         registry: { listen: `127.0.0.1:${port}`, default: 'origin.test' },
-        hosted: { listen: 'none' },
+        hosted: { listen: `127.0.0.1:${hostedPort}` },
         proxy: { listen: 'none' },
       },
       upstreams: { 'origin.test': { url: `http://127.0.0.1:${place.originPort}` } },
       // Tags are asked for again all the time, and nothing is spared for being new.
       cache: { maxBytes: place.maxBytes, tagTtl: '500ms', grace: '1s', minFreeBytes: '1MB' },
+      // Garbage is collected all the time, also what is just being pushed by somebody who was held up.
+      hosted: { garbage: { every: '3s', grace: '5s' }, uploads: { maxAge: '20s' } },
       log: { format: 'json' },
       shutdown: { grace: '3s' },
     };
     await writeFile(config, JSON.stringify(configuration)); // JSON is YAML too
-    return new Entrepot(place, port, config, processes);
+    return new Entrepot(place, { port, hostedPort }, config, processes);
   }
 
-  private constructor({ folder, data, maxBytes }: EntrepotPlace, port: number, config: string, processes: Processes) {
+  private constructor(
+    { folder, data, maxBytes }: EntrepotPlace,
+    { port, hostedPort }: { readonly port: number; readonly hostedPort: number },
+    config: string,
+    processes: Processes,
+  ) {
     this.url = `http://127.0.0.1:${port}`;
+    this.hostedUrl = `http://127.0.0.1:${hostedPort}`;
     this.data = data;
     this.maxBytes = maxBytes;
     this.logFile = join(folder, 'entrepot.log');
@@ -97,6 +109,7 @@ export class Entrepot {
     this.#mayEnd = true;
     this.#process?.kill('SIGKILL');
     await this.#process?.ended;
+    this.onEnded();
   }
 
   /** Stops it as an operator does, and gives the code that it ended with, or the signal that it took. */
@@ -107,6 +120,7 @@ export class Entrepot {
     const limit = setTimeout(() => stopped.kill('SIGKILL'), stopLimitMs);
     const how = await stopped.ended;
     clearTimeout(limit);
+    this.onEnded();
     return how;
   }
 
