@@ -32,7 +32,7 @@ async function runUntil(
 ): Promise<{ readonly next: Promise<Sleep> }> {
   const said = log.waitFor(event, count).then(() => 'said' as const);
   for (;;) {
-    const next = clock.nextSleep();
+    const next = clock.nextSleep(() => true);
     const first = await Promise.race([said, next]);
     if (first === 'said') return { next };
     clock.advance(first.delayMs);

@@ -15,6 +15,8 @@ interface Watcher {
   readonly notify: (sleep: Sleep) => void;
 }
 
+const housekeepingMs = 60 * 60_000;
+
 /** A clock that stands still until the test moves it. */
 export class ManualClock implements Clock {
   #nowMs: number;
@@ -52,9 +54,9 @@ export class ManualClock implements Clock {
     });
   }
 
-  /** How many sleep now. */
+  /** How many sleep now, for less than an hour. */
   get sleeping(): number {
-    return this.#sleepers.length;
+    return this.#sleepers.filter(({ delayMs }) => delayMs < housekeepingMs).length;
   }
 
   /** Moves the time on and wakes, in the order of their time, all whose time has come. */
@@ -66,9 +68,10 @@ export class ManualClock implements Clock {
 
   /**
    * Resolves when somebody sleeps: at once for one who sleeps already, unless an earlier call told of them. With
-   * `matches`, only sleeps of such a delay count.
+   * `matches`, only sleeps of such a delay count; without, those of less than an hour, as longer ones are of
+   * housekeeping that goes on beside every test.
    */
-  nextSleep(matches: (delayMs: number) => boolean = () => true): Promise<Sleep> {
+  nextSleep(matches: (delayMs: number) => boolean = (delayMs) => delayMs < housekeepingMs): Promise<Sleep> {
     const sleeper = this.#unseen.find((unseen) => matches(unseen.delayMs));
     if (sleeper === undefined) return new Promise((notify) => this.#watchers.push({ matches, notify }));
     this.#unseen = this.#unseen.filter((other) => other !== sleeper);
