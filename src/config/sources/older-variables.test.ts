@@ -112,3 +112,47 @@ test('a variable for credentials completes what the file begins', () => {
     'p',
   );
 });
+
+test('REGISTRY_CACHE_AUTH_REGISTRIES and AUTH_REGISTRIES give upstreams their credentials', () => {
+  for (const variable of ['REGISTRY_CACHE_AUTH_REGISTRIES', 'AUTH_REGISTRIES']) {
+    for (const hub of ['auth.docker.io', 'docker.io', 'registry-1.docker.io', 'index.docker.io']) {
+      const { of, origins } = load({ env: { [variable]: `${hub}:myuser:my:pass  ghcr.io:other:token\n` } });
+      assert.deepEqual([of('docker.io')?.username, of('docker.io')?.password?.reveal()], ['myuser', 'my:pass'], hub);
+      assert.deepEqual([of('ghcr.io')?.username, of('ghcr.io')?.password?.reveal()], ['other', 'token']);
+      assert.equal(origins.get('upstreams.ghcr.io.password'), variable);
+    }
+  }
+});
+
+test('a host of theirs may have a port, where an upstream has it', () => {
+  const yaml = 'upstreams: { "registry.corp:5443": { alias: registry.corp } }';
+  const { of } = load({ yaml, env: { AUTH_REGISTRIES: 'registry.corp:5443:me:pass:word ghcr.io:5443:x:y' } });
+  const credentialsOf = (name: string) => [of(name)?.username, of(name)?.password?.reveal()];
+  assert.deepEqual(credentialsOf('registry.corp:5443'), ['me', 'pass:word']);
+  assert.deepEqual(credentialsOf('ghcr.io'), ['5443', 'x:y']);
+});
+
+test('REGISTRIES adds the registries that are not there', () => {
+  const env = { REGISTRIES: 'registry.example.com quay.io', AUTH_REGISTRIES: 'registry.example.com:a:b' };
+  const { of, config } = load({ env });
+  assert.equal(of('registry.example.com')?.urls.join(), 'https://registry.example.com/');
+  assert.equal(of('registry.example.com')?.username, 'a');
+  assert.equal(config.upstreams.filter(({ name }) => name === 'quay.io').length, 1);
+});
+
+test('what is no host, name and password, or for no upstream, is told without the password', () => {
+  const told = (env: Readonly<Record<string, string>>) => {
+    try {
+      load({ env });
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const broken = told({ AUTH_REGISTRIES: 'ghcr.io:a:b auth.docker.io:swordfish' });
+  assert.match(broken, /AUTH_REGISTRIES: Entry 2 is no host:name:password/);
+  assert.doesNotMatch(broken, /swordfish/);
+  const unknown = told({ AUTH_REGISTRIES: 'nowhere.example:me:swordfish' });
+  assert.match(unknown, /Entry 1 is for nowhere\.example, which is no upstream: add it to REGISTRIES or upstreams/);
+  assert.doesNotMatch(unknown, /swordfish/);
+});

@@ -17,6 +17,12 @@ const credentials: Readonly<Record<string, string>> = {
   QUAY: 'quay.io',
 };
 
+/** What the intercepting proxies call their credentials: `host:name:password`, with blanks between them. */
+const listedCredentials = ['REGISTRY_CACHE_AUTH_REGISTRIES', 'AUTH_REGISTRIES'];
+
+/** Where Docker Hub issues its tokens: by this host the intercepting proxies knew its credentials. */
+const dockerHubTokens = 'auth.docker.io';
+
 /** The older variables, for the documentation. */
 export const olderVariables: readonly OlderVariable[] = [
   {
@@ -31,6 +37,16 @@ export const olderVariables: readonly OlderVariable[] = [
     { name: `${prefix}_USERNAME`, description: `\`upstreams.${upstream}.username\`.` },
     { name: `${prefix}_PASSWORD`, description: `\`upstreams.${upstream}.password\`.` },
   ]),
+  ...listedCredentials.map((name) => ({
+    name,
+    description:
+      '`username` and `password` of upstreams: `host:name:password`, with blanks between several. The password may have ' +
+      'colons. Docker Hub is `auth.docker.io`, `docker.io` or `registry-1.docker.io`.',
+  })),
+  {
+    name: 'REGISTRIES',
+    description: 'Registries to serve beside those that are built in, by their hosts, with blanks between them.',
+  },
 ];
 
 /**
@@ -42,6 +58,9 @@ export function readOlderVariables(env: Environment, below: readonly Setting[], 
   for (const [prefix, upstream] of Object.entries(credentials)) {
     settings.push(...readCredentials(env, prefix, upstream));
   }
+  const added = readRegistries(env, below, report);
+  settings.push(...added);
+  for (const name of listedCredentials) settings.push(...readListed(env, name, [...below, ...added], report));
   reportContradictions(settings, report);
   return settings;
 }
@@ -85,6 +104,66 @@ function readRemote(env: Environment, below: readonly Setting[], report: Report)
     report({ where: origin, what: 'Cannot use the URL', advice });
     return [];
   }
+}
+
+/** The registries that are served beside the others; those that are there already stay as they are. */
+function readRegistries(env: Environment, below: readonly Setting[], report: Report): Setting[] {
+  const origin = 'REGISTRIES';
+  return wordsOf(env, origin).flatMap((host) => {
+    if (upstreamNamed(host, below) !== undefined) return [];
+    try {
+      const url = parseRegistryUrl(`https://${host}`);
+      return [{ path: ['upstreams', url.host], value: {}, origin }, ...newUpstream(url, origin)];
+    } catch (error) {
+      const advice = error instanceof Error ? error.message : String(error);
+      report({ where: origin, what: `Cannot use the host ${JSON.stringify(host)}`, advice });
+      return [];
+    }
+  });
+}
+
+/** Credentials as the intercepting proxies have them. What cannot be read is told by its place, as it holds a password. */
+function readListed(env: Environment, origin: string, settings: readonly Setting[], report: Report): Setting[] {
+  return wordsOf(env, origin).flatMap((word, i) => {
+    const [, host = '', username = '', password = ''] = credentialsPattern.exec(word) ?? [];
+    const [, place = '', user = '', secret = ''] = withPortPattern.exec(word) ?? [];
+    const atPort = upstreamNamed(place, settings);
+    const upstream = atPort ?? upstreamNamed(host, settings);
+    if (password === '' || upstream === undefined) {
+      const what =
+        password === ''
+          ? `Entry ${i + 1} is no host:name:password`
+          : `Entry ${i + 1} is for ${host}, which is no upstream`;
+      report({ where: origin, what, advice: password === '' ? 'write it so' : 'add it to REGISTRIES or upstreams' });
+      return [];
+    }
+    const [name, value] = atPort === undefined ? [username, password] : [user, secret];
+    const path = ['upstreams', upstream];
+    return [
+      { path: [...path, 'username'], value: name, origin },
+      { path: [...path, 'password'], value, origin },
+    ];
+  });
+}
+
+const credentialsPattern = /^([^:]+):([^:]+):(.+)$/;
+const withPortPattern = /^([^:]+:\d+):([^:]+):(.+)$/; // where an upstream has such a name
+
+function wordsOf(env: Environment, name: string): string[] {
+  return (variable(env, name) ?? '').split(/\s+/).filter((word) => word !== '');
+}
+
+/** The upstream that is called so, or is at this host. */
+function upstreamNamed(host: string, settings: readonly Setting[]): string | undefined {
+  if (host === dockerHubTokens) return upstreamNamed('docker.io', settings);
+  const found = settings.find(({ path: [group, name, key], value }) => {
+    if (group !== 'upstreams') return false;
+    if (name === host) return true;
+    const values = Array.isArray(value) ? value : [value];
+    if (key === 'names' || key === 'alias') return values.includes(host);
+    return (key === 'url' || key === 'urls') && values.some((text) => URL.parse(String(text))?.host === host);
+  });
+  return found?.path[1];
 }
 
 /** The upstream that is at a URL, or that has its host as one of its names. */
