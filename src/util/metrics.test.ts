@@ -137,6 +137,8 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_eviction_last_run_timestamp_seconds: 'gauge',
     entrepot_tls_certificate_expires_timestamp_seconds: 'gauge',
     entrepot_uploads: 'gauge',
+    entrepot_proxy_connects_total: 'counter',
+    entrepot_proxy_tunnels: 'gauge',
     entrepot_pushed_bytes_total: 'counter',
     entrepot_refused_pushes_total: 'counter',
     entrepot_garbage_bytes_total: 'counter',
