@@ -7,7 +7,8 @@ import { openGarbageCollector } from './app/garbage.ts';
 import { openHosted } from './app/hosted.ts';
 import { openHostedRecords } from './app/hosted-records.ts';
 import { endLifetime, type Lifetime } from './app/lifetime.ts';
-import { openProxied, proxyPage } from './app/proxied.ts';
+import { openProxied } from './app/proxied.ts';
+import { setupPages } from './app/setup-pages.ts';
 import { openUpstreams } from './app/upstreams.ts';
 import { DiskHealth } from './cache/disk/disk-health.ts';
 import type { Config } from './config/config.ts';
@@ -73,10 +74,12 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const status = reportStatus({ ...sources, version, maxBytes, clock });
   const proxied = await openProxied(config, upstreams.registries, basics);
   const ready = () => readinessOf(disk, config.offline);
-  const admin = createAdmin({ metrics, version, status, ready, page: proxyPage(proxied) });
+  let open: Addresses | undefined;
+  const page = setupPages({ proxied, access, proxyDoor: () => open?.proxy });
+  const admin = createAdmin({ metrics, version, status, ready, page });
   const behind = { registries: upstreams.registries, proxied, hosted, index: disk.index, admin, access };
-  const addresses = await openDoors(config, { ...basics, ...behind }, lifetime);
+  open = await openDoors(config, { ...basics, ...behind }, lifetime);
   cache.scrubber.start();
   garbage.start();
-  return { addresses, stop: () => endLifetime(lifetime) };
+  return { addresses: open, stop: () => endLifetime(lifetime) };
 }

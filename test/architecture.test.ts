@@ -15,7 +15,7 @@ const interfaces = [
 
 /** What the composition root may import: everything but src/cli/. */
 const composition = [
-  ...['src/storage.ts', 'src/app.ts'],
+  ...['src/storage.ts', 'src/authorities.ts', 'src/app.ts'],
   ...[
     'oci',
     'util',
@@ -49,10 +49,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   proxy: ['src/util/'],
   // What the server and the tools open alike.
   'storage.ts': ['src/oci/', 'src/util/', 'src/store/', 'src/index/'],
+  'authorities.ts': ['src/oci/', 'src/util/', 'src/config/', 'src/proxy/', 'src/app/registry-hosts.ts'],
   'app.ts': composition,
   app: composition,
   cli: [
-    ...['src/app.ts', 'src/storage.ts'],
+    ...['src/app.ts', 'src/storage.ts', 'src/authorities.ts'],
     ...['config', 'setup', 'cache', 'hosted', 'oci', 'util'].map((folder) => `src/${folder}/`),
   ],
 };

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { packageVersion } from '../util/version.ts';
+import { addCaCommands } from './ca.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigCommands } from './config.ts';
 import { addDuCommand } from './du.ts';
@@ -45,6 +46,7 @@ function makeProgram(terminal: Terminal): Command {
   addServeCommand(program, terminal);
   addStatusCommand(program, terminal);
   addConfigCommands(program, terminal);
+  addCaCommands(program, terminal);
   addVerifyCommand(program, terminal);
   addLsCommand(program, terminal);
   addDuCommand(program, terminal);

@@ -232,6 +232,14 @@ test('another address of the proxy may be given, and a password in it is nobody 
   assert.match(fail(fedora, ['--proxy', 'http://ci:x@10.0.0.7:3128']), /podman reads the proxy as every user/);
 });
 
+test('more hosts may be given that are reached without the proxy', (t) => {
+  const system = plain(t);
+  succeed(system, ['--no-proxy', 'registry.lan,10.0.0.0/8,localhost']);
+  const text = system.tree()['/etc/systemd/system/docker.service.d/entrepot-proxy.conf'] ?? '';
+  assert.match(text, /^Environment="NO_PROXY=localhost,127\.0\.0\.0\/8,::1,registry\.lan,10\.0\.0\.0\/8"$/m);
+  assert.match(fail(plain(t), ['--no-proxy', 'a$(id)']), /cannot use these hosts/);
+});
+
 test('whatever is in the way is told before anything is changed', (t) => {
   const drop = 'etc/systemd/system/docker.service.d';
   const cases: [path: string, text: string, expected: RegExp][] = [
@@ -280,6 +288,7 @@ test('a system that is not known is told so, and so is a command that is missing
 test('a wrong command line is told, and what no address of a proxy can be', (t) => {
   assert.match(fail(plain(t), ['--undoo']), /does not know "--undoo"/);
   assert.match(fail(plain(t), ['--proxy']), /wants an address/);
+  assert.match(fail(plain(t), ['--no-proxy']), /wants hosts/);
   assert.match(fail(plain(t), ['--proxy', 'cache.lan:3128']), /begins with http:\/\//);
   for (const odd of [
     'http://a b',

@@ -18,12 +18,13 @@ Usage: sh proxy.sh [OPTION...] [docker] [containerd] [podman] [k3s]
 
 Trusts the authority of an Entrepot, and makes these use it as their proxy; without a name, those that are installed.
 
-  --undo         remove what this script made; of the named ones only, if any are named
-  --dry-run      say what would be done, and do nothing; needs no root
-  --restart      restart the services, too, instead of saying by which commands
-  --proxy URL    the address of the proxy, where it is another than this script was made with:
-                 http://cache.example.com:3128, http://user:password@cache.example.com:3128
-  --help         this
+  --undo            remove what this script made; of the named ones only, if any are named
+  --dry-run         say what would be done, and do nothing; needs no root
+  --restart         restart the services, too, instead of saying by which commands
+  --proxy URL       the address of the proxy, where it is another than this script was made with:
+                    http://cache.example.com:3128, http://user:password@cache.example.com:3128
+  --no-proxy HOSTS  what else is reached without the proxy: registry.lan,10.0.0.0/8
+  --help            this
 
 ENTREPOT_ROOT is a folder to work in as if it were /, for images and for trying.
 END
@@ -280,6 +281,7 @@ check_podman() {
 no_proxy_of() {
   _hosts=localhost,127.0.0.0/8,::1
   _kept=$(
+    printf '%s\n' "$others" | tr ',' '\n'
     files_beside "$1" | while IFS= read -r _path; do
       grep -v '^[[:space:]]*[#;]' "$_path" |
         sed -n 's/.*[Nn][Oo]_[Pp][Rr][Oo][Xx][Yy]=["'\'']\{0,1\}\([^"'\'' ]*\).*/\1/p' | tr ',' '\n'
@@ -409,7 +411,7 @@ undo_all() {
 
 root=''
 [ -z "${ENTREPOT_ROOT:-}" ] || root=${ENTREPOT_ROOT%/}
-dry='' undo='' restart='' named='' wanted='' changed='' folders=''
+dry='' undo='' restart='' named='' wanted='' changed='' folders='' others=''
 while [ $# -gt 0 ]; do
   case $1 in
     --undo) undo=yes ;;
@@ -419,6 +421,11 @@ while [ $# -gt 0 ]; do
       [ $# -gt 1 ] || die '--proxy wants an address: http://cache.example.com:3128'
       shift
       proxy=$1
+      ;;
+    --no-proxy)
+      [ $# -gt 1 ] || die '--no-proxy wants hosts: registry.lan,10.0.0.0/8'
+      shift
+      others=$1
       ;;
     --help | -h)
       usage
@@ -435,6 +442,9 @@ case $proxy in
 esac
 case $proxy in
   *[!]A-Za-z0-9.:/@%_~!+,=[-]*) die 'cannot use this proxy: characters other than letters, digits and -._~!+,= are written as %40' ;;
+esac
+case $others in
+  *[!A-Za-z0-9.:/*_,-]*) die 'cannot use these hosts for --no-proxy: they are names and addresses with commas between' ;;
 esac
 case $root$(id -u) in
   0) ;;

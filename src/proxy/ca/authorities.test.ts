@@ -36,6 +36,8 @@ test('after a renewal the old authority signs what it may for a while, and the n
   const renewed = await makeAuthority(['ghcr.io', 'quay.io'], clock.now());
   const authorities = new Authorities([renewed, old], clock);
   assert.equal(authorities.bundle, renewed.cert + old.cert);
+  assert.deepEqual(authorities.hosts, ['ghcr.io', 'quay.io']);
+  assert.equal(new Authorities([renewed, await makeAuthority(undefined, clock.now())], clock).hosts, undefined);
   assert.equal(await signerOf(authorities, 'ghcr.io'), subjectOf(old));
   assert.equal(await signerOf(authorities, 'quay.io'), subjectOf(renewed));
   assert.equal(authorities.signsUntilMs(old), Math.floor(clock.now() / 1000) * 1000 + overlapMs);

@@ -28,6 +28,13 @@ export class Authorities {
       .join('');
   }
 
+  /** What can be signed for by any of them, for people to read; undefined for every host. */
+  get hosts(): readonly string[] | undefined {
+    const lists = this.#valid().map(({ hosts }) => hosts);
+    if (lists.includes(undefined)) return undefined;
+    return [...new Set(lists.flatMap((hosts) => hosts ?? []))];
+  }
+
   /** Whether a certificate can be signed for a host. */
   permits(host: string): boolean {
     return this.signerFor(host) !== undefined;
