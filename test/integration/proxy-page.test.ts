@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { loadTestConfig } from '../support/config-sources.ts';
+import { fakeSystem } from '../support/fake-system.ts';
+import { startTestCache } from '../support/test-cache.ts';
+import { startTestRegistry } from '../support/test-registry.ts';
+import { tmpDir } from '../support/tmp.ts';
+
+const page = readFileSync(new URL('../../docs/proxy.md', import.meta.url), 'utf8');
+const execute = promisify(execFile);
+const blocks = [...page.matchAll(/```(sh|yaml)\n([\s\S]*?)```/g)].map(([, kind, text = '']) => ({ kind, text }));
+
+test('what docs/proxy.md says is done as it is written: the authority is fetched and checked, the script tried', async (t) => {
+  const origin = await startTestRegistry();
+  t.after(() => origin.close());
+  const upstreams = [{ name: 'ghcr.io', urls: [new URL(origin.url)] }];
+  const cache = await startTestCache({ data: tmpDir(t), upstreams, proxy: {} });
+  t.after(() => cache.stop());
+  const folder = tmpDir(t);
+  const { root } = fakeSystem(t, { 'etc/os-release': 'ID=debian\n' }, []);
+  const env = { PATH: process.env['PATH'], ENTREPOT_ROOT: root };
+  const said: string[] = [];
+  for (const { text } of blocks.filter(({ kind }) => kind === 'sh')) {
+    const command = text.replaceAll(':3128', `:${cache.proxyPort}`);
+    said.push((await execute('sh', ['-euc', command], { cwd: folder, env })).stdout);
+  }
+  const [ping, dryRun, fingerprint, ...more] = said;
+  assert.equal(more.length, 0);
+  assert.equal(ping, '{}');
+  assert.match(dryRun ?? '', /can sign for ghcr\.io\n(.*\n)+Nothing was done: this was a dry run\n$/);
+  const { fingerprint256 } = new X509Certificate(readFileSync(join(folder, 'ca.crt')));
+  assert.equal(fingerprint?.trim().toLowerCase(), `sha256 fingerprint=${fingerprint256.toLowerCase()}`);
+});
+
+test('the configuration in docs/proxy.md opens the proxy door to other machines', () => {
+  const [yaml, ...others] = blocks.filter(({ kind }) => kind === 'yaml');
+  assert.equal(others.length, 0);
+  assert.deepEqual(loadTestConfig({ yaml: yaml?.text ?? '' }).config.doors.proxy.listen, { host: '', port: 3128 });
+});
+
+test('docs/proxy.md names keys, events, messages and files as they are', () => {
+  const sources = [
+    ...['src/app/proxy-door.ts', 'src/proxy/proxy-door.ts', 'src/setup/proxy.sh', 'docs/configuration.md'],
+    ...['src/setup/proxy-script.ts', 'src/app/setup-pages.ts'],
+  ];
+  const code = sources.map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')).join('');
+  for (const name of [
+    ...['everybody may use the proxy', 'authority may not sign for these hosts: they are passed on'],
+    ...['connect refused', 'tunnelled', 'entrepot-proxy.conf', '/etc/rc.conf.d', '/etc/containers/containers.conf.d'],
+    ...['CONTAINERD_', '/etc/pki/ca-trust/source/anchors', '--restart', '--undo', '--no-proxy', 'ENTREPOT_ROOT'],
+    ...['doors.proxy.listen', 'proxy.others', 'proxy.ports', 'proxy.allowAddresses', 'proxy.constrain'],
+    ...['/setup/proxy.sh', '/ca.crt'],
+  ]) {
+    assert.ok(page.includes(name), `the page: ${name}`);
+    assert.ok(code.includes(name), `the code: ${name}`);
+  }
+});
