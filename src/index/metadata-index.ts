@@ -8,6 +8,9 @@ export interface RepositoryKey {
   readonly repository: Repository;
 }
 
+/** Who may read a cached repository: everybody, or those only whom upstream lets by their own credentials. */
+export type RepositoryKind = 'open' | 'guarded';
+
 /** What a tag stood for when upstream was asked last. */
 export interface TagEntry {
   readonly digest: Digest;
@@ -133,6 +136,14 @@ export interface MetadataIndex {
   listDeadLinks(beforeMs: number, count: number): Promise<(RepositoryKey & { readonly digest: Digest })[]>;
   /** A page of the repositories that have links or tags, in lexical order of registry and name; of one registry if named. */
   listRepositories(registry: string | undefined, page: RepositoryPage): Promise<RepositoryKey[]>;
+  /** Of what kind a cached repository is; undefined when nobody noted that. */
+  getKind(key: RepositoryKey): Promise<RepositoryKind | undefined>;
+  /** Notes of what kind a cached repository is; `ifKnown` for nothing to be noted of one that is not known yet. */
+  putKind(key: RepositoryKey, kind: RepositoryKind, options?: { readonly ifKnown: boolean }): Promise<void>;
+  /** Notes that every repository of a registry that is known so far is guarded. */
+  guardAll(registry: string): Promise<void>;
+  /** Whether an open repository is linked to the content, so that everybody may read it. */
+  hasOpenHolder(digest: Digest): Promise<boolean>;
   /** A page of the stored manifests that repositories have, in lexical order of registry, name and digest. */
   listManifests(page: ManifestPage): Promise<ManifestEntry[]>;
 

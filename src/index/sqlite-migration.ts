@@ -4,6 +4,7 @@ import { referencesAndPins } from './migrations/0002-references-and-pins.ts';
 import { hostedRepositories } from './migrations/0003-hosted-repositories.ts';
 import { rebuiltFromRecords } from './migrations/0004-rebuilt-from-records.ts';
 import { contentLetGo } from './migrations/0005-content-let-go.ts';
+import { repositoryKinds } from './migrations/0006-repository-kinds.ts';
 import { inTransaction } from './sqlite-transaction.ts';
 
 /** One step from a schema to the next. Once released it never changes. */
@@ -20,6 +21,7 @@ export const migrations: readonly Migration[] = [
   hostedRepositories,
   rebuiltFromRecords,
   contentLetGo,
+  repositoryKinds,
 ];
 
 /**

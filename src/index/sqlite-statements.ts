@@ -14,6 +14,13 @@ export function prepareStatements(database: DatabaseSync) {
       SELECT registry, name FROM repositories WHERE registry = ? AND name > ? AND ${isInUse}
       ORDER BY registry, name LIMIT ?`),
 
+    getKind: prepare('SELECT kind FROM repositories WHERE id = ?'),
+    putKind: prepare('UPDATE repositories SET kind = ?2 WHERE id = ?1 AND kind IS NOT ?2'),
+    guardAll: prepare("UPDATE repositories SET kind = 'guarded' WHERE registry = ? AND kind IS NOT 'guarded'"),
+    hasOpenHolder: prepare(`
+      SELECT 1 FROM links CROSS JOIN repositories ON id = repository_id
+      WHERE links.digest = ? AND repository_id > 0 AND kind = 'open' LIMIT 1`),
+
     getTag: prepare(
       'SELECT digest, media_type, size_bytes, checked_at_ms FROM tags WHERE repository_id = ? AND name = ?',
     ),

@@ -230,7 +230,7 @@ describe('the migrations of the index', () => {
     ]);
     assert.deepEqual(
       old
-        .prepare('SELECT id FROM repositories')
+        .prepare('SELECT id FROM repositories ORDER BY id')
         .all()
         .map(({ id }) => id),
       [-2, 1],

@@ -13,6 +13,7 @@ import type {
   Pin,
   ReferencedContent,
   RepositoryKey,
+  RepositoryKind,
   RepositoryPage,
   TagEntry,
   UnreadManifest,
@@ -146,6 +147,25 @@ class SqliteIndex extends SqliteHostedIndex implements MetadataIndex {
       rows = listRegistry.all(registry, afterName, count);
     }
     return (rows as RepositoryRow[]).map((row) => ({ registry: row.registry, repository: row.name }));
+  }
+
+  async getKind(key: RepositoryKey): Promise<RepositoryKind | undefined> {
+    const number = this.#numbers.find(key);
+    if (number === undefined) return undefined;
+    return (this.#statements.getKind.get(number)?.['kind'] as RepositoryKind | null | undefined) ?? undefined;
+  }
+
+  async putKind(key: RepositoryKey, kind: RepositoryKind, { ifKnown } = { ifKnown: false }): Promise<void> {
+    const number = ifKnown ? this.#numbers.find(key) : this.#numbers.add(key);
+    if (number !== undefined) this.#statements.putKind.run(number, kind);
+  }
+
+  async guardAll(registry: string): Promise<void> {
+    this.#statements.guardAll.run(registry);
+  }
+
+  async hasOpenHolder(digest: Digest): Promise<boolean> {
+    return this.#statements.hasOpenHolder.get(digest) !== undefined;
   }
 
   async listManifests(page: ManifestPage): Promise<ManifestEntry[]> {

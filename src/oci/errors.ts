@@ -44,6 +44,8 @@ export interface RegistryErrorOptions {
   headers?: Record<string, string>;
   /** When the registry was not asked at all: until when it will not be, in milliseconds since the epoch. */
   notAskedUntilMs?: number;
+  /** Whether it is the answer of another server, to which the registry redirected: it says nothing of who may read. */
+  fromElsewhere?: boolean;
 }
 
 /** The one error of every `Registry`. */
@@ -54,6 +56,7 @@ export class RegistryError extends Error {
   readonly detail: unknown;
   readonly headers: Record<string, string>;
   readonly notAskedUntilMs: number | undefined;
+  readonly fromElsewhere: boolean;
 
   constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -62,6 +65,7 @@ export class RegistryError extends Error {
     this.detail = options.detail;
     this.headers = options.headers ?? {};
     this.notAskedUntilMs = options.notAskedUntilMs;
+    this.fromElsewhere = options.fromElsewhere ?? false;
   }
 }
 
@@ -78,6 +82,11 @@ export function isNotFound(error: unknown): boolean {
 /** Whether the error says that the thing is there, or may be, and not for us. */
 export function isRefused(error: unknown): boolean {
   return error instanceof RegistryError && (error.code === 'DENIED' || error.code === 'UNAUTHORIZED');
+}
+
+/** Whether the error says that the registry itself lets us not read the repository, and not only some other server. */
+export function isRefusedByRegistry(error: unknown): error is RegistryError {
+  return isRefused(error) && !(error as RegistryError).fromElsewhere;
 }
 
 /** Renders an error as the spec's JSON body. */

@@ -54,7 +54,9 @@ export async function errorOfAnswer(answer: Answer, upstream: string, unknown: E
   const text = await readErrorText(answer);
   const message = `Upstream ${upstream} answered ${status}${text === '' ? '' : `: ${text}`}`;
   if (status === 404) return new RegistryError(unknown, message);
-  if (status === 401 || status === 403) return new RegistryError('DENIED', message);
+  if (status === 401 || status === 403) {
+    return new RegistryError('DENIED', message, { fromElsewhere: answer.fromElsewhere ?? false });
+  }
   if (status === 405) return new RegistryError('UNSUPPORTED', message);
   if (status === 416) {
     const range = headers.get('content-range');
@@ -73,6 +75,26 @@ export async function errorOfAnswer(answer: Answer, upstream: string, unknown: E
     );
   }
   return new RegistryError('UNAVAILABLE', message);
+}
+
+/**
+ * The error that an answer stands for when it was given to a client's own credentials: a 401 of the registry is for the
+ * client to read, as it came, since only the client can do what it asks for.
+ */
+export async function errorOfAnswerToClient(
+  answer: Answer,
+  upstream: string,
+  unknown: ErrorCode,
+): Promise<RegistryError> {
+  const challenge = challengeOf(answer);
+  const error = await errorOfAnswer(answer, upstream, unknown);
+  if (challenge === undefined) return error;
+  return new RegistryError('UNAUTHORIZED', error.message, { headers: { 'www-authenticate': challenge } });
+}
+
+/** How the registry itself wants to be authenticated to, as it says it; undefined when it does not say so. */
+export function challengeOf({ head, fromElsewhere }: Answer): string | undefined {
+  return head.status === 401 && !fromElsewhere ? head.headers.get('www-authenticate') : undefined;
 }
 
 /** What the upstream says went wrong: for the client and the log, so short and in one line. */

@@ -1,6 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
-import { type ErrorCode, RegistryError } from '../oci/errors.ts';
-import { manifestAccept } from '../oci/media-types.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
 import type {
   BlobContent,
@@ -15,20 +14,29 @@ import type {
   RequestedRange,
   TagList,
 } from '../oci/registry.ts';
-import { blobPath, manifestPath, pageQuery, referrersPath, tagsPathOf } from '../oci/request.ts';
+import { pageQuery, referrersPath, tagsPathOf } from '../oci/request.ts';
 import type { Clock } from '../util/clock.ts';
 import { type AnswerContent, encodingOf } from './answer-content.ts';
-import { errorOfAnswer, readBounded } from './answers.ts';
+import { challengeOf, discard, errorOfAnswer, errorOfAnswerToClient, readBounded } from './answers.ts';
 import { blobContentOf } from './blob-content.ts';
 import type { CredentialSource } from './credentials/credential-source.ts';
-import { RegistryExchange } from './exchange.ts';
+import { type ClientIdentity, RegistryExchange } from './exchange.ts';
 import type { UpstreamHealth } from './health/upstream-health.ts';
 import type { ByteRate } from './limits/byte-rate.ts';
 import { pacedContent } from './limits/paced-content.ts';
 import type { RequestLimit } from './limits/request-limit.ts';
 import { namesOf, nextPage, nextQuery } from './list-answer.ts';
 import { descriptorOfHead, manifestOfAnswer } from './manifest-answer.ts';
-import type { UpstreamObserver, UpstreamOperation } from './observer.ts';
+import type { UpstreamObserver } from './observer.ts';
+import {
+  blobRequest,
+  listRequest,
+  manifestRequest,
+  pingRequest,
+  pullScope,
+  renderRange,
+  type UpstreamRequest,
+} from './requests.ts';
 import { defaultRetryPolicy, Retrier, type RetryPolicy } from './retry.ts';
 import type { TlsIdentity } from './transport/connect.ts';
 import type { Answer } from './transport/connection.ts';
@@ -65,45 +73,52 @@ const maxManifestBytes = 8 * 1024 * 1024;
 
 const maxBodyTries = 3; // as many as a request has rounds
 
-interface UpstreamRequest {
-  readonly operation: UpstreamOperation;
-  readonly method: 'GET' | 'HEAD';
-  readonly path: string;
-  readonly scope: string;
-  readonly accept?: string;
-  readonly range?: string | undefined;
-  /** The statuses that are answers; every other is an error. */
-  readonly ok: readonly number[];
-  /** What a 404 means. */
-  readonly unknown: ErrorCode;
+/** The way to an upstream, which all who are asked for share: its servers, and what is known of them. */
+interface Reach {
+  readonly exchanges: readonly { readonly host: string; readonly exchange: RegistryExchange }[];
+  readonly retrier: Retrier;
 }
 
 /** A registry over HTTP, as any public or private one: the spec's reading half, and what real registries make of it. */
 export class UpstreamRegistry implements Registry {
+  readonly #options: UpstreamOptions;
   readonly #name: string;
-  readonly #exchanges: { readonly host: string; readonly exchange: RegistryExchange }[];
-  readonly #retrier: Retrier;
+  readonly #reach: Reach;
+  /** Who is asked for; we ourselves, when it is nobody else. */
+  readonly #client: ClientIdentity | undefined;
   readonly #clock: Clock;
   readonly #observer: UpstreamObserver | undefined;
   readonly #health: UpstreamHealth | undefined;
   readonly #requestLimit: RequestLimit | undefined;
   readonly #byteRate: ByteRate | undefined;
 
-  constructor(options: UpstreamOptions) {
-    const { name, urls, transport, clock, userAgent, credentials } = options;
-    this.#name = name;
-    this.#clock = clock;
+  constructor(options: UpstreamOptions, reach: Reach = openReach(options), client?: ClientIdentity) {
+    this.#options = options;
+    this.#reach = reach;
+    this.#client = client;
+    this.#name = options.name;
+    this.#clock = options.clock;
     this.#observer = options.observer;
     this.#health = options.health;
     this.#requestLimit = options.requestLimit;
     this.#byteRate = options.byteRate;
-    this.#retrier = new Retrier(
-      { ...defaultRetryPolicy, ...options.retry },
-      { clock, random: options.random ?? Math.random },
-    );
-    const identity = options.identity ?? { insecure: false };
-    const common = { transport, clock, userAgent, credentials, tokenHosts: options.tokenHosts ?? [], identity };
-    this.#exchanges = urls.map((url) => ({ host: url.host, exchange: new RegistryExchange(url, common) }));
+  }
+
+  /**
+   * The same registry, asked with what a client sent as its `Authorization`, and never with our own credentials. A 401
+   * is UNAUTHORIZED then, with upstream's own `www-authenticate` in the error's headers. What is known of upstream's
+   * health is shared, and a client's refusal says nothing of it.
+   */
+  as(authorization: string | undefined): UpstreamRegistry {
+    return new UpstreamRegistry(this.#options, this.#reach, { authorization });
+  }
+
+  /** How upstream wants to be authenticated to, in its own words (`GET /v2/`); undefined when it does not say so. */
+  async challenge(signal: AbortSignal): Promise<string | undefined> {
+    const answer = await this.as(undefined).#ask(pingRequest, signal);
+    const challenge = challengeOf(answer);
+    await discard(answer);
+    return challenge;
   }
 
   async resolveManifest(
@@ -196,7 +211,7 @@ export class UpstreamRegistry implements Registry {
 
   // A place is left when the last byte of the answer has come, or when there is no answer.
   async #ask(request: UpstreamRequest, signal: AbortSignal): Promise<Answer> {
-    this.#health?.assertMayAsk(request);
+    this.#health?.assertMayAsk({ ...request, ofClient: this.#client !== undefined });
     const leave = await this.#requestLimit?.enter(signal);
     if (!leave) return this.#askNow(request, signal);
     try {
@@ -212,11 +227,12 @@ export class UpstreamRegistry implements Registry {
   async #askNow(request: UpstreamRequest, signal: AbortSignal): Promise<Answer> {
     const { method, path, scope, accept, range } = request;
     const headers = { ...(accept === undefined ? {} : { accept }), ...(range === undefined ? {} : { range }) };
-    const servers = this.#exchanges.map(({ host, exchange }) => ({
+    const client = this.#client;
+    const servers = this.#reach.exchanges.map(({ host, exchange }) => ({
       host,
-      send: (attempt: AbortSignal) => exchange.send({ method, path, headers, scope }, attempt),
+      send: (attempt: AbortSignal) => exchange.send({ method, path, headers, scope, client }, attempt),
     }));
-    const letOut = this.#health?.enter(request);
+    const letOut = this.#health?.enter({ ...request, ofClient: client !== undefined });
     const beganAtMs = this.#clock.now();
     const observe = (result: string) =>
       this.#observer?.answered({
@@ -228,7 +244,7 @@ export class UpstreamRegistry implements Registry {
       });
     let answer: Answer;
     try {
-      answer = await this.#retrier.run(servers, signal);
+      answer = await this.#reach.retrier.run(servers, signal);
     } catch (error) {
       letOut?.failed(error);
       observe(error instanceof RegistryError ? error.code : 'ABORTED');
@@ -237,45 +253,16 @@ export class UpstreamRegistry implements Registry {
     letOut?.answered(answer.head);
     observe(String(answer.head.status));
     if (request.ok.includes(answer.head.status)) return answer;
-    throw await errorOfAnswer(answer, this.#name, request.unknown);
+    throw await (client ? errorOfAnswerToClient : errorOfAnswer)(answer, this.#name, request.unknown);
   }
 }
 
-function pullScope(repository: Repository): string {
-  return `repository:${repository}:pull`;
-}
-
-function manifestRequest(repository: Repository, reference: Reference): UpstreamRequest {
-  const path = manifestPath(repository, reference);
-  const scope = pullScope(repository);
+function openReach(options: UpstreamOptions): Reach {
+  const { urls, transport, clock, userAgent, credentials, tokenHosts = [] } = options;
+  const identity = options.identity ?? { insecure: false };
+  const common = { transport, clock, userAgent, credentials, tokenHosts, identity };
   return {
-    operation: 'manifest',
-    method: 'GET',
-    path,
-    scope,
-    accept: manifestAccept,
-    ok: [200],
-    unknown: 'MANIFEST_UNKNOWN',
+    exchanges: urls.map((url) => ({ host: url.host, exchange: new RegistryExchange(url, common) })),
+    retrier: new Retrier({ ...defaultRetryPolicy, ...options.retry }, { clock, random: options.random ?? Math.random }),
   };
-}
-
-function blobRequest(repository: Repository, digest: Digest): UpstreamRequest {
-  const path = blobPath(repository, digest);
-  return {
-    operation: 'blob',
-    method: 'GET',
-    path,
-    scope: pullScope(repository),
-    ok: [200, 206],
-    unknown: 'BLOB_UNKNOWN',
-  };
-}
-
-function listRequest(operation: UpstreamOperation, path: string, scope: string): UpstreamRequest {
-  return { operation, method: 'GET', path, scope, ok: [200], unknown: 'NAME_UNKNOWN' };
-}
-
-function renderRange(range: RequestedRange | undefined): string | undefined {
-  if (range === undefined) return undefined;
-  return 'suffixLength' in range ? `bytes=-${range.suffixLength}` : `bytes=${range.start}-${range.end ?? ''}`;
 }

@@ -17,6 +17,14 @@ export interface ExchangeRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** The token scope (`repository:<name>:pull`). */
   readonly scope: string;
+  /** Whose request it is, when it is not our own. */
+  readonly client?: ClientIdentity | undefined;
+}
+
+/** A client whose own credentials a request is sent with, instead of ours. */
+export interface ClientIdentity {
+  /** Its `Authorization`, word for word; undefined when it has none. */
+  readonly authorization: string | undefined;
 }
 
 /** How one registry is spoken with. */
@@ -34,9 +42,9 @@ const maxTokenBytes = 256 * 1024; // tokens of large companies' users list hundr
 const maxRemembered = 64; // servers met by redirects: registries have a few, under changing names
 
 /**
- * Speaks with one server of a registry: authenticates, follows redirects. Credentials and tokens go to the registry's
- * own server only; where it redirects to is met as a stranger, whatever its name. Redirects are never remembered: they
- * are signed, and end soon.
+ * Speaks with one server of a registry: authenticates, follows redirects. Credentials and tokens, ours and those of
+ * clients, go to the registry's own server only; where it redirects to is met as a stranger, whatever its name.
+ * Redirects are never remembered: they are signed, and end soon.
  */
 export class RegistryExchange {
   readonly #base: URL;
@@ -71,7 +79,7 @@ export class RegistryExchange {
     for (let redirects = 0; redirects <= maxRedirects; redirects++) {
       const answer = await this.#sendTo(url, redirects > 0, request, signal);
       const location = redirectOf(answer);
-      if (location === undefined) return answer;
+      if (location === undefined) return this.#isOwn(url) ? answer : { ...answer, fromElsewhere: true };
       await discard(answer);
       url = resolveRedirect(location, url);
     }
@@ -79,6 +87,7 @@ export class RegistryExchange {
   }
 
   async #sendTo(url: URL, redirected: boolean, request: ExchangeRequest, signal: AbortSignal): Promise<Answer> {
+    if (request.client && this.#isOwn(url)) return this.#sendAs(request.client, url, redirected, request, signal);
     const authenticator = redirected ? this.#authenticatorOf(url) : this.#own;
     // A redirect's target has its permission in its URL; only when it says otherwise is it authenticated to.
     const first = redirected ? undefined : await authenticator.authorize(request.scope, signal);
@@ -95,8 +104,26 @@ export class RegistryExchange {
     }
   }
 
+  /** Sends what a client asks, with what it sent along: whether that is enough is between it and the registry. */
+  async #sendAs(
+    { authorization }: ClientIdentity,
+    url: URL,
+    redirected: boolean,
+    request: ExchangeRequest,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const answer = await this.#sendOnce(url, request, redirected ? undefined : authorization, signal);
+    if (answer.head.status !== 401 || !redirected || authorization === undefined) return answer;
+    await discard(answer);
+    return this.#sendOnce(url, request, authorization, signal);
+  }
+
+  #isOwn(url: URL): boolean {
+    return url.origin === this.#base.origin;
+  }
+
   #authenticatorOf(url: URL): Authenticator {
-    if (url.origin === this.#base.origin) return this.#own;
+    if (this.#isOwn(url)) return this.#own;
     const known = this.#others.get(url.origin);
     if (known) return known;
     const stranger = new Authenticator({
@@ -130,7 +157,7 @@ export class RegistryExchange {
   }
 
   #identityFor(url: URL): TlsIdentity {
-    return url.origin === this.#base.origin ? this.#options.identity : this.#strangerIdentity;
+    return this.#isOwn(url) ? this.#options.identity : this.#strangerIdentity;
   }
 
   async #ping(signal: AbortSignal): Promise<Answer['head']> {

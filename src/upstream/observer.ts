@@ -1,5 +1,5 @@
 /** What is asked of an upstream, as metrics and logs name it. */
-export type UpstreamOperation = 'manifest' | 'blob' | 'tags' | 'referrers' | 'catalog';
+export type UpstreamOperation = 'manifest' | 'blob' | 'tags' | 'referrers' | 'catalog' | 'ping';
 
 /** One request to an upstream that was answered or given up, retries, tokens and redirects included. */
 export interface UpstreamEvent {

@@ -18,6 +18,7 @@ export function metadataIndexContract(name: string, make: MakeMetadataIndex): vo
     describe('entries of stored content', () => contentEntries(make));
     describe('uses that are passed on', () => passedOnUses(make));
     describe('lists of stored content', () => listsOfContents(make));
+    describe('kinds of repositories', () => kinds(make));
     describe('pins', () => pins(make));
     describe('changes', () => changes(make));
   });
@@ -374,4 +375,53 @@ function uses(make: MakeMetadataIndex): void {
 
 function repositoryKey(registry: string, repository: string): RepositoryKey {
   return { registry, repository: parseRepository(repository) };
+}
+
+function kinds(make: MakeMetadataIndex): void {
+  test('nobody knows of what kind a repository is until it is noted, and what is noted last counts', async (t) => {
+    const { index } = await make(t);
+    await index.link(alpine, layer, undefined, 1);
+    assert.equal(await index.getKind(alpine), undefined);
+    await index.putKind(alpine, 'open');
+    assert.equal(await index.getKind(alpine), 'open');
+    await index.putKind(alpine, 'guarded', { ifKnown: true });
+    assert.equal(await index.getKind(alpine), 'guarded');
+    assert.equal(await index.getKind(repositoryKey('ghcr.io', alpine.repository)), undefined);
+  });
+
+  test('of a repository that is not known nothing is noted when that is not wanted, and it is not listed', async (t) => {
+    const { index } = await make(t);
+    await index.putKind(alpine, 'guarded', { ifKnown: true });
+    assert.equal(await index.getKind(alpine), undefined);
+    await index.putKind(alpine, 'guarded');
+    assert.equal(await index.getKind(alpine), 'guarded');
+    assert.deepEqual(await index.listRepositories(undefined, {}), []);
+  });
+
+  test('all repositories of one registry become guarded', async (t) => {
+    const { index } = await make(t);
+    const [debian, elsewhere] = [repositoryKey('docker.io', 'debian'), repositoryKey('ghcr.io', 'debian')];
+    await index.putKind(alpine, 'open');
+    await index.link(debian, layer, undefined, 1);
+    await index.putKind(elsewhere, 'open');
+    await index.guardAll('docker.io');
+    assert.equal(await index.getKind(alpine), 'guarded');
+    assert.equal(await index.getKind(debian), 'guarded');
+    assert.equal(await index.getKind(elsewhere), 'open');
+  });
+
+  test('content is everybody’s when a repository is linked to it that is known to be open', async (t) => {
+    const { index } = await make(t);
+    const guarded = repositoryKey('ghcr.io', 'secret');
+    await index.putContent(layer, 1, 1);
+    assert.equal(await index.hasOpenHolder(layer), false);
+    await index.link(guarded, layer, undefined, 1);
+    await index.putKind(guarded, 'guarded');
+    await index.link(alpine, layer, undefined, 1);
+    assert.equal(await index.hasOpenHolder(layer), false);
+    await index.putKind(alpine, 'open');
+    assert.equal(await index.hasOpenHolder(layer), true);
+    await index.unlink(alpine, layer);
+    assert.equal(await index.hasOpenHolder(layer), false);
+  });
 }

@@ -1,4 +1,4 @@
-import type { RepositoryKey } from '../../src/index/metadata-index.ts';
+import type { RepositoryKey, RepositoryKind } from '../../src/index/metadata-index.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { hostedRegistryName } from '../../src/oci/hosted.ts';
 import type { Repository } from '../../src/oci/reference.ts';
@@ -7,6 +7,8 @@ import type { Repository } from '../../src/oci/reference.ts';
 export class MemoryHeld {
   readonly contents = new Map<Digest, number>();
   readonly links: (RepositoryKey & { readonly digest: Digest })[] = [];
+  /** Of cached repositories, by registry and name with a slash between; open, unless it says otherwise. */
+  readonly kinds = new Map<string, RepositoryKind | undefined>();
   /** What a manifest references. */
   readonly referenced = new Set<Digest>();
   /** What was called, in order. */
@@ -53,6 +55,11 @@ export class MemoryHeld {
     const holders = this.links.filter((link) => link.digest === digest);
     const isHosted = ({ registry }: RepositoryKey) => registry === hostedRegistryName;
     return [...holders.filter(isHosted), ...holders.filter((key) => !isHosted(key))].slice(0, count);
+  }
+
+  async getKind({ registry, repository }: RepositoryKey): Promise<RepositoryKind | undefined> {
+    const name = `${registry}/${repository}`;
+    return this.kinds.has(name) ? this.kinds.get(name) : 'open';
   }
 
   async hostedTotals() {

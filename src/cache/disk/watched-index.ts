@@ -5,7 +5,7 @@ import type { DiskHealth } from './disk-health.ts';
 /** What requests look up: an index that cannot be read is no reason to withhold what upstream has. */
 const lookUps: ReadonlySet<PropertyKey> = new Set<keyof MetadataIndex>(['getTag', 'getLink']);
 
-const readers = /^(?:get|is|list|totals|hostedTotals|references|changed)/;
+const readers = /^(?:get|has|is|list|totals|hostedTotals|references|changed)/;
 
 /**
  * The same index, but the health of the disk is told what fails; and a cached tag or link that cannot be looked up is

@@ -152,3 +152,15 @@ test('a blob of the cache for which the quota has no room is not mounted, one th
   const held = withBlob(t, 'hosted', 100);
   assert.equal(await held.hosted.mount(other, digest, anyone, never), true);
 });
+
+test('what a cached repository has that is guarded, or of which nobody knows, is not mounted', async (t) => {
+  for (const [kind, isMounted] of [
+    ['open', true],
+    ['guarded', false],
+    [undefined, false],
+  ] as const) {
+    const { hosted, index } = withBlob(t, 'cached');
+    index.kinds.set('docker.io/library/base', kind);
+    assert.equal(await hosted.mount(other, digest, anyone, never), isMounted, kind);
+  }
+});

@@ -29,6 +29,8 @@ export interface HealthObserver {
 export interface HealthQuestion {
   readonly operation: UpstreamOperation;
   readonly method: 'GET' | 'HEAD';
+  /** Whether it has a client's credentials: what upstream counts and limits then is that client's, not ours. */
+  readonly ofClient?: boolean;
 }
 
 /** A request that was let out. Exactly one of these is called when it is over. */
@@ -153,7 +155,8 @@ export class UpstreamHealth {
 
   #answered(question: HealthQuestion, head: ResponseHead, passage: Passage): void {
     const { status, headers } = head;
-    if (question.operation === 'manifest') this.#rateLimit.note(headers);
+    if (question.ofClient && status === 429) return passage.succeeded();
+    if (question.operation === 'manifest' && !question.ofClient) this.#rateLimit.note(headers);
     if (status !== 429 && !failingStatus.has(status)) return passage.succeeded();
     this.#noteError(String(status), `it answered ${status}`);
     // Whoever says how long to wait is well; a 429 without a word asks for the patience that the circuit has.
@@ -171,8 +174,8 @@ export class UpstreamHealth {
   }
 
   /** Until when such a request waits because upstream said so; undefined when it does not. */
-  #waitUntilMs({ operation, method }: HealthQuestion): number | undefined {
-    const isCounted = operation === 'manifest' && method === 'GET';
+  #waitUntilMs({ operation, method, ofClient }: HealthQuestion): number | undefined {
+    const isCounted = operation === 'manifest' && method === 'GET' && !ofClient;
     const nowMs = this.#options.clock.now();
     const waits = [this.#allWait, ...(isCounted ? [this.#countedWait] : [])];
     const ends = waits

@@ -19,6 +19,8 @@ export interface TransportLimits {
 export interface Answer {
   readonly head: ResponseHead;
   readonly body: Body;
+  /** Whether another server gave it than the one that was asked, which redirected. */
+  readonly fromElsewhere?: boolean;
 }
 
 interface Exchange {
