@@ -69,7 +69,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const { space } = cache;
   const garbage = openGarbageCollector(config, { ...basics, ...disk, locks, space }, lifetime);
   // What is left after the last request ends first, then what it writes to: nothing writes to what is closed.
-  const upstreams = openUpstreams(config, options, { ...basics, cache }, lifetime);
+  const upstreams = await openUpstreams(config, options, { ...basics, cache }, lifetime);
   lifetime.push(() => cache.downloads.close());
   const status = reportStatus({ ...sources, version, maxBytes, clock });
   const proxied = await openProxied(config, upstreams.registries, basics);

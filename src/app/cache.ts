@@ -25,6 +25,8 @@ export interface SharedCache extends CacheTools {
   readonly space: SpaceKeeper;
   /** What of it is being read or written. */
   readonly inUse: ContentInUse;
+  /** Called when another process changed the index. */
+  readonly whenChanged: Set<() => void>;
   /** Not yet started. */
   readonly scrubber: Scrubber;
 }
@@ -57,20 +59,24 @@ export function openCache(
   const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages });
   const { offline } = config;
   const { patienceMs = defaultPatienceMs } = options;
-  tendIndex({ index, memory, local, log }, lifetime);
+  const whenChanged = new Set([() => memory.clear()]);
+  tendIndex({ index, local, log, whenChanged }, lifetime);
   const tools = {
     ...{ store, index, memory, local, damages, hasher, downloads, buffers, uses, space },
     ...{ offline, patienceMs, clock, log },
   };
-  return { ...tools, inUse, scrubber: openScrubber(config, tools, lifetime) };
+  return { ...tools, inUse, whenChanged, scrubber: openScrubber(config, tools, lifetime) };
 }
 
 /** Sees what other processes change, and completes what an older version noted; neither is waited for. */
 function tendIndex(
-  { index, memory, local, log }: Pick<CacheTools, 'index' | 'memory' | 'local' | 'log'>,
+  { index, local, log, whenChanged }: Pick<SharedCache, 'index' | 'local' | 'log' | 'whenChanged'>,
   lifetime: Lifetime,
 ) {
-  lifetime.push(watchIndex(index, () => memory.clear()));
+  const changed = () => {
+    for (const forget of whenChanged) forget();
+  };
+  lifetime.push(watchIndex(index, changed));
   const stop = new AbortController();
   const reading = readUnreadManifests(index, local, stop.signal).catch((error: Error) =>
     log.error({ reason: error.message }, 'references cannot be stored'),

@@ -7,6 +7,7 @@ import type { PushableRegistry } from '../oci/registry.ts';
 import type { Admin } from '../server/admin.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../server/door.ts';
 import { guardAdmin } from '../server/guarded-admin.ts';
+import type { UpstreamLogin } from '../server/pull-request.ts';
 import { type Catalog, RegistryHandler } from '../server/registry-handler.ts';
 import { type RoutedRegistry, Router, type Routing, routeToOne } from '../server/routing.ts';
 import type { Basics } from './app-options.ts';
@@ -71,6 +72,7 @@ interface Door {
   readonly name: Exclude<DoorName, 'proxy'>;
   readonly routing: Routing;
   readonly catalog: Catalog;
+  readonly upstreamLogin: UpstreamLogin;
   /** What to do when its address is in use. */
   readonly advice: string;
 }
@@ -80,13 +82,19 @@ function routeHosted({ hosted: { names } }: Config, { hosted }: BehindDoors): Ro
   return { name, alias: name, names, hosts: names, dockerHub: false, registry: hosted, pushable: hosted };
 }
 
-function registryDoor({ doors, domain }: Config, { registries, index }: BehindDoors, hosted: RoutedRegistry): Door {
+function registryDoor(
+  { doors, domain, auth }: Config,
+  { registries, index }: BehindDoors,
+  hosted: RoutedRegistry,
+): Door {
   const all = [...registries, hosted];
   const aliases = new Map(all.map(({ name, alias }) => [name === doors.registry.default ? '' : alias, name]));
   return {
     name: 'registry',
     routing: new Router(all, domain, doors.registry.default),
     catalog: (page, mayPull) => listCatalog(index, aliases, page, mayPull),
+    // Where Entrepot has users of its own, they log in to it by the same header.
+    upstreamLogin: auth === undefined ? 'requests' : 'none',
     advice: 'choose another address with --listen',
   };
 }
@@ -97,20 +105,32 @@ function hostedDoor({ index }: BehindDoors, hosted: RoutedRegistry): Door {
     name: 'hosted',
     routing: routeToOne(hosted),
     catalog: (page, mayPull) => listCatalog(index, aliases, page, mayPull),
+    upstreamLogin: 'none',
     advice: 'choose another with --set doors.hosted.listen=ADDR, or none for no such door',
   };
 }
 
 async function openOne(
   { hosted, shutdown }: Config,
-  { name, routing: router, catalog, listen, tls, advice }: Door & { listen: ListenAddress; tls: TlsConfig | undefined },
+  {
+    name,
+    routing: router,
+    catalog,
+    upstreamLogin,
+    listen,
+    tls,
+    advice,
+  }: Door & {
+    listen: ListenAddress;
+    tls: TlsConfig | undefined;
+  },
   tools: Basics & BehindDoors,
   lifetime: Lifetime,
 ): Promise<ListenAddress> {
   const { access, admin, log, metrics, version } = tools;
   const push = { maxManifestBytes: hosted.maxManifestBytes, goal: hosted.names[0] ?? hostedRegistryName };
   const doorAccess = { access, door: name };
-  const registry = new RegistryHandler({ router, log, catalog, access: doorAccess, push });
+  const registry = new RegistryHandler({ router, log, catalog, access: doorAccess, upstreamLogin, push });
   const listener = createListener({ registry, admin: guardAdmin(admin, doorAccess), log, metrics });
   const doorTls = await openDoorTls(name, tls, tools, lifetime);
   const open = await openDoor(listen, listener, defaultDoorLimits, doorTls).catch((error: unknown) => {

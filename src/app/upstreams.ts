@@ -1,8 +1,3 @@
-import { offlinePolicies } from '../cache/freshness.ts';
-import { rememberNegativeAnswers } from '../cache/negative-answers.ts';
-import { offlineRegistry } from '../cache/offline.ts';
-import { PullThrough } from '../cache/pull-through.ts';
-import type { CacheTools } from '../cache/tools.ts';
 import type { Config, UpstreamConfig } from '../config/config.ts';
 import type { RoutedRegistry } from '../server/routing.ts';
 import { UpstreamRegistry } from '../upstream/client.ts';
@@ -15,6 +10,14 @@ import { proxyFromEnvironment } from '../upstream/transport/proxy-env.ts';
 import { Transport } from '../upstream/transport/transport.ts';
 import type { UpstreamStatus } from '../util/status.ts';
 import type { AppOptions, Basics } from './app-options.ts';
+import type { SharedCache } from './cache.ts';
+import {
+  type AskedUpstream,
+  type CachedUpstream,
+  cacheUpstream,
+  offlineUpstream,
+  openProofs,
+} from './cached-upstream.ts';
 import type { Lifetime } from './lifetime.ts';
 
 /** The caches in front of all upstreams. */
@@ -33,35 +36,40 @@ interface Shared extends Basics {
   readonly stopping: AbortSignal;
 }
 
+/** An upstream that is open. */
+interface OpenUpstream extends CachedUpstream {
+  readonly health: UpstreamHealth;
+  readonly requestLimit: RequestLimit | undefined;
+  readonly routed: RoutedRegistry;
+}
+
 /** Opens every upstream, with its cache in front. */
-export function openUpstreams(
+export async function openUpstreams(
   config: Config,
   options: AppOptions,
-  tools: Basics & { readonly cache: CacheTools },
+  tools: Basics & { readonly cache: SharedCache },
   lifetime: Lifetime,
-): Upstreams {
+): Promise<Upstreams> {
   const { env = process.env, limits } = options;
   const transport = new Transport({ ...(limits ? { limits } : {}), proxyFor: proxyFromEnvironment(env) });
   const stopping = new AbortController();
   lifetime.push(() => stopping.abort());
   const shared = { ...tools, transport, observer: observeRequests(tools), env, stopping: stopping.signal };
-  const opened = config.upstreams.map((upstream) => {
+  const proofs = openProofs(config, tools);
+  const opened: OpenUpstream[] = [];
+  lifetime.push(async () => void (await Promise.all(opened.map(({ settled }) => settled()))));
+  lifetime.push(() => transport.close());
+  for (const upstream of config.upstreams) {
     const health = watchHealth(upstream, options, tools);
     const requestLimit = limitRequests(upstream, tools);
     const { name, alias, names, dockerHub } = upstream;
-    const ttlMs = config.cache.negativeTtlMs;
-    const asked = config.offline
-      ? offlineRegistry(name)
-      : rememberNegativeAnswers(openUpstream(upstream, options, { ...shared, health, requestLimit }), {
-          ttlMs,
-          clock: tools.clock,
-        });
-    const freshness = config.offline ? offlinePolicies : upstream.freshness;
-    const registry = new PullThrough(name, asked, freshness, tools.cache, health);
-    return { health, requestLimit, registry, routed: { name, alias, names, dockerHub, registry } };
-  });
-  lifetime.push(async () => void (await Promise.all(opened.map(({ registry }) => registry.settled()))));
-  lifetime.push(() => transport.close());
+    const asked: AskedUpstream = config.offline
+      ? offlineUpstream(name)
+      : openUpstream(upstream, options, { ...shared, health, requestLimit });
+    const cached = await cacheUpstream(config, upstream, { asked, allowance: health }, { ...tools, proofs });
+    const { registry, guard } = cached;
+    opened.push({ ...cached, health, requestLimit, routed: { name, alias, names, dockerHub, registry, guard } });
+  }
   return {
     registries: opened.map(({ routed }) => routed),
     status: () => opened.map(({ health, requestLimit }) => withRequests(health.status, requestLimit)),

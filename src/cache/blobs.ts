@@ -17,6 +17,9 @@ const stored: CacheOutcome = { kind: 'miss', stored: true, collapsed: false };
 const collapsed: CacheOutcome = { kind: 'miss', stored: true, collapsed: true };
 const passedOn: CacheOutcome = { kind: 'miss', stored: false, collapsed: false };
 
+/** Who is asked for: everybody, as our own identity may read it, or those who may read what is guarded. */
+export type CacheView = 'open' | 'guarded';
+
 /** What upstream says of a blob whose bytes are here: how it is served, and its size, when that is known. */
 interface Confirmed {
   readonly outcome: CacheOutcome;
@@ -26,14 +29,17 @@ interface Confirmed {
 /**
  * The blobs of one upstream. Bytes are shared by all repositories of all upstreams, but a repository has only what
  * upstream says it has: that is a link. Without one, upstream is asked once (HEAD); the bytes are not fetched again.
+ * While it cannot be asked, they are served if everybody may read them in another repository.
  */
 export class BlobCache {
   readonly #registry: string;
   readonly #upstream: Registry;
   readonly #tools: CacheTools;
+  readonly #view: CacheView;
   readonly #confirmations = singleFlight<Confirmed | undefined>();
 
-  constructor(registry: string, upstream: Registry, tools: CacheTools) {
+  constructor(registry: string, upstream: Registry, tools: CacheTools, view: CacheView = 'open') {
+    this.#view = view;
     this.#registry = registry;
     this.#upstream = upstream;
     this.#tools = tools;
@@ -43,14 +49,14 @@ export class BlobCache {
     const { index, local, downloads, offline } = this.#tools;
     const key = this.#key(repository);
     const link = await index.getLink(key, digest);
-    if (link || offline) {
+    if (link || (offline && (await this.#isOpen(digest)))) {
       const sizeBytes = await local.size(digest);
       // A file of another size is damaged; whoever gets the blob drops it.
       const isRight = sizeBytes === (link?.sizeBytes ?? sizeBytes);
       if (sizeBytes !== undefined && isRight) return { sizeBytes, outcome: hit };
     }
     const running = downloads.get(digest);
-    if (running?.origin === originOf(key) && running.download.sizeBytes !== undefined) {
+    if (running?.origin === this.#originOf(key) && running.download.sizeBytes !== undefined) {
       return { sizeBytes: running.download.sizeBytes, outcome: collapsed };
     }
     return withinPatience(this.#tools.patienceMs, signal, async (soon) => {
@@ -68,13 +74,16 @@ export class BlobCache {
     const { index, local, offline, patienceMs } = this.#tools;
     const key = this.#key(repository);
     const link = await index.getLink(key, digest);
-    // Offline, nobody can be asked whether the repository has it: as when upstream is away, what is here is served.
-    const content = link || offline ? await local.open(digest, range, hit, link?.sizeBytes) : undefined;
+    // Offline, nobody can be asked whether the repository has it: as when upstream is away, what is open is served.
+    const mayOpen = link !== undefined || (offline && (await this.#isOpen(digest)));
+    const content = mayOpen ? await local.open(digest, range, hit, link?.sizeBytes) : undefined;
     if (content) return this.#served(key, digest, content);
     if (offline) return this.#upstream.getBlob(repository, digest, range, signal); // which says so
     return withinPatience(patienceMs, signal, async (soon) => {
-      const confirmed = link ? undefined : await this.#openConfirmed(key, digest, range, soon);
-      return confirmed ? this.#served(key, digest, confirmed) : this.#download(key, digest, range, soon);
+      const confirmed = link ? undefined : await this.#confirmOnce(key, digest, soon);
+      const local = confirmed && (await this.#openConfirmed(digest, range, confirmed));
+      if (local) return this.#served(key, digest, local);
+      return this.#download(key, digest, range, { isOurs: link !== undefined || confirmed !== undefined }, soon);
     });
   }
 
@@ -97,7 +106,7 @@ export class BlobCache {
         await this.#note(key, digest, sizeBytes);
         return { ...stat, outcome: revalidated };
       } catch (error) {
-        if (sizeBytes === undefined || !isTemporary(error)) throw error;
+        if (sizeBytes === undefined || !isTemporary(error) || !(await this.#isOpen(digest))) throw error;
         return { sizeBytes, outcome: staleBecause(error) };
       }
     } finally {
@@ -110,21 +119,23 @@ export class BlobCache {
     return this.#confirmations.settled();
   }
 
-  /** Opens a blob whose bytes are here, or on their way, if upstream says that the repository has it. */
-  async #openConfirmed(
-    key: RepositoryKey,
-    digest: Digest,
-    range: RequestedRange | undefined,
-    signal: AbortSignal,
-  ): Promise<BlobContent | undefined> {
+  /** Asks upstream, when the bytes of a blob are here or on their way for others, whether the repository has it. */
+  async #confirmOnce(key: RepositoryKey, digest: Digest, signal: AbortSignal): Promise<Confirmed | undefined> {
     const { local, downloads } = this.#tools;
     const running = downloads.get(digest);
-    if (running?.origin === originOf(key)) return undefined;
+    if (running?.origin === this.#originOf(key)) return undefined;
     if (!running && (await local.size(digest)) === undefined) return undefined;
-    const confirmed = await this.#confirmations
+    return this.#confirmations
       .run(`${key.repository}@${digest}`, signal, (shared) => this.#confirm(key, digest, shared))
-      .catch(unlessTemporary); // as when the client's patience ends
-    return confirmed && local.open(digest, range, confirmed.outcome, confirmed.sizeBytes);
+      .catch((error: unknown) => this.#unlessTemporary(digest, error)); // as when the client's patience ends
+  }
+
+  #openConfirmed(
+    digest: Digest,
+    range: RequestedRange | undefined,
+    { outcome, sizeBytes }: Confirmed,
+  ): Promise<BlobContent | undefined> {
+    return this.#tools.local.open(digest, range, outcome, sizeBytes);
   }
 
   /**
@@ -146,8 +157,7 @@ export class BlobCache {
       }
       return await this.#settleSize(key, digest, { sizeBytes, toldBytes: stat.sizeBytes }, signal);
     } catch (error) {
-      // What one repository gives to everybody is no secret in another: unless upstream says no, it is served.
-      return unlessTemporary(error);
+      return this.#unlessTemporary(digest, error);
     } finally {
       letGo();
     }
@@ -181,15 +191,20 @@ export class BlobCache {
     key: RepositoryKey,
     digest: Digest,
     range: RequestedRange | undefined,
+    { isOurs }: { readonly isOurs: boolean },
     signal: AbortSignal,
   ): Promise<BlobContent> {
-    const running = this.#tools.downloads.get(digest);
+    const joinable = () => {
+      const running = this.#tools.downloads.get(digest);
+      return running && (isOurs || this.#mayJoin(running, key)) ? running : undefined;
+    };
+    const running = joinable();
     if (!running) return this.#start(key, digest).read(range, stored, signal);
     try {
       return await running.download.read(range, collapsed, signal);
     } catch (error) {
-      if (signal.aborted || !isForeignFailure(error, running, key)) throw error;
-      const { download } = this.#tools.downloads.get(digest) ?? { download: this.#start(key, digest) };
+      if (signal.aborted || !this.#isForeignFailure(error, running, key)) throw error;
+      const { download } = joinable() ?? { download: this.#start(key, digest) };
       return download.read(range, stored, signal);
     }
   }
@@ -200,7 +215,7 @@ export class BlobCache {
     log.info({ registry, repository, digest }, 'blob download initiated');
     return downloads.start(
       digest,
-      originOf(key),
+      this.#originOf(key),
       (start, signal) => this.#upstream.getBlob(repository, digest, start === 0 ? undefined : { start }, signal),
       this.#observe(key, digest),
     );
@@ -245,27 +260,49 @@ export class BlobCache {
     }
   }
 
+  /**
+   * What is served when upstream cannot say now: what one repository gives to everybody is no secret in another. It
+   * throws what upstream said otherwise.
+   */
+  async #unlessTemporary(digest: Digest, error: unknown): Promise<Confirmed> {
+    if (!isTemporary(error) || !(await this.#isOpen(digest))) throw error;
+    return { outcome: staleBecause(error), sizeBytes: undefined };
+  }
+
+  /**
+   * Whether a download needs no confirmation: it is for the same repository, or for everybody. One for those who may read
+   * what is guarded is theirs, until upstream says that this repository has the blob, too.
+   */
+  #mayJoin({ origin }: RunningDownload, key: RepositoryKey): boolean {
+    return origin === this.#originOf(key) || origin.startsWith(openOrigin);
+  }
+
+  /** Whether everybody may read a blob: it is in an open repository, or on its way for one. */
+  async #isOpen(digest: Digest): Promise<boolean> {
+    const { downloads, index } = this.#tools;
+    if (downloads.get(digest)?.origin.startsWith(openOrigin)) return true;
+    return index.hasOpenHolder(digest).catch(() => false);
+  }
+
+  /** Whether a download failed for a reason that need not hold for this repository: it was begun for another one. */
+  #isForeignFailure(error: unknown, running: RunningDownload, key: RepositoryKey): boolean {
+    if (running.origin === this.#originOf(key) || !running.download.hasBegun) return false;
+    return !(error instanceof RegistryError && error.code === 'RANGE_INVALID');
+  }
+
+  /** Who a download is for. That it is for those who may read what is guarded makes it another's than everybody's. */
+  #originOf({ registry, repository }: RepositoryKey): string {
+    return `${this.#view === 'open' ? openOrigin : guardedOrigin}${registry}/${repository}`;
+  }
+
   #key(repository: Repository): RepositoryKey {
     return { registry: this.#registry, repository };
   }
 }
 
-function originOf({ registry, repository }: RepositoryKey): string {
-  return `${registry}/${repository}`;
-}
+const openOrigin = 'open ';
+const guardedOrigin = 'guarded ';
 
 function staleBecause(error: unknown): CacheOutcome {
   return { kind: 'stale', reason: (error as Error).message };
-}
-
-/** What is served when upstream cannot say now; it throws what upstream said otherwise. */
-function unlessTemporary(error: unknown): Confirmed {
-  if (isTemporary(error)) return { outcome: staleBecause(error), sizeBytes: undefined };
-  throw error;
-}
-
-/** Whether a download failed for a reason that need not hold for this repository: it was begun for another one. */
-function isForeignFailure(error: unknown, running: RunningDownload, key: RepositoryKey): boolean {
-  if (running.origin === originOf(key) || !running.download.hasBegun) return false;
-  return !(error instanceof RegistryError && error.code === 'RANGE_INVALID');
 }

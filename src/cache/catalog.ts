@@ -4,9 +4,34 @@ import type { Page, RepositoryList } from '../oci/registry.ts';
 
 const defaultPageCount = 1000;
 
+/** Those of some repositories that are not guarded: their names are for those only who may read them. */
+async function unguarded(index: Pick<MetadataIndex, 'getKind'>, keys: readonly RepositoryKey[]) {
+  const kinds = await Promise.all(keys.map((key) => index.getKind(key)));
+  return keys.filter((_, at) => kinds[at] !== 'guarded');
+}
+
+/** One page of the repositories of one registry, of which something is kept here; none that are guarded. */
+export async function listUnguarded(
+  index: Pick<MetadataIndex, 'listRepositories' | 'getKind'>,
+  registry: string,
+  { count = defaultPageCount, last }: Page,
+): Promise<RepositoryList> {
+  const found: RepositoryKey[] = [];
+  let after = last === undefined ? undefined : { registry, repository: last as Repository };
+  for (;;) {
+    const wanted = count + 1 - found.length;
+    const keys = await index.listRepositories(registry, { count: wanted, after });
+    found.push(...(await unguarded(index, keys)));
+    after = keys.at(-1);
+    if (keys.length < wanted || found.length > count) break;
+  }
+  const repositories = found.slice(0, count).map(({ repository }) => repository);
+  return { repositories, next: found.length > count ? { count, last: repositories.at(-1) } : undefined };
+}
+
 /**
  * One page of the repositories of several registries, of which something is kept here. The pages go through the
- * registries by alias; within each they are in lexical order.
+ * registries by alias; within each they are in lexical order. None of them is guarded.
  * @param aliases what stands before the repositories of each registry, and the registry's name; empty for the default
  * @param isListed which of them are told
  */
@@ -23,7 +48,7 @@ export async function listCatalog(
     while (after !== 'passed' && found.length <= count) {
       const wanted = count + 1 - found.length;
       const keys = await index.listRepositories(registry, { count: wanted, after });
-      const listed = keys.filter(isListed);
+      const listed = (await unguarded(index, keys)).filter(isListed);
       found.push(...listed.map(({ repository }) => (alias === '' ? repository : `${alias}/${repository}`)));
       after = keys.length < wanted ? 'passed' : keys.at(-1);
     }

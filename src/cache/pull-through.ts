@@ -15,7 +15,8 @@ import type {
   TagList,
 } from '../oci/registry.ts';
 import { type Allowance, unlimited } from './allowance.ts';
-import { BlobCache } from './blobs.ts';
+import { BlobCache, type CacheView } from './blobs.ts';
+import { listUnguarded } from './catalog.ts';
 import type { FreshnessPolicies } from './freshness.ts';
 import { ManifestCache } from './manifests.ts';
 import type { CacheTools } from './tools.ts';
@@ -33,6 +34,7 @@ export class PullThrough implements Registry {
   /**
    * @param name the upstream's name, under which its content is kept: it never changes its meaning
    * @param policies how long its tags are believed
+   * @param view who is asked for: it decides nothing here, but keeps apart what is under way for the one and the other
    */
   constructor(
     name: string,
@@ -40,11 +42,12 @@ export class PullThrough implements Registry {
     policies: FreshnessPolicies,
     tools: CacheTools,
     allowance: Allowance = unlimited,
+    view: CacheView = 'open',
   ) {
     this.#name = name;
     this.#upstream = upstream;
     this.#tools = tools;
-    this.#blobs = new BlobCache(name, upstream, tools);
+    this.#blobs = new BlobCache(name, upstream, tools, view);
     this.#manifests = new ManifestCache({ registry: name, upstream, policies, allowance, tools });
   }
 
@@ -97,13 +100,9 @@ export class PullThrough implements Registry {
     return { ...referrers, outcome: { kind: 'miss', stored: false, collapsed: false } };
   }
 
-  /** The repositories of which something is kept here. */
-  async listRepositories(page: Page): Promise<RepositoryList> {
-    const count = page.count ?? defaultPageCount;
-    const after = page.last === undefined ? undefined : { registry: this.#name, repository: page.last as Repository };
-    const keys = await this.#tools.index.listRepositories(this.#name, { count: count + 1, after });
-    const repositories = keys.slice(0, count).map(({ repository }) => repository);
-    return { repositories, next: keys.length > count ? { count, last: repositories.at(-1) } : undefined };
+  /** The repositories of which something is kept here; none that are guarded. */
+  listRepositories(page: Page): Promise<RepositoryList> {
+    return listUnguarded(this.#tools.index, this.#name, page);
   }
 
   /** Resolves when nothing goes on for nobody any more; called when no request is left, and upstream is closed. */

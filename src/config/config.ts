@@ -12,6 +12,7 @@ export interface Config {
     readonly proxy: ProxyDoorConfig;
   };
   readonly cache: CacheConfig;
+  readonly guard: GuardConfig;
   readonly hosted: HostedConfig;
   readonly proxy: ProxyConfig;
   /** Who may do what; undefined when nobody has a password. */
@@ -44,6 +45,19 @@ export interface CacheConfig {
   /** For how long an upstream is not asked again for what it does not have, or refuses. */
   readonly negativeTtlMs: number;
 }
+
+/** Who may read what an upstream lets not everybody read. */
+export interface GuardConfig {
+  /** For how long it is believed that an upstream accepted a client's credentials. */
+  readonly ttlMs: number;
+  readonly whenUpstreamFails: (typeof failurePolicies)[number];
+}
+
+/** What may happen to a client whose credentials an upstream cannot be asked about. */
+export const failurePolicies = ['deny', 'allow-proven'] as const;
+
+/** Whose credentials may count for what clients ask of an upstream. */
+export const guardModes = ['auto', 'always', 'never'] as const;
 
 /** The door of `/v2/`. */
 export interface RegistryDoorConfig {
@@ -183,6 +197,7 @@ export interface UpstreamConfig {
   readonly key: Secret | undefined;
   /** Whether its certificate is taken unseen. */
   readonly insecure: boolean;
+  readonly guard: (typeof guardModes)[number];
   /** Hosts outside its own domain that may hand out its tokens. */
   readonly tokenHosts: readonly string[];
   /** How many requests it gets at a time; undefined for any number. */

@@ -33,6 +33,7 @@ test('without a file, variables and flags, every key has its default', () => {
       maxDownloads: 200,
       negativeTtlMs: 10_000,
     },
+    guard: { ttlMs: 300_000, whenUpstreamFails: 'deny' },
     hosted: {
       names: ['localhost:5001'],
       allowAnonymousPush: false,
@@ -176,6 +177,7 @@ log: { level: info, format: json }
       cert: undefined,
       key: undefined,
       insecure: false,
+      guard: 'auto',
       tokenHosts: [],
       maxConcurrent: undefined,
       maxBytesPerSecond: undefined,

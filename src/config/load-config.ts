@@ -134,7 +134,7 @@ interface ResolvedParts {
 }
 
 function assembleConfig(
-  { data, domain, doors, cache, offline, log, shutdown }: ParsedConfig,
+  { data, domain, doors, cache, guard, offline, log, shutdown }: ParsedConfig,
   upstreams: Config['upstreams'],
   { defaultUpstream, hosted, proxy, auth, tls }: ResolvedParts,
 ): Config {
@@ -157,6 +157,7 @@ function assembleConfig(
       maxDownloads: cache.maxDownloads,
       negativeTtlMs: cache.negativeTtl,
     },
+    guard: { ttlMs: guard.ttl, whenUpstreamFails: guard.whenUpstreamFails },
     hosted,
     proxy,
     auth,

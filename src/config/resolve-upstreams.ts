@@ -46,6 +46,7 @@ function resolveUpstream(source: UpstreamSource): UpstreamConfig {
   const { name, parsed } = source;
   checkName(source);
   checkPairs(source);
+  checkGuard(source);
   const passwordText = parsed.password ?? readPassword(source);
   const keyText = readPem(source, 'key', 'PRIVATE KEY');
   return {
@@ -63,6 +64,7 @@ function resolveUpstream(source: UpstreamSource): UpstreamConfig {
     cert: readPem(source, 'cert', 'CERTIFICATE'),
     key: keyText === undefined ? undefined : new Secret(keyText),
     insecure: parsed.insecure ?? false,
+    guard: parsed.guard ?? 'auto',
     tokenHosts: parsed.tokenHosts ?? [],
     maxConcurrent: parsed.maxConcurrent,
     maxBytesPerSecond: parsed.maxBytesPerSecond,
@@ -110,6 +112,13 @@ function checkPairs({ name, settings: { fields }, report }: UpstreamSource): voi
   if ((cert === undefined) === (key === undefined)) return;
   const what = `Upstream "${name}" has ${cert === undefined ? 'a key and no cert' : 'a cert and no key'}`;
   report({ where: (cert ?? key)?.origin ?? '', what, advice: 'give both, or leave both away' });
+}
+
+function checkGuard({ name, parsed, settings: { fields }, report }: UpstreamSource): void {
+  if (parsed.guard !== 'always' || parsed.cert === undefined) return;
+  const what = `Upstream "${name}" has a cert and guard: always`;
+  const advice = 'the cert is shown for every client: leave it away, or use guard: auto';
+  report({ where: fields.get('guard')?.origin ?? '', what, advice });
 }
 
 function dockerConfigOf(source: UpstreamSource): string | undefined {

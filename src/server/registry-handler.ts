@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RepositoryOf } from '../access/access.ts';
-import type { Digest } from '../oci/digest.ts';
 import { RegistryError, renderErrorBody } from '../oci/errors.ts';
-import { isPushRequest, type PushRequest } from '../oci/push-request.ts';
+import { isPushRequest } from '../oci/push-request.ts';
 import type { Repository } from '../oci/reference.ts';
-import type { MountOffer, Page, RepositoryList } from '../oci/registry.ts';
+import type { Page, RepositoryList } from '../oci/registry.ts';
 import { type AnyRequest, parseRequest, type RegistryRequest } from '../oci/request.ts';
 import type { Log } from '../util/log.ts';
 import { renderCacheStatus } from './cache-status.ts';
 import { type ClientAccess, type DoorAccess, identifyClient } from './client-access.ts';
 import { listWhere } from './list-where.ts';
-import { nextLink, type PullContext, sendBlob, sendJson, sendManifest, sendReferrers, sendTags } from './pull.ts';
+import { nextLink, type PullContext, sendJson } from './pull.ts';
+import { challengePing, pull, type UpstreamLogin } from './pull-request.ts';
 import { push } from './push.ts';
 import { mountOffers, type PushContext, pushContext, pushVerbs } from './push-context.ts';
 import type { RequestRecord } from './record.ts';
@@ -28,6 +28,7 @@ export interface RegistryHandlerOptions {
   readonly router: Routing;
   readonly catalog: Catalog;
   readonly access: DoorAccess;
+  readonly upstreamLogin: UpstreamLogin;
   readonly push: PushOptions;
   readonly log: Log;
 }
@@ -102,11 +103,13 @@ export class RegistryHandler {
     if (route.namespace !== undefined) response.setHeader('oci-namespace', route.namespace);
     record.registry = route.to.name;
     if (asked.kind === 'ping' || asked.kind === 'catalog') {
+      if (asked.kind === 'ping') await challengePing(route, this.#options.upstreamLogin, request, signal);
       return answerOwn({ ...exchange, client, signal }, asked, route);
     }
     const repository = repositoryOf(route);
     record.repository = repository;
-    await this.#answer({ ...exchange, client, signal, hints, route, repository }, asked);
+    const { upstreamLogin } = this.#options;
+    await this.#answer({ ...exchange, client, signal, hints, route, repository, upstreamLogin }, asked);
   }
 
   /** The one place where it is known who wants to do what with which repository. */
@@ -116,7 +119,8 @@ export class RegistryHandler {
     const { pushable } = route.to;
     if (!isPushRequest(asked)) {
       client.authorize('pull', target);
-      return pull(routed, asked, pushable && client.may('push', target) ? this.#offers(routed) : undefined);
+      const offer = pushable && client.may('push', target) ? this.#offers(routed) : undefined;
+      return pull(routed, asked, offer);
     }
     if (!pushable) throw cannotPush(route, this.#options.push.goal);
     client.authorize(pushVerbs[asked.kind], target);
@@ -150,6 +154,7 @@ interface Routed extends Exchange {
   readonly hints: RoutingHints;
   readonly route: Route;
   readonly repository: Repository;
+  readonly upstreamLogin: UpstreamLogin;
 }
 
 type OfRepository = Exclude<AnyRequest, { kind: 'ping' | 'catalog' }>;
@@ -188,48 +193,6 @@ function sendPing(context: OwnContext): void {
 async function sendCatalog(context: OwnContext, page: Page, list: ListPage): Promise<void> {
   const { repositories, next } = await list(page);
   sendJson(context, { repositories }, undefined, nextLink(context.request, next));
-}
-
-/** Answers a request to read; with offers, what is read may be mounted for who looks before it pushes. */
-async function pull(
-  { request, response, record, signal, route, repository }: Routed,
-  asked: Exclude<OfRepository, PushRequest>,
-  offer: PushContext['offer'] | undefined,
-): Promise<void> {
-  const { registry, pushable } = route.to;
-  const context: PullContext = { request, response, registry, repository, record, signal };
-  if (!pushable || !offer) return send(context, asked, record);
-  const mountMissing = (digest: Digest) =>
-    pushable.mountBlob(repository, digest, ofOthers(offer(undefined), route), signal);
-  return send({ ...context, mountMissing }, asked, record);
-}
-
-/**
- * From the registry itself nothing is mounted unasked: what was deleted from a repository would be back with the next
- * look at it. Its clients know what they pushed there, and ask for a mount by name.
- */
-function ofOthers({ mayRead }: MountOffer, { to }: Route): MountOffer {
-  return { from: undefined, mayRead: (registry, repository) => registry !== to.name && mayRead(registry, repository) };
-}
-
-async function send(
-  context: PullContext,
-  asked: Exclude<OfRepository, PushRequest>,
-  record: RequestRecord,
-): Promise<void> {
-  switch (asked.kind) {
-    case 'manifest':
-      record.reference = asked.reference;
-      return sendManifest(context, asked);
-    case 'blob':
-      record.reference = asked.digest;
-      return sendBlob(context, asked);
-    case 'tags':
-      return sendTags(context, asked);
-    case 'referrers':
-      record.reference = asked.digest;
-      return sendReferrers(context, asked);
-  }
 }
 
 /** Why work for a client stops when it has gone. */

@@ -2,6 +2,21 @@ import { RegistryError } from '../oci/errors.ts';
 import { parseRepository, type Repository } from '../oci/reference.ts';
 import type { PushableRegistry, Registry } from '../oci/registry.ts';
 
+/** What keeps clients from reading what upstream does not let them read. */
+export interface RegistryGuard {
+  /** The registry for the repositories that everybody may read. */
+  readonly open: Registry;
+  /** Whether a repository is known to be such a one, and `open` serves it; asked of every request. */
+  isOpen(repository: Repository): boolean;
+  /** The registry as a client may read it that sent this `Authorization`, meant for upstream, or none. */
+  forClient(authorization: string | undefined): Registry;
+  /**
+   * How upstream wants to be authenticated to, in its own words; undefined when it does not say so, or cannot be asked.
+   * It rejects with the signal's reason, and with nothing else.
+   */
+  challenge(signal: AbortSignal): Promise<string | undefined>;
+}
+
 /** A registry that requests can be routed to, and the names it goes by. */
 export interface RoutedRegistry {
   /** The name in the configuration: `docker.io`, `registry.corp:5443`. */
@@ -14,7 +29,10 @@ export interface RoutedRegistry {
   readonly dockerHub: boolean;
   /** Hosts that mean it, whatever the path says. */
   readonly hosts?: readonly string[];
+  /** Of a guarded one: as somebody may read it who has no credentials. */
   readonly registry: Registry;
+  /** Undefined where everybody may read everything. */
+  readonly guard?: RegistryGuard | undefined;
   /** The same, where it can be pushed to. */
   readonly pushable?: PushableRegistry;
 }

@@ -13,6 +13,7 @@ export interface Metrics {
   readonly upstreamSeconds: Histogram<'upstream' | 'operation'>;
   readonly circuitOpenings: Counter<'upstream'>;
   readonly logins: Counter<'result'>;
+  readonly guardChecks: Counter<'upstream' | 'result'>;
   readonly storeLimit: Gauge;
   readonly evictedContents: Counter<'reason'>;
   readonly evictedBytes: Counter<'reason'>;
@@ -280,12 +281,18 @@ function requestMetrics(
   };
 }
 
-function loginMetrics(registers: Registry[]): Pick<Metrics, 'logins'> {
+function loginMetrics(registers: Registry[]): Pick<Metrics, 'logins' | 'guardChecks'> {
   return {
     logins: new Counter({
       name: 'entrepot_logins_total',
       help: 'Passwords that were looked at, the remembered ones not counted; result: proven, wrong, or refused unseen',
       labelNames: ['result'],
+      registers,
+    }),
+    guardChecks: new Counter({
+      name: 'entrepot_guard_checks_total',
+      help: 'Upstreams asked whether a client may read; result: accepted, refused, failed, or allowed though it failed',
+      labelNames: ['upstream', 'result'],
       registers,
     }),
   };

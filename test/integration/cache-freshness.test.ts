@@ -99,7 +99,8 @@ test('in the background: while upstream fails the tag is served with a warning, 
 
 test('in the background: a tag that upstream refuses is not served again before upstream agrees', async (t) => {
   const { origin, clock, pull } = await setUp(t, { revalidate: 'background' });
-  origin.faults.answer('HEAD manifest', { status: 403 }, { times: 2 });
+  // Each time our own identity is refused, upstream is asked how clients log in, too, and does not say it.
+  origin.faults.answer('HEAD manifest', { status: 403 }, { times: 4 });
   clock.advance(ttlMs);
   assertImage(await pull(), old, revalidating);
   assert.equal((await pullUntil(pull, isNo(revalidating))).status, 403);

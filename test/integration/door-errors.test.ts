@@ -170,13 +170,16 @@ describe('upstream’s trouble becomes what makes clients go elsewhere', () => {
 
   test('upstream’s page of HTML is not passed on, and its JSON in one short line', async (t) => {
     const { url, origin } = await setDoorStage(t, { cache: { negativeTtlMs: 0 } });
-    const answer = async (body: string) => {
-      origin.faults.answer('manifest', { status: 403, body });
-      return errorOf(await rawFetch(`${url}/v2/${paths.manifest}`)).message;
+    const answer = async (name: string, body: string) => {
+      origin.faults.answer('GET manifest', { status: 403, body });
+      return errorOf(await rawFetch(`${url}/v2/${name}/manifests/latest`)).message;
     };
-    assert.equal(await answer('<html><script>alert(1)</script></html>'), 'Upstream origin.test answered 403');
+    assert.equal(await answer('one', '<html><script>alert(1)</script></html>'), 'Upstream origin.test answered 403');
     const said = { errors: [{ code: 'DENIED', message: `no\r\n\u0007way ${'x'.repeat(5000)}` }] };
-    assert.match(await answer(JSON.stringify(said)), /^Upstream origin\.test answered 403: DENIED no way x{200,300}$/);
+    assert.match(
+      await answer('other', JSON.stringify(said)),
+      /^Upstream origin\.test answered 403: DENIED no way x{200,300}$/,
+    );
   });
 
   test('an error that upstream marks with bytes that nobody may send is answered all the same', async (t) => {

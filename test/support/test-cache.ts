@@ -36,6 +36,8 @@ export interface TestCacheOptions extends AppOptions {
   readonly proxy?: Partial<Config['proxy']>;
   /** Of `hosted` in the configuration. */
   readonly hosted?: Partial<HostedConfig>;
+  /** Of `guard` in the configuration. */
+  readonly guard?: Partial<Config['guard']>;
   readonly graceMs?: number;
   /** TLS at the registry door. */
   readonly tls?: TlsConfig;
@@ -110,6 +112,7 @@ function configOf(options: TestCacheOptions): Config {
       negativeTtlMs: options.negativeTtlMs ?? 10_000,
       ...options.space,
     },
+    guard: { ttlMs: 300_000, whenUpstreamFails: 'deny', ...options.guard },
     auth: options.auth,
     hosted: {
       names: ['localhost:5001'],
@@ -147,6 +150,7 @@ function upstreamOf(upstream: TestCacheOptions['upstreams'][number], options: Te
     cert: undefined,
     key: undefined,
     insecure: false,
+    guard: 'auto',
     tokenHosts: [],
     maxConcurrent: undefined,
     maxBytesPerSecond: undefined,

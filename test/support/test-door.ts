@@ -2,6 +2,7 @@ import { freeAccess } from '../../src/access/free-access.ts';
 import { createAdmin } from '../../src/server/admin.ts';
 import type { DoorAccess } from '../../src/server/client-access.ts';
 import { createListener, type DoorLimits, defaultDoorLimits, type OpenDoor, openDoor } from '../../src/server/door.ts';
+import type { UpstreamLogin } from '../../src/server/pull-request.ts';
 import { type Catalog, RegistryHandler } from '../../src/server/registry-handler.ts';
 import { reportStatus } from '../../src/server/report-status.ts';
 import { type RoutedRegistry, Router, type Routing } from '../../src/server/routing.ts';
@@ -16,6 +17,8 @@ import { rawFetch } from './raw-http.ts';
 
 /** What a test door is made of: what is left out is empty. */
 export interface TestDoorOptions {
+  /** How clients log in to upstreams; by what they send with requests, unless given. */
+  readonly upstreamLogin?: UpstreamLogin;
   /** The registries behind it, the first being the default. */
   readonly registries?: readonly (Pick<RoutedRegistry, 'registry'> & Partial<RoutedRegistry>)[];
   readonly default?: string;
@@ -49,6 +52,7 @@ export async function openTestDoor(
 ): Promise<TestDoor> {
   const { registries = [], domain, catalog = async () => ({ repositories: [] }) } = options;
   const { ready = async () => [], store = async () => ({ contents: 0, sizeBytes: 0 }) } = options;
+  const { upstreamLogin = 'requests' } = options;
   const { access = { access: freeAccess(new Set()), door: 'registry' } } = options;
   const push = { maxManifestBytes: options.maxManifestBytes ?? 4 * 1024 * 1024, goal: 'localhost:5001' };
   const limits = { ...defaultDoorLimits, ...options.limits };
@@ -71,7 +75,7 @@ export async function openTestDoor(
   const door = await openDoor(
     { host: '127.0.0.1', port: 0 },
     createListener({
-      registry: new RegistryHandler({ router, catalog, access, push, log: events }),
+      registry: new RegistryHandler({ router, catalog, access, upstreamLogin, push, log: events }),
       admin: createAdmin({ metrics, ready, version: '1.2.3', status }),
       log: events,
       metrics,

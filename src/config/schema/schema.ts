@@ -5,6 +5,7 @@ import { parseCount } from './count.ts';
 import { doorKeys } from './doors.ts';
 import { maxTimerMs, parseDuration, parseDurationOrNone } from './duration.ts';
 import { freshnessKeys, upstreamFreshnessKeys } from './freshness.ts';
+import { guardKeys, upstreamGuardKeys } from './guard.ts';
 import { parseAlias, parseDomain, parseRegistryName } from './host-name.ts';
 import { hostedKeys } from './hosted.ts';
 import { about, boolean, choice, listOf, parsedBy, text } from './key.ts';
@@ -83,6 +84,7 @@ export const upstreamSchema = z.strictObject({
     type: 'boolean',
     description: 'Take any certificate of the registry unseen. Whoever is on the way can then read the credentials.',
   }),
+  ...upstreamGuardKeys,
   tokenHosts: hosts.optional().register(about, {
     type: 'list of hosts',
     description: 'Hosts outside the registry’s own domain that may hand out its tokens, and see its credentials.',
@@ -185,6 +187,10 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .register(about, { type: 'group', description: 'What is kept, and for how long.' }),
+  guard: guardKeys.prefault({}).register(about, {
+    type: 'group',
+    description: 'Who may read what an upstream lets not everybody read; see [guard.md](guard.md).',
+  }),
   auth: authKeys.prefault({}).register(about, {
     type: 'group',
     description: 'Who may do what. Without `auth.htpasswd`, everybody may pull, and push from this machine.',
