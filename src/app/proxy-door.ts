@@ -138,6 +138,7 @@ function registryListener(
     // Every request names its registry by its connection, so nothing is asked of the door as a whole.
     catalog: async () => ({ repositories: [] }),
     access: { access, door: 'proxy', identify: ({ socket }) => seats.identityOf(socket) },
+    upstreamLogin: 'ping',
     push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
   });
   return createListener({ registry: handler, admin: notHere, log, metrics });
@@ -154,6 +155,7 @@ function ownListener({ admin, access, log, metrics }: Pick<BehindProxyDoor, 'adm
     log,
     catalog: async () => ({ repositories: [] }),
     access: { access, door: 'proxy' },
+    upstreamLogin: 'none',
     push: { maxManifestBytes: 0, goal: 'a registry' },
   });
   return createListener({ registry, admin: guardAdmin(admin, { access, door: 'proxy' }), log, metrics });
