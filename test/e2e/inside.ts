@@ -33,6 +33,7 @@ const recipes: Readonly<Record<keyof LabImages, ImageRecipe>> = {
     architectures: ['amd64', 'arm64'],
     layerBytes: [400_000, 2 * mebibyte],
   },
+  namesake: { reference: 'ghcr.io/lab/prism:1', format: 'oci', layerBytes: [mebibyte] },
   restricted: { reference: 'docker.io/private/vault:1', format: 'oci', layerBytes: [mebibyte] },
   unknown: { reference: 'quay.io/lab/outpost:1', format: 'oci', layerBytes: [500_000, mebibyte] },
 };

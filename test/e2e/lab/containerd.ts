@@ -2,24 +2,24 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../src/oci/digest.ts';
-import type { Mirror } from './mirror.ts';
 import { run, startDaemon } from './processes.ts';
 import type { Client } from './pull-tests.ts';
 import { type PulledImage, readPulledManifest } from './pulled-image.ts';
+import { environmentOf, mirrorOf, type Route } from './route.ts';
 
 type Ctr = (...args: string[]) => Promise<string>;
 
 // In /run, which is private here: the path of a socket may have 100 characters or so, and the scratch folder's may not.
 const socket = '/run/end-to-end-containerd.sock';
 
-/** containerd, with a mirror for every registry. */
-export function containerdThrough(mirror: Mirror): Client {
+/** containerd, with a mirror for every registry, or a proxy. */
+export function containerdThrough(route: Route): Client {
   return {
     name: 'containerd',
     looksUpFirst: true,
     async pull(reference, folder) {
-      const hosts = await writeHostsFolder(folder, mirror);
-      return withContainerd(folder, async (ctr) => {
+      const hosts = await writeHostsFolder(folder, route);
+      return withContainerd(folder, environmentOf(route), async (ctr) => {
         await ctr('images', 'pull', '--snapshotter', 'native', '--hosts-dir', hosts, reference);
         return inspect(ctr, reference);
       });
@@ -27,7 +27,11 @@ export function containerdThrough(mirror: Mirror): Client {
   };
 }
 
-async function withContainerd<Result>(folder: string, use: (ctr: Ctr) => Promise<Result>): Promise<Result> {
+async function withContainerd<Result>(
+  folder: string,
+  env: Record<string, string>,
+  use: (ctr: Ctr) => Promise<Result>,
+): Promise<Result> {
   const file = join(folder, 'containerd.toml');
   // The paths are JSON strings, which TOML reads alike. The CRI plugin would look for networks and cgroups.
   const configuration = `
@@ -41,7 +45,8 @@ async function withContainerd<Result>(folder: string, use: (ctr: Ctr) => Promise
       path = ${JSON.stringify(join(folder, 'opt'))}
   `;
   await writeFile(file, configuration);
-  const ctr: Ctr = (...args) => run('ctr', ['--address', socket, '--namespace', 'end-to-end', ...args]);
+  // It is ctr that pulls; the daemon keeps what it brings.
+  const ctr: Ctr = (...args) => run('ctr', ['--address', socket, '--namespace', 'end-to-end', ...args], env);
   const daemon = startDaemon('containerd', ['--config', file], { log: join(folder, 'containerd.log') });
   try {
     await daemon.ready(async () => (await ctr('version')) !== '');
@@ -52,9 +57,12 @@ async function withContainerd<Result>(folder: string, use: (ctr: Ctr) => Promise
 }
 
 /** Sends every registry that there is to Entrepot first, as the README tells people to. */
-async function writeHostsFolder(folder: string, { scheme, host, authority }: Mirror): Promise<string> {
+async function writeHostsFolder(folder: string, route: Route): Promise<string> {
   const hosts = join(folder, 'hosts');
   await mkdir(join(hosts, '_default'), { recursive: true });
+  const mirror = mirrorOf(route);
+  if (mirror === undefined) return hosts;
+  const { scheme, host, authority } = mirror;
   const lines = [`[host."${scheme}://${host}"]`, '  capabilities = ["pull", "resolve"]'];
   if (authority !== undefined) lines.push(`  ca = ${JSON.stringify(authority)}`);
   await writeFile(join(hosts, '_default', 'hosts.toml'), `${lines.join('\n')}\n`);

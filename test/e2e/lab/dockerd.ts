@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../src/oci/digest.ts';
-import type { Mirror } from './mirror.ts';
 import { run, startDaemon } from './processes.ts';
 import type { Client } from './pull-tests.ts';
+import { environmentOf, mirrorOf, type Route } from './route.ts';
 
 interface Inspection {
   readonly Id: Digest;
@@ -14,13 +14,13 @@ interface Inspection {
 // In /run, which is private here: the path of a socket may have 100 characters or so, and the scratch folder's may not.
 const host = 'unix:///run/end-to-end-docker.sock';
 
-/** dockerd, with a mirror for docker.io. */
-export function dockerdThrough(mirror: Mirror): Client {
+/** dockerd, with a mirror for docker.io, or a proxy. */
+export function dockerdThrough(route: Route): Client {
   return {
     name: 'dockerd',
     looksUpFirst: true,
     pull: (reference, folder) =>
-      withDockerd(folder, mirror, async (docker) => {
+      withDockerd(folder, route, async (docker) => {
         await docker('pull', '--quiet', reference);
         const [image]: Inspection[] = JSON.parse(await docker('image', 'inspect', reference));
         const { Id, RepoDigests, RootFS } = image!;
@@ -33,13 +33,16 @@ export function dockerdThrough(mirror: Mirror): Client {
 /** Runs a dockerd with an empty store in a folder for as long as something needs it. */
 export async function withDockerd<Result>(
   folder: string,
-  mirror: Mirror,
+  route: Route,
   use: (docker: (...args: string[]) => Promise<string>) => Promise<Result>,
 ): Promise<Result> {
   const configuration = join(folder, 'daemon.json');
-  await writeFile(configuration, JSON.stringify({ 'registry-mirrors': [`${mirror.scheme}://${mirror.host}`] }));
+  const mirror = mirrorOf(route);
+  const mirrors = mirror ? [`${mirror.scheme}://${mirror.host}`] : [];
+  await writeFile(configuration, JSON.stringify({ 'registry-mirrors': mirrors }));
   const docker = (...args: string[]) => run('docker', ['--host', host, ...args]);
-  const daemon = startDaemon('dockerd', daemonFlags(folder, configuration), { log: join(folder, 'dockerd.log') });
+  const output = { log: join(folder, 'dockerd.log') };
+  const daemon = startDaemon('dockerd', daemonFlags(folder, configuration), output, environmentOf(route));
   try {
     await daemon.ready(async () => (await docker('version')) !== '');
     return await use(docker);

@@ -14,6 +14,9 @@ export const hostedName = 'localhost:5001';
 /** The name of a door of TLS, which is verified: clients take 127.0.0.0/8 for safe without. */
 export const entrepotTlsName = 'cache.test:5443';
 
+/** Where Entrepot is a proxy, where it is. */
+export const entrepotProxyUrl = 'http://127.0.0.1:3128';
+
 /** Parts of Entrepot's configuration, as its file has them. */
 export interface EntrepotSettings {
   readonly cache?: Readonly<Record<string, string>>;
@@ -22,6 +25,8 @@ export interface EntrepotSettings {
   readonly hosted?: boolean;
   /** The files of a door of TLS, in the place of that of plain HTTP. */
   readonly tls?: TlsPaths;
+  /** Of `proxy`; without it there is no proxy door. */
+  readonly proxy?: Readonly<Record<string, unknown>>;
 }
 
 /** A running Entrepot. */
@@ -46,7 +51,7 @@ export function entrepotLog(folder: string): string {
 /** Starts Entrepot from the checkout, with its data and its log in a folder; a second start there finds what is stored. */
 export async function startEntrepot(
   folder: string,
-  { cache = {}, upstreams = {}, hosted = false, tls }: EntrepotSettings,
+  { cache = {}, upstreams = {}, hosted = false, tls, proxy }: EntrepotSettings,
 ): Promise<Entrepot> {
   await mkdir(folder, { recursive: true });
   const configuration = {
@@ -54,8 +59,9 @@ export async function startEntrepot(
     doors: {
       registry: tls ? { listen: tlsListen, tls } : { listen: entrepotAddress },
       hosted: { listen: hosted ? hostedListen : 'none' },
-      proxy: { listen: 'none' },
+      proxy: { listen: proxy ? new URL(entrepotProxyUrl).host : 'none' },
     },
+    ...(proxy && { proxy }),
     cache,
     upstreams: { 'quay.io': null, ...upstreams }, // the registry of the tests that Entrepot does not know
     log: { format: 'json' },

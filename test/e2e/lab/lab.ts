@@ -20,6 +20,8 @@ export interface LabImages {
   readonly index: TestImage;
   /** ghcr.io, Docker's own media types, a list of two architectures. */
   readonly list: TestImage;
+  /** ghcr.io, with the repository and tag of `index`, and nothing else of it. */
+  readonly namesake: TestImage;
   /** docker.io, for a user with credentials only. */
   readonly restricted: TestImage;
   /** quay.io, a registry that Entrepot is told not to know. */

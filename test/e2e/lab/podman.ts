@@ -1,8 +1,8 @@
 import type { Digest } from '../../../src/oci/digest.ts';
-import type { Mirror } from './mirror.ts';
 import { run } from './processes.ts';
 import type { Client } from './pull-tests.ts';
 import { writeRegistriesConf } from './registries-conf.ts';
+import { environmentOf, type Route } from './route.ts';
 import { storageFlags } from './storage-flags.ts';
 
 interface Inspection {
@@ -17,13 +17,16 @@ export function podmanFlags(folder: string): string[] {
   return [...storageFlags(folder), '--cgroup-manager', 'cgroupfs', '--events-backend', 'none'];
 }
 
-/** podman, with a mirror for each registry. */
-export function podmanThrough(mirror: Mirror): Client {
+/** podman, with a mirror for each registry, or a proxy. */
+export function podmanThrough(route: Route): Client {
   return {
     name: 'podman',
     async pull(reference, folder) {
       const flags = podmanFlags(folder);
-      const env = { CONTAINERS_REGISTRIES_CONF: await writeRegistriesConf(folder, mirror) };
+      const env = {
+        CONTAINERS_REGISTRIES_CONF: await writeRegistriesConf(folder, route),
+        ...environmentOf(route),
+      };
       await run('podman', [...flags, 'pull', '--quiet', reference], env);
       const [image]: Inspection[] = JSON.parse(await run('podman', [...flags, 'image', 'inspect', reference], env));
       const { Digest: digest, Id, RepoDigests, RootFS } = image!;

@@ -1,17 +1,19 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Mirror, plainMirror } from './mirror.ts';
+import { plainMirror } from './mirror.ts';
+import { mirrorOf, type Route } from './route.ts';
 
 /** Writes what leads skopeo, podman and buildah to Entrepot for docker.io and ghcr.io, and gives the file's path. */
-export async function writeRegistriesConf(folder: string, { scheme, host }: Mirror = plainMirror): Promise<string> {
+export async function writeRegistriesConf(folder: string, route: Route = plainMirror): Promise<string> {
   const file = join(folder, 'registries.conf');
-  const text = ['docker.io', 'ghcr.io'].map(
+  const mirror = mirrorOf(route);
+  const text = (mirror ? ['docker.io', 'ghcr.io'] : []).map(
     (registry) => `
 [[registry]]
 location = "${registry}"
 [[registry.mirror]]
-location = "${host}/${registry}"
-insecure = ${scheme === 'http'}
+location = "${mirror?.host}/${registry}"
+insecure = ${mirror?.scheme === 'http'}
 `,
   );
   await writeFile(file, text.join(''));

@@ -11,6 +11,7 @@ export const groups: Readonly<Record<string, readonly string[]>> = {
   buildah: ['buildah'],
   containerd: ['containerd', 'ctr'],
   dockerd: ['dockerd', 'docker', 'containerd'],
+  proxy: ['curl', 'skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
   push: ['skopeo', 'podman', 'buildah', 'containerd', 'ctr', 'dockerd', 'docker'],
   tls: ['skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
 };

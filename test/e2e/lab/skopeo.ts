@@ -1,21 +1,23 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
-import { type Mirror, plainMirror } from './mirror.ts';
+import { plainMirror } from './mirror.ts';
 import { run } from './processes.ts';
 import type { Client } from './pull-tests.ts';
 import { type PulledImage, readPulledManifest } from './pulled-image.ts';
 import { writeRegistriesConf } from './registries-conf.ts';
+import { environmentOf, type Route } from './route.ts';
 
 /** skopeo: it copies every architecture of an index, into a folder in which everything can be read again. */
-export function skopeoThrough(mirror: Mirror): Client {
+export function skopeoThrough(route: Route): Client {
   return {
     name: 'skopeo',
     chooseManifests: (image) => image.manifests,
     async pull(reference, folder) {
-      const flags = ['--insecure-policy', '--registries-conf', await writeRegistriesConf(folder, mirror)];
+      const flags = ['--insecure-policy', '--registries-conf', await writeRegistriesConf(folder, route)];
       const destination = join(folder, 'image');
-      await run('skopeo', [...flags, 'copy', '--quiet', '--all', `docker://${reference}`, `dir:${destination}`]);
+      const copy = [...flags, 'copy', '--quiet', '--all', `docker://${reference}`, `dir:${destination}`];
+      await run('skopeo', copy, environmentOf(route));
       return readImageFolder(destination);
     },
   };

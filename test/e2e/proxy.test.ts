@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { digestOf } from '../../src/oci/digest.ts';
+import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
+import { containerdThrough } from './lab/containerd.ts';
+import { dockerdThrough } from './lab/dockerd.ts';
+import { entrepotAddress } from './lab/entrepot.ts';
+import { manifestForThisMachine, type TestImage } from './lab/images.ts';
+import { currentLab } from './lab/lab.ts';
+import { addresses, trustOnly } from './lab/namespace.ts';
+import { assertOriginAsked, requestsForColdPull } from './lab/origin-requests.ts';
+import { podmanThrough } from './lab/podman.ts';
+import { run } from './lab/processes.ts';
+import type { Client } from './lab/pull-tests.ts';
+import { assertPulled } from './lab/pulled-image.ts';
+import { environmentOf, proxyRoute } from './lab/route.ts';
+import { skopeoThrough } from './lab/skopeo.ts';
+
+// Clients that know HTTPS_PROXY and the authority of Entrepot, and nothing else: no name of an image is changed.
+
+const { images, certificates } = currentLab();
+const [skopeo, podman, containerd, dockerd] = [skopeoThrough, podmanThrough, containerdThrough, dockerdThrough].map(
+  (through) => through(proxyRoute),
+) as [Client, Client, Client, Client];
+
+/** Sends a request by curl through the proxy. */
+function curl(...args: readonly string[]): Promise<string> {
+  return run('curl', ['--silent', '--show-error', '--fail', ...args], environmentOf(proxyRoute));
+}
+
+/** What of an image a client takes. */
+function manifestsFor(client: Client, image: TestImage) {
+  return client.chooseManifests?.(image) ?? [manifestForThisMachine(image)];
+}
+
+interface LoggedConnect {
+  readonly msg: string;
+  readonly host: string;
+  readonly result?: string;
+  readonly reason?: string;
+}
+
+/** What clients have asked the proxy to be connected with. */
+async function connectsOf(bench: Bench): Promise<LoggedConnect[]> {
+  const lines = (await bench.entrepotLog()).split('\n').filter((line) => line.startsWith('{'));
+  const entries: LoggedConnect[] = lines.map((line) => JSON.parse(line));
+  return entries.filter(({ msg }) => msg === 'connect' || msg === 'connect refused');
+}
+
+describe('the proxy door', () => {
+  let bench: Bench;
+  before(async () => {
+    bench = await setUpBench('proxy', {
+      cache: { tagTtl: '1h' },
+      upstreams: { 'quay.io': {} },
+      proxy: { allowAddresses: [addresses.tokens] },
+    });
+    // Whoever asked a registry of the origin by itself would not believe it.
+    const authority = await fetch(`http://${entrepotAddress}/ca.crt`);
+    await trustOnly(Buffer.from(await authority.arrayBuffer()));
+  });
+  after(async () => {
+    await trustOnly(await readFile(certificates.authority));
+    await bench?.clear();
+  });
+  afterEach((context) => showLogAfterFailure(bench, context));
+
+  const pull = async (client: Client, image: TestImage) => {
+    const pulled = await client.pull(image.reference, await bench.makeFolder());
+    assertPulled(pulled, image, manifestsFor(client, image));
+  };
+
+  const coldPulls = [
+    [skopeo, images.unknown],
+    [podman, images.list],
+    [containerd, images.layered],
+    [dockerd, images.index],
+  ] as const;
+  for (const [client, image] of coldPulls) {
+    test(`lets ${client.name} pull ${image.reference}, and the origin is asked for each thing once`, async () => {
+      await pull(client, image);
+      await assertOriginAsked(bench.origin, requestsForColdPull(image, manifestsFor(client, image), client));
+    });
+  }
+
+  test('gives curl a blob, by any name of the registry', async () => {
+    const [layer] = images.layered.manifests[0]!.layers;
+    for (const host of ['registry-1.docker.io', 'index.docker.io']) {
+      const file = join(await bench.makeFolder(), 'layer');
+      await curl('--output', file, `https://${host}/v2/library/strata/blobs/${layer}`);
+      assert.equal(digestOf(await readFile(file)), layer);
+    }
+    await assertOriginAsked(bench.origin, []);
+  });
+
+  test('tells apart what two registries have by one name', async () => {
+    for (const image of [images.namesake, images.index]) await pull(skopeo, image);
+  });
+
+  test('was asked by none of them for the host that docker.io keeps its blobs at, or the one that makes tokens', async () => {
+    const connects = await connectsOf(bench);
+    const hosts = [...new Set(connects.map(({ host }) => host))].sort();
+    assert.deepEqual(hosts, ['ghcr.io', 'index.docker.io', 'quay.io', 'registry-1.docker.io']);
+    assert.deepEqual([...new Set(connects.map(({ result }) => result))], ['intercepted']);
+  });
+
+  test('leads to a host that is no registry, and leaves its certificate as it is', async () => {
+    const format = join(await bench.makeFolder(), 'format');
+    await writeFile(format, '%{certs}');
+    const url = 'https://auth.docker.io/token?service=registry.docker.io';
+    await assert.rejects(curl(url), /certificate/);
+    const trusting = ['--cacert', certificates.authority, '--output', '/dev/null'];
+    const shown = await curl(...trusting, '--write-out', `@${format}`, url);
+    const [leaf] = /-----BEGIN[\s\S]+?END CERTIFICATE-----/.exec(shown) ?? [];
+    assert.ok(leaf !== undefined && (await readFile(certificates.server, 'utf8')).includes(leaf), shown);
+  });
+
+  test('leads to no address that is not public, unless it is allowed', async () => {
+    await assert.rejects(curl('https://production.cloudflare.docker.com/'), /403/);
+  });
+
+  describe('with the origin stopped', () => {
+    before(() => bench.origin.stop());
+    for (const client of [skopeo, podman, containerd, dockerd]) {
+      test(`lets ${client.name} pull what it has`, () => pull(client, images.layered));
+    }
+  });
+});
