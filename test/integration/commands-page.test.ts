@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runProgram } from '../../src/cli/program.ts';
+import { addAuthority } from '../../src/proxy/ca/authority-folder.ts';
 import { systemClock } from '../../src/util/clock.ts';
 import { EventLog } from '../support/event-log.ts';
 import { makeImage, makeIndex, type TestImage } from '../support/images.ts';
@@ -74,11 +76,29 @@ function commandsOf(block: string): { readonly command: string; readonly printed
 const wordsOf = (command: string) =>
   [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
 
-// How much is free is the disk's affair.
-const comparable = (text: string) => text.replace(/^(Free on the disk: +).*$/m, '$1…').trimEnd();
+// How much is free is the disk's affair, and an authority is another each time.
+const comparable = (text: string) =>
+  text
+    .replace(/^(Free on the disk: +).*$/m, '$1…')
+    .replace(/\b\d{4}-\d\d-\d\d\b/g, 'DAY')
+    .replace(/\bEntrepot DAY [0-9a-f]{6}\b/g, 'Entrepot DAY …')
+    .replace(/([0-9A-F]{2}:){31}[0-9A-F]{2}/g, '…')
+    .replace(/\S+\/ca\/\d+\.crt/g, '….crt')
+    .trimEnd();
+
+/** What the commands about the authority are shown with: two registries that it was made for, and another one. */
+const authorityConfig = {
+  ENTREPOT_BUILTIN_UPSTREAMS: 'false',
+  ENTREPOT_UPSTREAMS: JSON.stringify(
+    Object.fromEntries(
+      ['ghcr.io', 'quay.io', 'registry.corp.example'].map((name) => [name, { url: `https://${name}` }]),
+    ),
+  ),
+};
 
 test('every command of docs/commands.md can be run as it is written, and prints what it says', async (t) => {
   const data = await pulledData(t);
+  await addAuthority(join(data, 'ca'), ['ghcr.io', 'quay.io'], Date.now() - 1_000);
   const blocks = [...page.matchAll(/```console\n([\s\S]*?)```/g)].map(([, text = '']) => text);
   const commands = blocks.flatMap(commandsOf);
   assert(commands.length >= 9, 'the commands of the page are found');
@@ -89,7 +109,8 @@ test('every command of docs/commands.md can be run as it is written, and prints 
     };
     const [program, ...args] = wordsOf(command);
     assert.equal(program, 'entrepot');
-    await runProgram(args, { env: { ENTREPOT_DATA: data }, writeOut: write, writeError: write });
+    const env = { ENTREPOT_DATA: data, ...(args[0] === 'ca' ? authorityConfig : {}) };
+    await runProgram(args, { env, writeOut: write, writeError: write });
     assert.equal(comparable(said), comparable(printed), command);
   }
 });
