@@ -17,6 +17,9 @@ export interface BlobStore {
    */
   create(digest: Digest): Promise<BlobWriter>;
 
+  /** Stores a blob that is in memory as a whole, durably, in a file of its own: what is there of it is replaced. */
+  put(digest: Digest, bytes: Uint8Array): Promise<void>;
+
   /**
    * Takes over what an earlier writer of the blob left: one that was closed with `keep`, or one that died with its
    * process before this store was opened. From then on it is the caller's alone, as if `create` had made it. After a

@@ -26,6 +26,17 @@ export async function makeFolder(folder: string, isKnown: boolean, mode = anyFol
   }
 }
 
+/** Begins something in a folder, which is made again when somebody has emptied the data folder since the start. */
+export async function inFolder<T>(folder: string, begin: () => Promise<T>, mode = anyFolderMode): Promise<T> {
+  try {
+    return await begin();
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error;
+    await makeFolder(folder, true, mode);
+    return begin();
+  }
+}
+
 /** Waits until the names in a folder are on the disk, where the file system knows how to. */
 export async function syncFolder(folder: string): Promise<void> {
   const file = await openFile(folder, 'r');

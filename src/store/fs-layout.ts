@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../oci/digest.ts';
 
@@ -10,6 +11,7 @@ export interface StoreFolders {
    * - `<hex>.<owner><number>.part`: a blob that is being written. Its owner is a process that lives, or it is nobody's.
    * - `<hex>.kept`: a blob of which some was written, and which whoever renames it first may go on with.
    * - `<owner>.lock`: what an owner holds a lock on for as long as it lives.
+   * - `<random>.new`: a blob that is being written in one go. It is nobody's when it is old.
    */
   readonly spool: string;
   /** `<id>.upload` and `<id>.json`: a blob that is being pushed, and what is known of it. */
@@ -24,6 +26,7 @@ export const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha512'];
 const spoolPattern = /^([0-9a-f]{64}|[0-9a-f]{128})\.([0-9a-f]{8})[0-9a-f]{8}\.part$/;
 const keptPattern = /^(?:[0-9a-f]{64}|[0-9a-f]{128})\.kept$/;
 const lockPattern = /^([0-9a-f]{8})\.lock$/;
+const newPattern = /^[0-9a-f]{32}\.new$/;
 
 /** The folders of the store in a folder, which is absolute. */
 export function storeFolders(folder: string): StoreFolders {
@@ -66,11 +69,17 @@ export function lockPath(folders: StoreFolders, owner: string): string {
   return join(folders.spool, `${owner}.lock`);
 }
 
+/** Where a blob is written in one go: a name that nobody has. */
+export function newPath(folders: StoreFolders): string {
+  return join(folders.spool, `${randomBytes(16).toString('hex')}.new`);
+}
+
 /** What a name in the spool folder says; undefined when it is none of the store's. */
 export function parseSpoolName(name: string): SpoolName | undefined {
   const [, hex, writer] = spoolPattern.exec(name) ?? [];
   if (hex !== undefined && writer !== undefined) return { kind: 'part', owner: writer, keptName: keptName(hex) };
   if (keptPattern.test(name)) return { kind: 'kept' };
+  if (newPattern.test(name)) return { kind: 'new' };
   const owner = lockPattern.exec(name)?.[1];
   return owner === undefined ? undefined : { kind: 'lock', owner };
 }
@@ -80,6 +89,7 @@ export type SpoolName =
   /** `keptName` is what it is called when it is nobody's. */
   | { readonly kind: 'part'; readonly owner: string; readonly keptName: string }
   | { readonly kind: 'kept' }
+  | { readonly kind: 'new' }
   | { readonly kind: 'lock'; readonly owner: string };
 
 function keptName(hex: string): string {

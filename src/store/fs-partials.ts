@@ -2,6 +2,7 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { entries } from './folder.ts';
 import { parseSpoolName, type StoreFolders } from './fs-layout.ts';
+import { leftoverAt, maxNewAgeMs } from './fs-leftover.ts';
 import { storedFileSize, unlessMissing } from './fs-reader.ts';
 import { buryOwner } from './spool-owner.ts';
 
@@ -15,8 +16,11 @@ interface Partial {
   readonly writtenAtMs: number;
 }
 
-/** Keeps what the writers of dead processes left, so that it can be taken over; called when a store is opened. */
-export async function adoptPartials(folders: StoreFolders): Promise<void> {
+/**
+ * Keeps what the writers of dead processes left, so that it can be taken over, and removes what is of no use; called when
+ * a store is opened.
+ */
+export async function adoptPartials(folders: StoreFolders, nowMs: number): Promise<void> {
   const owners = new Map<string, boolean>();
   const isDead = (owner: string) => {
     const known = owners.get(owner) ?? buryOwner(folders, owner);
@@ -25,7 +29,9 @@ export async function adoptPartials(folders: StoreFolders): Promise<void> {
   };
   for await (const { name } of entries(folders.spool)) {
     const parsed = parseSpoolName(name);
-    if (parsed === undefined || parsed.kind === 'kept' || !isDead(parsed.owner)) continue;
+    if (parsed?.kind === 'new') await removeIfOld(join(folders.spool, name), nowMs);
+    if (parsed?.kind !== 'part' && parsed?.kind !== 'lock') continue;
+    if (!isDead(parsed.owner)) continue;
     if (parsed.kind === 'part') await adopt(join(folders.spool, name), join(folders.spool, parsed.keptName));
   }
 }
@@ -50,6 +56,11 @@ export async function prunePartials(folders: StoreFolders, nowMs: number, maxByt
     totalBytes += sizeBytes;
     if (writtenAtMs < nowMs - maxAgeMs || totalBytes > maxBytes) await rm(path, { force: true });
   }
+}
+
+async function removeIfOld(path: string, nowMs: number): Promise<void> {
+  const left = await leftoverAt(path);
+  if (left && left.writtenAtMs < nowMs - maxNewAgeMs) await left.remove();
 }
 
 // Of several the longest is kept. Another process may do the same at the same time, and be first.

@@ -5,6 +5,7 @@ import { DurableFolders } from './durable-folders.ts';
 import { syncFolder } from './folder.ts';
 import { blobPath, type StoreFolders } from './fs-layout.ts';
 import type { OpenFile } from './open-file.ts';
+import { waitForAll } from './wait-for-all.ts';
 
 /** The places of blobs: how a file becomes one. */
 export class BlobPlaces {
@@ -17,19 +18,19 @@ export class BlobPlaces {
   }
 
   /**
-   * Makes a file the blob of a digest; durable when it resolves. `onMoved` is told when it has the blob's name. What is
-   * there is replaced: it may be damaged, and this was verified. Whoever reads it goes on reading the old file.
+   * Makes a file the blob of a digest; durable when it resolves. `onMoved` is told when it has the blob's name; what that
+   * begins runs beside the rest, and is waited for. What is there is replaced: it may be damaged, and this was verified.
+   * Whoever reads it goes on reading the old file.
    *
    * 1. The bytes are on the disk before they have the blob's name.
    * 2. The name appears at once, by a rename, in a folder that is itself durable.
    * 3. The name is on the disk. That is so too when another file was first: its own sync may not have ended.
    */
-  async put(file: OpenFile, digest: Digest, onMoved: () => void): Promise<void> {
+  async put(file: OpenFile, digest: Digest, onMoved: () => Promise<void> | void): Promise<void> {
     const target = blobPath(this.#folders, digest);
     const shard = dirname(target);
     await file.sync();
     await this.#durable.put(shard, () => rename(file.path, target));
-    onMoved();
-    await syncFolder(shard);
+    await waitForAll([onMoved(), syncFolder(shard)]);
   }
 }

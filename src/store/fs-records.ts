@@ -5,19 +5,17 @@ import { dirname, join } from 'node:path';
 import type { Leftover } from './blob-store.ts';
 import { DurableFolders } from './durable-folders.ts';
 import { entries, syncFolder } from './folder.ts';
-import { leftoverAt } from './fs-leftover.ts';
+import { leftoverAt, maxNewAgeMs } from './fs-leftover.ts';
 import { unlessMissing } from './fs-reader.ts';
 import { openFile } from './open-file.ts';
 import { recordPath, segmentOf } from './record-names.ts';
-import type { RecordStore, StoredRecord } from './record-store.ts';
+import type { NamedRecord, RecordStore, StoredRecord } from './record-store.ts';
 import { explainSystemError } from './system-error.ts';
+import { waitForAll } from './wait-for-all.ts';
 
 const recordMode = 0o600; // names and manifests may be those of private images
 
 const newFolderName = '.new'; // no record's, as no segment begins with a dot
-
-// A record is written in milliseconds: what is so old was left by a process that was killed.
-const maxNewAgeMs = 60 * 60 * 1000;
 
 const readTogether = 32; // small files cost more to open than to read
 
@@ -39,6 +37,14 @@ export async function* listRecordLeftovers(folder: string, nowMs: number): Async
   }
 }
 
+/** A record on its way. */
+interface WrittenRecord {
+  readonly bytes: Uint8Array;
+  /** Where it is written, and where it belongs. */
+  readonly path: string;
+  readonly target: string;
+}
+
 class FileRecords implements RecordStore {
   readonly #folder: string;
   readonly #folders: DurableFolders;
@@ -48,19 +54,28 @@ class FileRecords implements RecordStore {
     this.#folders = new DurableFolders(folder);
   }
 
-  // 1. The bytes are on the disk before they have the record's name.
-  // 2. The name stands for them at once, by a rename, in a folder that is itself durable.
-  // 3. The name is on the disk.
-  async putRecord(name: string, bytes: Uint8Array): Promise<void> {
-    const target = recordPath(this.#folder, name);
-    const written = join(this.#folder, newFolderName, randomBytes(16).toString('hex'));
+  putRecord(name: string, bytes: Uint8Array): Promise<void> {
+    return this.putRecords([{ name, bytes }]);
+  }
+
+  // 1. The bytes of all are on the disk before any has its name.
+  // 2. The names stand for them at once, each by a rename, in folders that are themselves durable.
+  // 3. The names are on the disk.
+  async putRecords(records: readonly NamedRecord[], after?: Promise<void>): Promise<void> {
+    after?.catch(() => {}); // a name that is none is told before it is awaited
+    const written: readonly WrittenRecord[] = records.map(({ name, bytes }) => ({
+      bytes,
+      target: recordPath(this.#folder, name),
+      path: join(this.#folder, newFolderName, randomBytes(16).toString('hex')),
+    }));
     try {
-      await this.#folders.put(dirname(written), () => writeWhole(written, bytes));
-      await this.#folders.put(dirname(target), () => rename(written, target));
-      await syncFolder(dirname(target));
+      await waitForAll([...written.map((record) => this.#write(record)), after]);
+      for (const record of written) await this.#place(record);
+      const folders = new Map(written.map(({ target }) => [dirname(target), target]));
+      await waitForAll([...folders].map(([folder, target]) => explained(target, syncFolder(folder))));
     } catch (error) {
-      await rm(written, { force: true }).catch(() => {}); // then a later start removes it
-      throw explainSystemError('write the record', target, error);
+      for (const { path } of written) await rm(path, { force: true }).catch(() => {}); // then a later start removes it
+      throw error;
     }
   }
 
@@ -84,6 +99,20 @@ class FileRecords implements RecordStore {
     }
   }
 
+  #write({ path, target, bytes }: WrittenRecord): Promise<void> {
+    return explained(
+      target,
+      this.#folders.put(dirname(path), () => writeWhole(path, bytes)),
+    );
+  }
+
+  #place({ path, target }: WrittenRecord): Promise<void> {
+    return explained(
+      target,
+      this.#folders.put(dirname(target), () => rename(path, target)),
+    );
+  }
+
   async *listRecords(): AsyncIterable<StoredRecord> {
     let found: { path: string; name: string }[] = [];
     for await (const { path, name } of filesBelow(this.#folder, '')) {
@@ -93,6 +122,14 @@ class FileRecords implements RecordStore {
       found = [];
     }
     yield* await readAll(found);
+  }
+}
+
+async function explained(target: string, operation: Promise<void>): Promise<void> {
+  try {
+    await operation;
+  } catch (error) {
+    throw explainSystemError('write the record', target, error);
   }
 }
 

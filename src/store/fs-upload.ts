@@ -55,9 +55,10 @@ export class FileUpload implements OpenUpload {
     this.#sizeBytes += bytes.length;
   }
 
-  async commit(digest: Digest): Promise<void> {
-    const onMoved = () => {
+  async commit(digest: Digest, placed?: () => Promise<void>): Promise<void> {
+    const onMoved = async () => {
       this.#isBlob = true;
+      await placed?.();
     };
     try {
       await this.#places.put(this.#file, digest, onMoved);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rm, unlink } from 'node:fs/promises';
 import type { Repository } from '../oci/reference.ts';
 import type { Clock } from '../util/clock.ts';
-import { makeFolder, privateFolderMode } from './folder.ts';
+import { inFolder, privateFolderMode } from './folder.ts';
 import type { BlobPlaces } from './fs-places.ts';
 import { unlessMissing } from './fs-reader.ts';
 import { FileUpload } from './fs-upload.ts';
@@ -12,12 +12,15 @@ import {
   listUploadFiles,
   readSidecar,
   removeLoneSidecars,
+  type Sidecar,
   statUploadFiles,
   uploadMode,
   uploadPaths,
   writeSidecar,
 } from './upload-files.ts';
 import type { OpenUpload, StoredUpload, UploadStore } from './upload-store.ts';
+
+const maxBegun = 1000; // some 200 KB
 
 const idBytes = 16; // whoever knows the id may go on with the upload: it must not be found by trying
 
@@ -40,6 +43,8 @@ class FileUploads implements UploadStore {
   readonly #folder: string;
   readonly #places: BlobPlaces;
   readonly #clock: Pick<Clock, 'now'>;
+  /** What is known of the last that were begun here: most are gone on with, and over, a moment later. */
+  readonly #begun = new Map<string, Sidecar>();
 
   constructor(folder: string, places: BlobPlaces, clock: Pick<Clock, 'now'>) {
     this.#folder = folder;
@@ -51,9 +56,10 @@ class FileUploads implements UploadStore {
     const id = randomBytes(idBytes).toString('hex');
     const paths = uploadPaths(this.#folder, id)!;
     try {
-      await makeFolder(this.#folder, true, privateFolderMode); // someone may have emptied the data folder since the start
-      await writeSidecar(paths.sidecar, { repository, beganAtMs: this.#clock.now() });
+      const sidecar = { repository, beganAtMs: this.#clock.now() };
+      await inFolder(this.#folder, () => writeSidecar(paths.sidecar, sidecar), privateFolderMode);
       const file = await openFile(paths.bytes, 'wx+', uploadMode);
+      this.#remember(id, sidecar);
       return new FileUpload(file, { id, repository, sizeBytes: 0, sidecar: paths.sidecar, places: this.#places });
     } catch (error) {
       await this.removeUpload(id).catch(() => {}); // it is a leftover, then
@@ -66,7 +72,7 @@ class FileUploads implements UploadStore {
     if (paths === undefined) return undefined;
     const { bytes, sidecar } = paths;
     try {
-      const known = await readSidecar(sidecar);
+      const known = this.#begun.get(id) ?? (await readSidecar(sidecar));
       const file = known && (await unlessMissing(openFile(bytes, 'r+')));
       if (!file) return undefined;
       return await orClose(file, async () => {
@@ -92,10 +98,19 @@ class FileUploads implements UploadStore {
     try {
       const isRemoved = await unlessMissing(unlink(paths.bytes).then(() => true));
       await rm(paths.sidecar, { force: true });
+      this.#begun.delete(id);
       return isRemoved ?? false;
     } catch (error) {
       throw explainSystemError('remove the upload', paths.bytes, error);
     }
+  }
+
+  #remember(id: string, sidecar: Sidecar): void {
+    for (const oldest of this.#begun.keys()) {
+      if (this.#begun.size < maxBegun) break;
+      this.#begun.delete(oldest);
+    }
+    this.#begun.set(id, sidecar);
   }
 
   listUploads(): AsyncIterable<StoredUpload> {

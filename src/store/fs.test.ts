@@ -148,6 +148,9 @@ describe('the layout of a file store', () => {
     assert.equal(await store.size(digest), undefined);
     await storeBlob(store, digest);
     assert.equal(await store.size(digest), bytes.length);
+    await rm(join(folder, 'spool-v1'), { recursive: true });
+    await store.put(digest, bytes);
+    assert.equal(await store.size(digest), bytes.length);
   });
 
   test('a blob that was cut short on the disk is replaced when it is written again', async (t) => {
@@ -233,6 +236,17 @@ describe('a file store after a crash, and beside another process', () => {
     await writer.close({ keep: true });
     assert.deepEqual(await spoolNames(folder), [`${hexOf(digest)}.kept`, odd].sort());
     assert.equal((await store.resume(digest))?.sizeBytes, bytes.length);
+  });
+
+  test('what was left half written in one go is removed at a start when it is old, and is no leftover before', async (t) => {
+    const folder = await temporaryFolder(t);
+    await openFileStore(folder);
+    const [old, young] = ['0', '1'].map((digit) => join(folder, 'spool-v1', `${digit.repeat(32)}.new`));
+    for (const path of [old!, young!]) await writeFile(path, 'ha');
+    await utimes(old!, Date.now() / 1000, (Date.now() - 2 * hourMs) / 1000);
+    const store = await openFileStore(folder);
+    assert.deepEqual(await spoolNames(folder), [`${'1'.repeat(32)}.new`]);
+    for await (const { path } of store.listLeftovers()) assert.fail(path);
   });
 
   test('of what writers left no more is kept than may be, the youngest first', async (t) => {
@@ -321,6 +335,14 @@ describe('a failing file store', () => {
     await assert.rejects(store.size(digest), { code: 'EISDIR' });
     await assert.rejects(store.open(digest), { code: 'EISDIR' });
     await assert.rejects(storeBlob(store, digest), { code: 'EISDIR' });
+    assert.deepEqual(await spoolNames(folder), []);
+  });
+
+  test('a blob that cannot be stored in one call leaves nothing', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    await writeFile(dirname(blobFile(folder, digest)), 'in the way');
+    await assert.rejects(store.put(digest, bytes), { code: 'ENOTDIR' });
     assert.deepEqual(await spoolNames(folder), []);
   });
 

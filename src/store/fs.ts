@@ -1,14 +1,15 @@
-import { rename, stat, unlink } from 'node:fs/promises';
+import { rename, rm, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import type { BlobStore, BlobWriter, Leftover, ListedBlob, PartialBlob, StoredBlob } from './blob-store.ts';
-import { entries, makeFolder, privateFolderMode } from './folder.ts';
+import { entries, inFolder, makeFolder, privateFolderMode } from './folder.ts';
 import {
   algorithms,
   blobPath,
   digestOfName,
   keptPath,
+  newPath,
   type StoreFolders,
   spoolPath,
   storeFolders,
@@ -54,8 +55,8 @@ export async function openFileStores(folder: string, options: FileStoreOptions =
     const tops = algorithms.map((algorithm) => join(folders.blobs, algorithm));
     for (const made of [folders.blobs, ...tops, folders.spool]) await makeFolder(made, false);
     for (const made of [folders.uploads, folders.records]) await makeFolder(made, false, privateFolderMode);
-    await adoptPartials(folders);
     const { clock = systemClock } = options;
+    await adoptPartials(folders, clock.now());
     const places = new BlobPlaces(folders);
     const store = new FileStore(folders, places, options);
     await store.prune();
@@ -97,6 +98,21 @@ class FileStore implements BlobStore {
     if (this.#clock.now() - this.#prunedAtMs > pruneEveryMs) await this.#pruneIfPossible();
     await makeFolder(this.#folders.spool, true); // someone may have emptied the data folder since the start
     return this.#write(digest, (path) => openFile(path, 'wx+', spoolMode));
+  }
+
+  async put(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const path = newPath(this.#folders);
+    const file = await inFolder(this.#folders.spool, () => openFile(path, 'wx', spoolMode));
+    let isMoved = false;
+    try {
+      await file.write(bytes, 0);
+      await this.#places.put(file, digest, () => {
+        isMoved = true;
+      });
+    } finally {
+      await file.close();
+      if (!isMoved) await rm(path, { force: true });
+    }
   }
 
   async resume(digest: Digest): Promise<PartialBlob | undefined> {

@@ -9,6 +9,12 @@ export interface RecordStore {
   /** Writes a record, or replaces it as a whole: durable when it resolves, and a crash leaves the old one or the new. */
   putRecord(name: string, bytes: Uint8Array): Promise<void>;
 
+  /**
+   * Writes several, as `putRecord` does: whoever finds one finds those before it, also after the process was killed. None
+   * is there before `after` has resolved; when that rejects, so does the writing.
+   */
+  putRecords(records: readonly NamedRecord[], after?: Promise<void>): Promise<void>;
+
   /** The bytes of a record. */
   getRecord(name: string): Promise<Uint8Array | undefined>;
 
@@ -19,10 +25,14 @@ export interface RecordStore {
   listRecords(): AsyncIterable<StoredRecord>;
 }
 
-/** A record as it is listed. */
-export interface StoredRecord {
+/** A record as it is written. */
+export interface NamedRecord {
   readonly name: string;
   readonly bytes: Uint8Array;
+}
+
+/** A record as it is listed. */
+export interface StoredRecord extends NamedRecord {
   /** When it was written, in milliseconds since the epoch. */
   readonly writtenAtMs: number;
 }

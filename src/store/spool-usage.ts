@@ -9,7 +9,7 @@ export async function spoolUsage(folder: string): Promise<{ readonly files: numb
   const usage = { files: 0, sizeBytes: 0 };
   for (const name of (await unlessMissing(readdir(spool))) ?? []) {
     const kind = parseSpoolName(name)?.kind;
-    if (kind === undefined || kind === 'lock') continue;
+    if (kind === undefined || kind === 'lock' || kind === 'new') continue;
     const stats = await unlessMissing(stat(join(spool, name))); // it may end at this moment
     if (stats === undefined) continue;
     usage.files++;

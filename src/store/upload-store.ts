@@ -49,9 +49,10 @@ export interface OpenUpload extends ReadableAt {
   /**
    * Makes it the blob of this digest, as `BlobWriter.commit` does: durable when it resolves. The bytes are not verified.
    * It replaces a blob of that digest, whose readers go on. The upload is no more; nor is it when the disk could not be
-   * made to write the bytes, as nobody can tell which of them it has.
+   * made to write the bytes, as nobody can tell which of them it has. `placed` is called when the blob is there, and
+   * perhaps not yet durable: what it begins runs beside the rest, is waited for, and fails it.
    */
-  commit(digest: Digest): Promise<void>;
+  commit(digest: Digest, placed?: () => Promise<void>): Promise<void>;
 
   close(): Promise<void>;
 }

@@ -94,6 +94,20 @@ function committedBlobs(make: MakeBlobStore): void {
     await second.close();
   });
 
+  test('a blob that is in memory is stored in one call, in the place of what is there, whose readers go on', async (t) => {
+    const store = await make(t);
+    const bytes = utf8('all of a manifest');
+    const digest = await storeBlob(store, utf8('it has rotted'), digestOf(bytes));
+    const old = await store.open(digest);
+    assert(old);
+    await Promise.all([store.put(digest, bytes), store.put(digest, bytes)]);
+    assert.deepEqual(await readBlob(store, digest), bytes);
+    assert.equal(await readText(old, 0, 100), 'it has rotted');
+    assert.equal(await old.remove(), false);
+    await old.close();
+    assert.deepEqual(await store.partials(), { count: 0, sizeBytes: 0 });
+  });
+
   test('a removed blob is not stored any more, and can be stored again', async (t) => {
     const store = await make(t);
     const digest = await storeBlob(store, utf8('come and gone'));

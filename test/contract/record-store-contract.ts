@@ -56,6 +56,29 @@ function storedRecords(make: MakeRecordStore): void {
     assert(texts.includes((await read(records, 'new/app/_tags/latest'))!));
   });
 
+  test('several are written together, after what they wait for', async (t) => {
+    const records = await make(t);
+    const names = ['app/_manifests/sha256/0a', 'app/_tags/latest', 'app/_tags/v1'];
+    const all = names.map((name) => ({ name, bytes: utf8(name) }));
+    const stored = Promise.withResolvers<void>();
+    const written = records.putRecords(all, stored.promise);
+    assert.deepEqual(await list(records), []);
+    stored.resolve();
+    await written;
+    for (const name of names) assert.equal(await read(records, name), name);
+    await records.putRecords([]);
+  });
+
+  test('several of which one may not be, or whose condition fails, are not written', async (t) => {
+    const records = await make(t);
+    const all = [{ name: 'app/_tags/latest', bytes: utf8('x') }];
+    const failure = new Error('no');
+    await assert.rejects(records.putRecords(all, Promise.reject(failure)), failure);
+    const wrong = [...all, { name: '../x', bytes: utf8('x') }];
+    await assert.rejects(records.putRecords(wrong, Promise.reject(failure)), /Cannot name a record/);
+    assert.deepEqual(await list(records), []);
+  });
+
   test('many can be written at once, also into folders that are new', async (t) => {
     const records = await make(t);
     const names = Array.from({ length: 50 }, (_, index) => `team${index % 3}/app${index % 7}/_tags/v${index}`);

@@ -164,6 +164,29 @@ function committedUploads(make: MakeUploadStore): void {
     assert.equal(await store.size(digest), undefined);
   });
 
+  test('what is begun when the blob is there is waited for, and fails the commit, though the blob stays', async (t) => {
+    const { uploads, store } = await make(t);
+    const upload = await uploads.beginUpload(repository);
+    await upload.append(utf8(text));
+    let isEnded = false;
+    await upload.commit(digest, async () => {
+      assert.equal(await readBlob(store, digest), text);
+      isEnded = true;
+    });
+    assert.ok(isEnded);
+    await upload.close();
+    const other = await uploads.beginUpload(repository);
+    await other.append(utf8(text));
+    const failure = new Error('it cannot be noted');
+    await assert.rejects(
+      other.commit(digest, () => Promise.reject(failure)),
+      failure,
+    );
+    await other.close();
+    assert.deepEqual(await listAll(uploads), []);
+    assert.equal(await readBlob(store, digest), text);
+  });
+
   test('an upload of nothing is an empty blob', async (t) => {
     const { uploads, store } = await make(t);
     const upload = await uploads.beginUpload(repository);

@@ -53,6 +53,13 @@ export class MemoryBlobStore implements BlobStore {
     return this.#write(digest, Buffer.alloc(0));
   }
 
+  async put(digest: Digest, bytes: Uint8Array): Promise<void> {
+    await this.faults.create?.();
+    await this.faults.write?.(0);
+    await this.faults.commit?.();
+    this.blobs.set(digest, Buffer.from(bytes));
+  }
+
   async resume(digest: Digest): Promise<PartialBlob | undefined> {
     await this.faults.resume?.();
     const kept = this.kept.get(digest);

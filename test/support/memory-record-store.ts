@@ -1,4 +1,4 @@
-import type { RecordStore, StoredRecord } from '../../src/store/record-store.ts';
+import type { NamedRecord, RecordStore, StoredRecord } from '../../src/store/record-store.ts';
 
 /** What goes wrong in memory records, or waits: each is asked at every such call, before it does anything. */
 export interface RecordFaults {
@@ -20,14 +20,19 @@ export class MemoryRecordStore implements RecordStore {
     this.#now = now;
   }
 
-  async putRecord(name: string, bytes: Uint8Array): Promise<void> {
-    assertName(name);
-    await this.faults.put?.(name);
-    const inTheWay = [...this.records.keys()].find(
-      (other) => name.startsWith(`${other}/`) || other.startsWith(`${name}/`),
-    );
-    if (inTheWay !== undefined) throw new Error(`Cannot write the record "${name}": there is "${inTheWay}"`);
-    this.records.set(name, { bytes: Uint8Array.from(bytes), writtenAtMs: this.#now() });
+  putRecord(name: string, bytes: Uint8Array): Promise<void> {
+    return this.putRecords([{ name, bytes }]);
+  }
+
+  async putRecords(records: readonly NamedRecord[], after?: Promise<void>): Promise<void> {
+    after?.catch(() => {});
+    for (const { name } of records) assertName(name);
+    await after;
+    for (const { name, bytes } of records) {
+      await this.faults.put?.(name);
+      this.#assertFree(name);
+      this.records.set(name, { bytes: Uint8Array.from(bytes), writtenAtMs: this.#now() });
+    }
   }
 
   async getRecord(name: string): Promise<Uint8Array | undefined> {
@@ -40,6 +45,12 @@ export class MemoryRecordStore implements RecordStore {
     assertName(name);
     await this.faults.remove?.(name);
     return this.records.delete(name);
+  }
+
+  #assertFree(name: string): void {
+    const names = [...this.records.keys()];
+    const inTheWay = names.find((other) => name.startsWith(`${other}/`) || other.startsWith(`${name}/`));
+    if (inTheWay !== undefined) throw new Error(`Cannot write the record "${name}": there is "${inTheWay}"`);
   }
 
   async *listRecords(): AsyncIterable<StoredRecord> {

@@ -88,11 +88,12 @@ export class MemoryUploadStore implements UploadStore {
         upload.bytes = Buffer.concat([upload.bytes, bytes]);
         upload.writtenAtMs = this.#now();
       },
-      commit: async (digest) => {
+      commit: async (digest, placed) => {
         await this.faults.commit?.(digest);
         if (!this.uploads.delete(id)) throw new Error('Cannot store an upload: it was removed');
         this.#blobs.set(digest, upload.bytes);
         isBlob = true;
+        await placed?.();
       },
       close: async () => {
         this.open--;

@@ -114,7 +114,7 @@ export class LocalContent {
    * for them, and the index is not told: that is for the caller.
    */
   async store(digest: Digest, bytes: Uint8Array): Promise<void> {
-    await this.#write(digest, bytes);
+    await this.#tools.store.put(digest, bytes);
     this.#tools.memory.put(digest, bytes);
   }
 
@@ -124,7 +124,7 @@ export class LocalContent {
     if (!room) return false;
     try {
       // One of another size is damaged, and is replaced.
-      if ((await this.#tools.store.size(digest)) !== bytes.length) await this.#write(digest, bytes);
+      if ((await this.#tools.store.size(digest)) !== bytes.length) await this.#tools.store.put(digest, bytes);
       await index.putContent(digest, bytes.length, clock.now());
       await index.link(key, digest, mediaType, clock.now());
       await index.putReferences(digest, referencesOf(bytes, mediaType));
@@ -132,16 +132,6 @@ export class LocalContent {
       room.release();
     }
     return true;
-  }
-
-  async #write(digest: Digest, bytes: Uint8Array): Promise<void> {
-    const writer = await this.#tools.store.create(digest);
-    try {
-      await writer.write(bytes, 0);
-      await writer.commit();
-    } finally {
-      await writer.close();
-    }
   }
 
   async #readAndVerify(digest: Digest, blob: StoredBlob): Promise<Uint8Array | undefined> {

@@ -14,7 +14,7 @@ export function watchUploads(uploads: UploadStore, disk: DiskHealth): UploadStor
     },
     read: (into, position) => reading(upload.read(into, position)),
     append: (bytes) => writing(upload.append(bytes)),
-    commit: (digest) => stored(upload.commit(digest)),
+    commit: (digest, placed) => beside(placed, (told) => stored(upload.commit(digest, told))),
     close: () => writing(upload.close()),
   });
   return {
@@ -34,8 +34,23 @@ export function watchRecords(records: RecordStore, disk: DiskHealth): RecordStor
   const { reading, writing, stored } = tellHealth(disk);
   return {
     putRecord: (name, bytes) => stored(records.putRecord(name, bytes)),
+    putRecords: (all, after) => stored(records.putRecords(all, after)),
     getRecord: (name) => reading(records.getRecord(name)),
     removeRecord: (name) => writing(records.removeRecord(name)),
     listRecords: () => records.listRecords(),
   };
+}
+
+/** What runs beside, and fails, is no failure of the store: it is kept from its health, and fails the whole afterwards. */
+async function beside(
+  placed: (() => Promise<void>) | undefined,
+  store: (told: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  let failure: { readonly error: unknown } | undefined;
+  await store(async () => {
+    await placed?.().catch((error: unknown) => {
+      failure = { error };
+    });
+  });
+  if (failure) throw (failure as { readonly error: unknown }).error;
 }

@@ -27,6 +27,7 @@ export function watchStore(store: BlobStore, disk: DiskHealth): BlobStore {
       return blob && watchBlob(blob);
     },
     create: async (digest) => watchWriter(await writing(store.create(digest))),
+    put: (digest, bytes) => stored(store.put(digest, bytes)),
     async resume(digest) {
       const partial = await writing(store.resume(digest));
       return partial && { ...partial, writer: watchWriter(partial.writer) };

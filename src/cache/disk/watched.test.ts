@@ -114,6 +114,15 @@ test('uploads and records that cannot be written fail until something was stored
   assert.deepEqual(await collect(watched.listRecords()), await collect(records.listRecords()));
 });
 
+test('what runs beside the storing, and fails, is no failure of the store, and fails the whole', async () => {
+  const disk = new DiskHealth(silentLog, new ManualClock());
+  const uploads = watchUploads(new MemoryUploadStore(new Map()), disk);
+  const upload = await uploads.beginUpload(key.repository);
+  await assert.rejects(upload.commit(digest, breaks), broken);
+  assert.deepEqual(failing(disk), []);
+  await upload.close();
+});
+
 test('uploads and records that cannot be read fail until something was read', async () => {
   const disk = new DiskHealth(silentLog, new ManualClock());
   const [inner, records] = [new MemoryUploadStore(new Map()), new MemoryRecordStore()];

@@ -4,6 +4,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { isDigestReference, type Reference, type Repository, type Tag } from '../../oci/reference.ts';
 import type { Manifest, ManifestDescriptor, ManifestPush, PushedManifest } from '../../oci/registry.ts';
+import type { NamedRecord } from '../../store/record-store.ts';
 import { renewLink } from '../garbage/renew-link.ts';
 import { lockOfRepository, locksOf, locksOfTags } from '../hosted-locks.ts';
 import type { Quota } from '../quota.ts';
@@ -144,20 +145,13 @@ export class HostedManifests {
   }
 
   async #write(push: Push): Promise<void> {
-    const { repository, digest, tags, bytes, read } = push;
-    const { index, content, clock } = this.#tools;
+    const { repository, digest, bytes } = push;
+    const { index, content, records, clock } = this.#tools;
     await index.hold(repository, digest, clock.now());
-    await content.store(digest, bytes);
     let missing: Digest[];
     try {
-      await this.#writeRecords(push);
-      const { mediaType, references, required, subject, artifactType, annotations } = read;
-      missing = await index.putManifest(
-        repository,
-        { digest, mediaType, sizeBytes: bytes.length, references, required, subject, artifactType, annotations },
-        tags,
-        clock.now(),
-      );
+      await records.putRecords(recordsOf(push), content.store(digest, bytes));
+      missing = await this.#note(push);
     } catch (error) {
       await this.#settle(push).catch(() => {}); // the same failure, most likely; the next start does it
       throw error;
@@ -167,13 +161,19 @@ export class HostedManifests {
     await index.sync();
   }
 
-  /** That of the manifest first: a tag that stands for nothing would hide what it stood for, were the index lost now. */
-  async #writeRecords({ repository, digest, tags, read }: Push): Promise<void> {
-    const { records } = this.#tools;
-    await records.putRecord(manifestRecordName(repository, digest), manifestRecord(read.mediaType));
-    const written = tags.map((tag) => records.putRecord(tagRecordName(repository, tag), tagRecord(digest)));
-    const failed = (await Promise.allSettled(written)).find(({ status }) => status === 'rejected');
-    if (failed?.status === 'rejected') throw failed.reason;
+  #note({ repository, digest, tags, bytes, read }: Push): Promise<Digest[]> {
+    const { mediaType, references, required, subject, artifactType, annotations } = read;
+    const noted = {
+      digest,
+      mediaType,
+      sizeBytes: bytes.length,
+      references,
+      required,
+      subject,
+      artifactType,
+      annotations,
+    };
+    return this.#tools.index.putManifest(repository, noted, tags, this.#tools.clock.now());
   }
 
   async #settle({ repository, digest, tags }: Push): Promise<void> {
@@ -202,6 +202,12 @@ export class HostedManifests {
     const what = `The manifest ${digest} of "${repository}" is lost: push it again`;
     return new RegistryError('MANIFEST_UNKNOWN', what, { detail: { reference } });
   }
+}
+
+/** That of the manifest first: a tag that stands for nothing would hide what it stood for, were the index lost now. */
+function recordsOf({ repository, digest, tags, read }: Push): NamedRecord[] {
+  const manifest = { name: manifestRecordName(repository, digest), bytes: manifestRecord(read.mediaType) };
+  return [manifest, ...tags.map((tag) => ({ name: tagRecordName(repository, tag), bytes: tagRecord(digest) }))];
 }
 
 function unknownBlobs(repository: Repository, digests: readonly Digest[]): RegistryError {

@@ -1,6 +1,7 @@
 import { type Digest, type DigestAlgorithm, digestOf } from '../../oci/digest.ts';
 import type { OpenUpload } from '../../store/upload-store.ts';
 import type { Hashing, RunningHash } from '../tools.ts';
+import { LazyHash } from './lazy-hash.ts';
 import type { UploadBuffers } from './upload-buffers.ts';
 
 /**
@@ -27,7 +28,7 @@ export class UploadDigest {
   /** Hashes bytes, in shared memory, that come at a position. They may change when it settles; it never rejects. */
   async update(bytes: Uint8Array, position: number): Promise<void> {
     if (position === 0 && !this.#running) {
-      this.#running = this.#hasher.begin(this.#algorithm);
+      this.#running = new LazyHash(this.#hasher, this.#algorithm);
       this.#hashedBytes = 0;
     }
     if (position !== this.#hashedBytes) this.drop();

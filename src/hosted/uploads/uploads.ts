@@ -151,8 +151,8 @@ export class Uploads {
 
   // 1. The quota has room for it.
   // 2. The repository holds it: from now on nobody removes what is put in place.
-  // 3. A new file is put in place, durably, also of what is here already: that one may be damaged, this one is right.
-  // 4. The index notes it, durably.
+  // 3. A new file is put in place, also of what is here already: that one may be damaged, this one is right.
+  // 4. The index notes it. That, and the name of the file, become durable beside each other.
   async #commit(session: UploadSession, upload: OpenUpload, digest: Digest): Promise<void> {
     const { index, quota, inUse, removed, clock } = this.#tools;
     const { repository } = session;
@@ -162,11 +162,12 @@ export class Uploads {
     try {
       await removed(digest);
       await index.hold(repository, digest, clock.now());
-      await upload.commit(digest);
-      this.#sessions.forget(session);
-      await index.addBlob(repository, digest, sizeBytes, clock.now());
-      share.release();
-      await index.sync();
+      await upload.commit(digest, async () => {
+        this.#sessions.forget(session);
+        await index.addBlob(repository, digest, sizeBytes, clock.now());
+        share.release();
+        await index.sync();
+      });
     } finally {
       letGo();
       share.release();
