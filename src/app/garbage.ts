@@ -9,7 +9,7 @@ import type { Lifetime } from './lifetime.ts';
 /** What garbage is collected with. */
 export interface GarbageParts extends Basics, Pick<Disk, 'index' | 'records'> {
   readonly locks: SharedLocks;
-  readonly space: Pick<SpaceKeeper, 'removeUnused'>;
+  readonly space: Pick<SpaceKeeper, 'removeUnused' | 'refilled'>;
 }
 
 /** Makes what collects the garbage of the hosted repositories; it is not yet started. */
@@ -21,10 +21,12 @@ export function openGarbageCollector(
   const collector = new GarbageCollector(hosted.garbage, {
     ...{ index, records, locks, clock, log },
     remove: (digests) => space.removeUnused(digests),
-    collected({ contents, sizeBytes }) {
+    collected({ manifests, blobs, contents, sizeBytes }) {
       metrics.garbageContents.inc(contents);
       metrics.garbageBytes.inc(sizeBytes);
       metrics.lastGarbage.set(clock.now() / 1000);
+      // What was let go and is cached, too, counts for the size of the cache from now on.
+      if (manifests + blobs > 0) space.refilled();
     },
   });
   lifetime.push(() => collector.stop());
