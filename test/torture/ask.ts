@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Agent, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -81,10 +80,21 @@ async function sendBody(
 ): Promise<void> {
   for (let at = 0; at < body.length && !sent.destroyed; at += sendBytes) {
     const piece = body.subarray(at, Math.min(at + sendBytes, breakAfterBytes));
-    if (!sent.write(piece)) await Promise.race([once(sent, 'drain'), once(sent, 'close')]);
+    if (!sent.write(piece)) await drained(sent);
     if (at + sendBytes > breakAfterBytes) return void sent.destroy(new Error('broken on purpose'));
   }
   sent.end();
+}
+
+/** Resolves when more can be sent, or never will be. */
+function drained(sent: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = () => {
+      sent.off('drain', settle).off('close', settle);
+      resolve();
+    };
+    sent.on('drain', settle).on('close', settle);
+  });
 }
 
 async function readAnswer(

@@ -78,7 +78,9 @@ async function openFiles(pid: number): Promise<string[]> {
 async function expectNothingHalfWritten({ entrepot, judge }: InspectionTools): Promise<void> {
   const spools = await listSpoolFiles(entrepot.data);
   const [kept, others] = [true, false].map((isKept) => spools.filter(({ name }) => name.endsWith('.kept') === isKept));
-  if (others!.length > 0) judge.blame(`nobody writes to ${others!.map(({ name }) => name).join(' ')}`);
+  // What a kill left of a manifest is removed by a start in an hour: each leaves a few at most.
+  const written = others!.filter(({ name }) => !name.endsWith('.new'));
+  if (written.length > 0) judge.blame(`nobody writes to ${written.map(({ name }) => name).join(' ')}`);
   const keptBytes = kept!.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   if (keptBytes > entrepot.maxBytes / 4) judge.blame(`${keptBytes} bytes are kept of downloads that were cut off`);
 }
