@@ -1,6 +1,9 @@
-import type { Stats } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { renameSync, type Stats, statSync } from 'node:fs';
 import { stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { StoredBlob } from './blob-store.ts';
+import { syncFolder } from './folder.ts';
 import { type OpenFile, openFile } from './open-file.ts';
 import { isSystemError } from './system-error.ts';
 
@@ -52,16 +55,45 @@ class StoredFile implements StoredBlob {
     return this.#file.read(into, position, Math.min(into.length, this.sizeBytes - position));
   }
 
-  // A writer that commits between the two calls loses its blob, which is fetched once more then.
+  /**
+   * Writers put blobs in place by threads that wait for nobody here, and in other processes. So what has the name is moved
+   * aside, at once, before it is removed, and goes back when it is another's: both are whole, and of one digest, so it does
+   * not matter which stays when there is one more by then. Nothing waits in between, and the look before lets it come to
+   * that only when a writer commits within microseconds of it. What remains: a process that is killed, or a machine that
+   * loses its power, between the two moves of another's blob leaves it under a name that is no blob's.
+   */
   async remove(): Promise<boolean> {
     const { path } = this.#file;
-    const found = await unlessMissing(stat(path));
-    if (found?.ino !== this.#stats.ino || found.dev !== this.#stats.dev) return false;
-    return (await unlessMissing(unlink(path).then(() => true))) ?? false;
+    if (!this.#isAt(path)) return false;
+    const aside = `${path}.${randomBytes(8).toString('hex')}.removed`;
+    if (!isMoved(path, aside)) return false;
+    if (this.#isAt(aside)) {
+      await unlink(aside);
+      return true;
+    }
+    renameSync(aside, path);
+    await syncFolder(dirname(path)); // its writer may have done so while it was aside
+    return false;
+  }
+
+  #isAt(path: string): boolean {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found?.ino === this.#stats.ino && found.dev === this.#stats.dev;
   }
 
   close(): Promise<void> {
     return this.#file.close();
+  }
+}
+
+/** Moves a file; false when there is none. */
+function isMoved(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return false;
+    throw error;
   }
 }
 
