@@ -95,7 +95,10 @@ export interface PushableRegistry extends Registry {
   /** Removes a manifest, with the tags that stand for it (DELETE, end-9). @throws RegistryError MANIFEST_UNKNOWN */
   deleteManifest(repository: Repository, digest: Digest, signal: AbortSignal): Promise<void>;
 
-  /** Removes a blob from the repository (DELETE, end-10). @throws RegistryError BLOB_UNKNOWN; DENIED while a manifest of it references the blob */
+  /**
+   * Removes a blob from the repository (DELETE, end-10).
+   * @throws RegistryError BLOB_UNKNOWN; UNSUPPORTED while a manifest of it references the blob
+   */
   deleteBlob(repository: Repository, digest: Digest, signal: AbortSignal): Promise<void>;
 }
 

@@ -131,7 +131,7 @@ export class MemoryPushable extends MemoryRegistry implements PushableRegistry {
     const isReferenced = this.content
       .manifests(repository)
       .some(({ bytes }) => blobsOf(parseManifest(bytes)).includes(digest));
-    if (isReferenced) throw new RegistryError('DENIED', `Cannot remove ${digest}: a manifest references it`);
+    if (isReferenced) throw new RegistryError('UNSUPPORTED', `Cannot remove ${digest}: a manifest references it`);
     this.content.removeBlob(repository, digest);
   }
 

@@ -57,7 +57,11 @@ export class HostedBlobs {
     return content;
   }
 
-  /** Its bytes stay, for other repositories, or until garbage is collected. @throws RegistryError BLOB_UNKNOWN, DENIED */
+  /**
+   * Its bytes stay, for other repositories, or until garbage is collected.
+   * @throws RegistryError BLOB_UNKNOWN; UNSUPPORTED while a manifest of the repository references it: the spec's word for
+   *   what is not deleted here, whoever asks
+   */
   async delete(repository: Repository, digest: Digest, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { index } = this.#tools;
@@ -65,7 +69,7 @@ export class HostedBlobs {
     if (result === 'missing') throw unknownBlob(repository, digest);
     if (result !== 'removed') {
       const what = `Cannot remove ${digest} from "${repository}": a manifest there references it, remove that first`;
-      throw new RegistryError('DENIED', what);
+      throw new RegistryError('UNSUPPORTED', what, { headers: { allow: 'GET, HEAD' } });
     }
     await index.sync();
   }
