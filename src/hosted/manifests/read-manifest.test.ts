@@ -10,7 +10,14 @@ const bytesOf = (value: unknown) => Buffer.from(JSON.stringify(value));
 const read = (value: unknown, contentType: string = mediaTypes.ociManifest) =>
   readManifest(bytesOf(value), contentType);
 const image = { schemaVersion: 2, config: descriptor('config'), layers: [descriptor('one'), descriptor('two')] };
-const index = { schemaVersion: 2, manifests: [descriptor('one'), descriptor('two')] };
+const index = {
+  schemaVersion: 2,
+  manifests: [
+    descriptor('one', { mediaType: mediaTypes.ociManifest }),
+    descriptor('two', { mediaType: mediaTypes.dockerList }),
+    descriptor('layer', { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' }),
+  ],
+};
 
 function isInvalid(value: unknown, contentType: string, field: string | undefined): void {
   assert.throws(
@@ -35,12 +42,12 @@ test('an image needs its configuration and layers, each once', () => {
   }
 });
 
-test('an index needs none of its manifests, and references all', () => {
+test('an index needs nothing of what it lists, and references all, be it manifests or blobs', () => {
   for (const mediaType of [mediaTypes.ociIndex, mediaTypes.dockerList]) {
     const found = read(index, mediaType);
     assert.deepEqual(found.required, []);
-    assert.deepEqual(found.references, ['one', 'two'].map(digest));
-    assert.deepEqual(found.manifests, found.references);
+    assert.deepEqual(found.references, ['one', 'two', 'layer'].map(digest));
+    assert.deepEqual(found.manifests, ['one', 'two'].map(digest));
   }
 });
 

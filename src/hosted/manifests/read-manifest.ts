@@ -9,7 +9,7 @@ export interface ReadManifest {
   readonly mediaType: string;
   /** Everything that it references, but for the subject. */
   readonly references: readonly Digest[];
-  /** Of that, the manifests of an index: the rest are blobs. */
+  /** Of that, the manifests of an index: the rest are blobs, which an index may list, too, as build caches do. */
   readonly manifests: readonly Digest[];
   /** Of the blobs, those that have to be in the repository before. */
   readonly required: readonly Digest[];
@@ -75,7 +75,7 @@ export function readManifest(bytes: Uint8Array, contentType: string): ReadManife
   return {
     mediaType,
     references,
-    manifests: kind === index || kind === undefined ? referencesIn({ manifests: fields['manifests'] }, '') : [],
+    manifests: kind === index || kind === undefined ? referencesIn({ manifests: manifestsIn(fields) }, '') : [],
     required: [...new Set(blobs.filter((blob) => !isForeign(blob)).map(({ digest }) => digest))],
     subject: optional(fields, 'subject', readDescriptor)?.digest,
     artifactType:
@@ -83,6 +83,15 @@ export function readManifest(bytes: Uint8Array, contentType: string): ReadManife
       (isObject(config) && typeof config['mediaType'] === 'string' ? config['mediaType'] : undefined),
     annotations: optional(fields, 'annotations', readAnnotations),
   };
+}
+
+/** What is listed as manifests, and said to be of no other type than manifests are. */
+function manifestsIn(fields: Fields): readonly unknown[] {
+  const listed = Array.isArray(fields['manifests']) ? fields['manifests'] : [];
+  return listed.filter((entry) => {
+    const mediaType = isObject(entry) ? entry['mediaType'] : undefined;
+    return typeof mediaType !== 'string' || kinds.has(bareMediaType(mediaType));
+  });
 }
 
 function parseObject(bytes: Uint8Array): Fields {

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { HostedStage } from '../../../test/support/hosted-stage.ts';
 import { makeImage, makeIndex } from '../../../test/support/images.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
+import { mediaTypes } from '../../oci/media-types.ts';
 import { parseTag } from '../../oci/reference.ts';
 import { listReferrers } from '../lists.ts';
 import { checkRecords, checkRows } from './check-records.ts';
+import { noteRecord } from './note-record.ts';
 import { rebuildHosted } from './rebuild.ts';
 import { manifestRecordName, tagRecordName } from './record.ts';
 import type { RecordFinding } from './record-finding.ts';
@@ -59,6 +61,19 @@ test('a lost index is filled again from the records: manifests, tags, blobs and 
   ]);
   assert.deepEqual(await check(stage, false), []);
   assert.equal(stage.logged.at(-1)?.event, 'hosted repositories rebuilt from their records');
+});
+
+test('blobs that an index lists are brought back with it, as build caches have theirs', async (t) => {
+  const stage = new HostedStage(t);
+  const layer = Buffer.from('a layer of a build cache');
+  const digest = await stage.putBlob(layer);
+  const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
+  const manifest = { schemaVersion: 2, manifests: [{ mediaType, digest, size: layer.length }] };
+  await stage.put(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociIndex, 'cache');
+  await stage.restart('index');
+  await rebuildHosted(stage.tools, never);
+  const key = { registry: hostedRegistryName, repository: stage.repository };
+  assert.deepEqual(await stage.index.getLink(key, digest), { mediaType: undefined, sizeBytes: layer.length });
 });
 
 test('an index that has been filled is not filled again, and one that was begun is', async (t) => {
@@ -153,6 +168,24 @@ test('a tag that another process moves while it is noted stands for what it was 
   await check(stage, true);
   assert.equal(isMoved, true);
   assert.equal(await stage.resolve('latest'), other.manifest.digest);
+});
+
+test('what another process pushes while a record that went is taken back stays', async (t) => {
+  const stage = await fullStage(t);
+  const { repository, records } = stage;
+  const name = tagRecordName(repository, parseTag('latest'));
+  const record = records.records.get(name)!;
+  let untagged = 0;
+  stage.beforeChange = (what) => {
+    if (what === 'putTag' && untagged === 0) records.records.delete(name); // it is removed,
+    if (what === 'untag' && untagged++ === 0) records.records.set(name, record); // and pushed again
+  };
+  const reason = await noteRecord(stage.tools, {
+    ...{ kind: 'tag', repository, tag: parseTag('latest') },
+    digest: digestOfLatest,
+  });
+  assert.deepEqual([reason, untagged], [undefined, 1]);
+  assert.equal(await stage.resolve('latest'), digestOfLatest);
 });
 
 test('what is removed while records are read does not come back', async (t) => {

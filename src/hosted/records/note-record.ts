@@ -45,16 +45,20 @@ export async function noteRecord(tools: NoteTools, record: HostedRecord): Promis
   let noted = record;
   for (let look = 0; look < maxLooks; look++) {
     const reason = await (noted.kind === 'tag' ? noteTag(tools, noted) : noteManifest(tools, noted));
-    const bytes = await tools.records.getRecord(name);
-    if (bytes === undefined) return remove(tools, noted);
+    const found = await tools.records.getRecord(name);
+    if (found === undefined) await remove(tools, noted);
+    // Somebody may have pushed the same meanwhile: then that was removed just now, and is noted again.
+    const bytes = found ?? (await tools.records.getRecord(name));
+    if (bytes === undefined) return undefined;
     const again = readRecord(name, bytes);
-    if (reason !== undefined || again === undefined || saysOf(again) === saysOf(noted)) return reason;
+    if (reason !== undefined || again === undefined) return reason;
+    if (found !== undefined && saysOf(again) === saysOf(noted)) return undefined;
     noted = again;
   }
   return 'others change it all the time';
 }
 
-async function remove({ index }: NoteTools, record: HostedRecord): Promise<undefined> {
+async function remove({ index }: NoteTools, record: HostedRecord): Promise<void> {
   if (record.kind === 'tag') await index.untag(record.repository, record.tag);
   else await index.removeManifest(record.repository, record.digest);
 }
