@@ -12,6 +12,7 @@ import { type ProxyTarget, parseHost } from '../proxy/target.ts';
 import type { Admin } from '../server/admin.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../server/door.ts';
 import { guardAdmin } from '../server/guarded-admin.ts';
+import type { UpstreamLogin } from '../server/pull-request.ts';
 import { RegistryHandler } from '../server/registry-handler.ts';
 import { type RoutedRegistry, routeToOne } from '../server/routing.ts';
 import type { Basics } from './app-options.ts';
@@ -40,7 +41,11 @@ export async function openProxyDoor(
   const { log, metrics, access, authorities, hosts, version } = tools;
   warnOfGaps(listen, { access, authorities, hosts, log });
   const seats = new ProxySeats();
-  const listeners = new Map(tools.registries.map((registry) => [registry, registryListener(registry, seats, tools)]));
+  // Where nothing but registries is reached, there is no token server to be sent to.
+  const login = proxy.others === 'deny' ? 'requests' : 'ping';
+  const listeners = new Map(
+    tools.registries.map((registry) => [registry, registryListener(registry, seats, login, tools)]),
+  );
   const connecting: ConnectTools = {
     reachable: new ReachableAddresses(proxy.allowAddresses),
     connectMs,
@@ -130,6 +135,7 @@ class ProxySeats {
 function registryListener(
   registry: RoutedRegistry,
   seats: ProxySeats,
+  upstreamLogin: UpstreamLogin,
   { access, log, metrics }: Pick<BehindProxyDoor, 'access'> & Basics,
 ): Listener {
   const handler = new RegistryHandler({
@@ -138,7 +144,7 @@ function registryListener(
     // Every request names its registry by its connection, so nothing is asked of the door as a whole.
     catalog: async () => ({ repositories: [] }),
     access: { access, door: 'proxy', identify: ({ socket }) => seats.identityOf(socket) },
-    upstreamLogin: 'ping',
+    upstreamLogin,
     push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
   });
   return createListener({ registry: handler, admin: notHere, log, metrics });

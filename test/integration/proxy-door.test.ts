@@ -7,14 +7,14 @@ import { makeImage } from '../support/images.ts';
 import { askConnect, askProxy, exchange, shakeHands } from '../support/proxy-client.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import { startTestCache, type TestCacheOptions } from '../support/test-cache.ts';
-import { startTestRegistry } from '../support/test-registry.ts';
+import { startTestRegistry, type TestRegistryOptions } from '../support/test-registry.ts';
 import { tmpDir } from '../support/tmp.ts';
 
 const image = makeImage({ seed: 'proxied', layers: [100_000] });
 
 /** A cache with a proxy door, and two upstreams that have the same names. */
-async function openStage(t: TestContext, proxy: TestCacheOptions['proxy'] = {}) {
-  const origin = await startTestRegistry();
+async function openStage(t: TestContext, proxy: TestCacheOptions['proxy'] = {}, registry: TestRegistryOptions = {}) {
+  const origin = await startTestRegistry(registry);
   const other = await startTestRegistry();
   t.after(() => Promise.all([origin.close(), other.close()]));
   origin.content.push('team/app', image, 'latest');
@@ -220,6 +220,17 @@ test('what is asked of the proxy itself is answered as at any door', async (t) =
   assert.equal((await rawFetch(`${url}/ca.crt`)).body.toString(), ca);
   assert.equal((await rawFetch(`${url}/healthz`)).status, 200);
   assert.equal((await rawFetch(`${url}/v2/team/app/manifests/latest`)).status, 404);
+});
+
+test('clients are told to log in at upstream only where they may be connected with whoever makes its tokens', async (t) => {
+  const auth = { kind: 'bearer', realm: 'https://auth.origin.test/token' } as const;
+  for (const [others, status] of [
+    ['tunnel', 401],
+    ['deny', 200],
+  ] as const) {
+    const { get } = await openStage(t, { others }, { auth });
+    assert.ok((await get('origin.test', '/v2/')).startsWith(`HTTP/1.1 ${status} `), others);
+  }
 });
 
 test('stopping ends tunnels and connections', async (t) => {

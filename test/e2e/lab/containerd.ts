@@ -5,7 +5,7 @@ import type { Digest } from '../../../src/oci/digest.ts';
 import { run, startDaemon } from './processes.ts';
 import type { Client } from './pull-tests.ts';
 import { type PulledImage, readPulledManifest } from './pulled-image.ts';
-import { environmentOf, mirrorOf, type Route } from './route.ts';
+import { environmentOf, type Login, mirrorOf, type Route } from './route.ts';
 
 type Ctr = (...args: string[]) => Promise<string>;
 
@@ -13,14 +13,15 @@ type Ctr = (...args: string[]) => Promise<string>;
 const socket = '/run/end-to-end-containerd.sock';
 
 /** containerd, with a mirror for every registry, or a proxy. */
-export function containerdThrough(route: Route): Client {
+export function containerdThrough(route: Route, login?: Login): Client {
   return {
     name: 'containerd',
     looksUpFirst: true,
     async pull(reference, folder) {
       const hosts = await writeHostsFolder(folder, route);
       return withContainerd(folder, environmentOf(route), async (ctr) => {
-        await ctr('images', 'pull', '--snapshotter', 'native', '--hosts-dir', hosts, reference);
+        const user = login ? ['--user', `${login.name}:${login.password}`] : [];
+        await ctr('images', 'pull', '--snapshotter', 'native', '--hosts-dir', hosts, ...user, reference);
         return inspect(ctr, reference);
       });
     },

@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { run, startDaemon } from './processes.ts';
 import type { Client } from './pull-tests.ts';
-import { environmentOf, mirrorOf, type Route } from './route.ts';
+import { environmentOf, type Login, mirrorOf, type Route } from './route.ts';
 
 interface Inspection {
   readonly Id: Digest;
@@ -15,19 +15,29 @@ interface Inspection {
 const host = 'unix:///run/end-to-end-docker.sock';
 
 /** dockerd, with a mirror for docker.io, or a proxy. */
-export function dockerdThrough(route: Route): Client {
+export function dockerdThrough(route: Route, login?: Login): Client {
   return {
     name: 'dockerd',
     looksUpFirst: true,
     pull: (reference, folder) =>
       withDockerd(folder, route, async (docker) => {
-        await docker('pull', '--quiet', reference);
+        await docker('--config', await writeLogin(folder, login), 'pull', '--quiet', reference);
         const [image]: Inspection[] = JSON.parse(await docker('image', 'inspect', reference));
         const { Id, RepoDigests, RootFS } = image!;
         const [, digest = ''] = RepoDigests[0]?.split('@') ?? [];
         return { digest, manifests: [{ config: Id, diffIds: RootFS.Layers }] };
       }),
   };
+}
+
+/** Writes what `docker login` leaves behind: docker.io goes by the name that it had first. */
+async function writeLogin(folder: string, login: Login | undefined): Promise<string> {
+  const home = join(folder, 'docker-home');
+  await mkdir(home);
+  const auth = login && Buffer.from(`${login.name}:${login.password}`).toString('base64');
+  const auths = auth === undefined ? {} : { 'https://index.docker.io/v1/': { auth } };
+  await writeFile(join(home, 'config.json'), JSON.stringify({ auths }));
+  return home;
 }
 
 /** Runs a dockerd with an empty store in a folder for as long as something needs it. */

@@ -1,6 +1,12 @@
 import { entrepotProxyUrl } from './entrepot.ts';
 import type { Mirror } from './mirror.ts';
 
+/** A user of a registry, as who a client is logged in there. */
+export interface Login {
+  readonly name: string;
+  readonly password: string;
+}
+
 /** A proxy for all that a client does, which it is told of by its environment and nothing else. */
 export interface ProxyRoute {
   readonly proxyUrl: string;

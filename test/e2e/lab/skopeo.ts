@@ -6,17 +6,18 @@ import { run } from './processes.ts';
 import type { Client } from './pull-tests.ts';
 import { type PulledImage, readPulledManifest } from './pulled-image.ts';
 import { writeRegistriesConf } from './registries-conf.ts';
-import { environmentOf, type Route } from './route.ts';
+import { environmentOf, type Login, type Route } from './route.ts';
 
 /** skopeo: it copies every architecture of an index, into a folder in which everything can be read again. */
-export function skopeoThrough(route: Route): Client {
+export function skopeoThrough(route: Route, login?: Login): Client {
   return {
     name: 'skopeo',
     chooseManifests: (image) => image.manifests,
     async pull(reference, folder) {
       const flags = ['--insecure-policy', '--registries-conf', await writeRegistriesConf(folder, route)];
       const destination = join(folder, 'image');
-      const copy = [...flags, 'copy', '--quiet', '--all', `docker://${reference}`, `dir:${destination}`];
+      const user = login ? ['--src-creds', `${login.name}:${login.password}`] : [];
+      const copy = [...flags, 'copy', '--quiet', '--all', ...user, `docker://${reference}`, `dir:${destination}`];
       await run('skopeo', copy, environmentOf(route));
       return readImageFolder(destination);
     },

@@ -73,7 +73,10 @@ function answer(
 ): number {
   const url = new URL(request.url ?? '', 'https://auth.docker.io');
   const isRefused = request.headers.authorization !== undefined && user !== tokenUser.name;
-  const status = url.pathname !== '/token' ? 404 : isRefused ? 401 : 200;
+  // What OAuth 2 posts is not for every token server: clients that are told so go on as they did before it.
+  const refusal = request.method === 'GET' ? 401 : 405;
+  const isAsked = request.method === 'GET' && !isRefused;
+  const status = url.pathname !== '/token' ? 404 : isAsked ? 200 : refusal;
   response.writeHead(status, { 'content-type': 'application/json' });
   if (status !== 200) {
     response.end('{"details":"refused"}');
