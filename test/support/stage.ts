@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import type { TestContext } from 'node:test';
+import type { UpstreamConfig } from '../../src/config/config.ts';
 import { EventLog } from './event-log.ts';
 import { type RawRequestOptions, rawRequest } from './raw-http.ts';
 import { startTestCache, type TestCacheOptions } from './test-cache.ts';
 import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from './test-registry.ts';
 import { tmpDir } from './tmp.ts';
 
-/** What a stage is set up with. */
+/** What a stage is set up with; what is said of the cache counts when that is started. */
 export interface StageOptions {
   readonly registry?: TestRegistryOptions;
   readonly cache?: Partial<TestCacheOptions>;
+  /** What is said of the registry as an upstream, which is called `origin.test`. */
+  readonly upstream?: Partial<UpstreamConfig>;
+  /** Upstreams beside it. */
+  readonly others?: TestCacheOptions['upstreams'];
   /** The folder of the cache's data, when it is not one that comes and goes with the test. */
   readonly data?: string;
 }
@@ -48,7 +53,7 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
   const start = () =>
     startTestCache({
       data,
-      upstreams: [origin.url],
+      upstreams: [{ name: 'origin.test', urls: [new URL(origin.url)], ...options.upstream }, ...(options.others ?? [])],
       graceMs: 0,
       retry: { firstDelayMs: 1 },
       download: { firstDelayMs: 1, maxDelayMs: 1 },

@@ -10,6 +10,8 @@ export interface GuardQuestion {
   readonly kind: RepositoryKind | undefined;
   /** Whether upstream accepted this client's credentials for this repository within the last minutes. */
   readonly isProven: boolean;
+  /** Whether it did so before that, and has not refused them since. */
+  readonly wasProven: boolean;
   /** Whether it is so long ago that upstream refused our own identity that it may be asked again. */
   readonly isDue: boolean;
 }
@@ -26,8 +28,8 @@ export type GuardDecision =
   | 'prove';
 
 /** Decides how a client is let in to a repository. */
-export function decideGuard({ mode, kind, isProven, isDue }: GuardQuestion): GuardDecision {
+export function decideGuard({ mode, kind, isProven, wasProven, isDue }: GuardQuestion): GuardDecision {
   if (mode === 'auto' && kind !== 'guarded') return 'open';
   if (isProven) return 'guarded';
-  return mode === 'auto' && isDue ? 'ask' : 'prove';
+  return mode === 'auto' && isDue && !wasProven ? 'ask' : 'prove';
 }

@@ -75,7 +75,8 @@ export class Guard {
     const kind = await kinds.learn(repository);
     if (mode === 'auto' && kind !== 'guarded') return { registry: open, isOpen: true, leave() {} };
     const key = proofs.keyOf({ upstream: name, repository, authorization });
-    const decision = decideGuard({ mode, kind, isProven: proofs.isProven(key), isDue: kinds.isDue(repository) });
+    const [isProven, wasProven] = [proofs.isProven(key), proofs.wasProven(key)];
+    const decision = decideGuard({ mode, kind, isProven, wasProven, isDue: kinds.isDue(repository) });
     if (decision === 'guarded') return this.#enter(repository, authorization);
     const isOpen = await withinPatience(patienceMs, signal, async (soon) => {
       if (decision === 'ask' && (await this.#isOpenNow(repository, probe, soon))) return true;

@@ -32,3 +32,16 @@ test('an upstream that cannot be asked any more sends nobody away to log in', as
   clock.advance(10_000);
   assert.equal(await challenge(never), 'Basic realm="a"');
 });
+
+test('who leaves gets the reason, and nothing is remembered of it', async () => {
+  const held = Promise.withResolvers<string>();
+  let answer = held.promise;
+  const challenge = rememberChallenge(() => answer, new ManualClock());
+  const gone = new AbortController();
+  const asked = challenge(gone.signal);
+  gone.abort(new Error('gone'));
+  await assert.rejects(asked, { message: 'gone' });
+  answer = Promise.resolve('Basic');
+  assert.equal(await challenge(never), 'Basic');
+  held.resolve('Bearer');
+});

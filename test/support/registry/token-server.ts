@@ -9,6 +9,10 @@ export interface BearerAuth {
   /** The one user there is; nobody can log in without. */
   readonly username?: string;
   readonly password?: string;
+  /** More users, each with the guarded repositories that it may read. */
+  readonly readers?: Readonly<Record<string, Reader>>;
+  /** Whether its tokens say themselves when they end. */
+  readonly jwt?: boolean;
   /** What stands for the user, too, when it is posted in a form (OAuth 2's refresh token). */
   readonly identityToken?: string;
   /** The repositories that only the user may read. The set may change while the registry runs. */
@@ -21,6 +25,12 @@ export interface BearerAuth {
   readonly tokenHost?: string;
   /** The realm that challenges name, when it is not where tokens are served. */
   readonly realm?: string;
+}
+
+/** A user who may read some guarded repositories. */
+export interface Reader {
+  readonly password: string;
+  readonly repositories: readonly string[];
 }
 
 interface IssuedToken {
@@ -59,10 +69,13 @@ export class TokenServer {
     const { authorization } = headers;
     const { username, password, anonymous = true } = this.#auth;
     const isUser = username !== undefined && authorization === basicAuthorization(username, password ?? '');
-    if (!isUser && (authorization !== undefined || !anonymous)) {
+    const reader = Object.entries(this.#auth.readers ?? {}).find(
+      ([name, { password }]) => authorization === basicAuthorization(name, password),
+    )?.[1];
+    if (!isUser && !reader && (authorization !== undefined || !anonymous)) {
       return errorAnswer(401, 'UNAUTHORIZED', 'incorrect username or password');
     }
-    return this.#issueFor(isUser, query.getAll('scope'), quirks);
+    return this.#issueFor(isUser, query.getAll('scope'), quirks, reader?.repositories);
   }
 
   /** Answers a form that was posted, as OAuth 2 has it. */
@@ -73,10 +86,11 @@ export class TokenServer {
     return this.#issueFor(true, form.getAll('scope'), quirks);
   }
 
-  #issueFor(isUser: boolean, scopes: readonly string[], quirks: Quirks): Answer {
+  #issueFor(isUser: boolean, scopes: readonly string[], quirks: Quirks, own: readonly string[] = []): Answer {
     const wanted = scopes.flatMap((scope) => repositoryOfScope(scope) ?? []);
     const mayPull = (repository: string) =>
       isUser ||
+      own.includes(repository) ||
       (!this.#auth.guarded?.has(repository) && !(quirks.hidesUnknownRepositories && !this.#isKnown(repository)));
     return this.#issue(new Set(wanted.filter(mayPull)), quirks);
   }
@@ -92,8 +106,13 @@ export class TokenServer {
   #issue(repositories: ReadonlySet<string>, quirks: Quirks): Answer {
     const { tokenLifetimeMs = defaultLifetimeMs } = this.#auth;
     const nowMs = this.#clock.now();
-    const token = `test-token-${++this.#issuedCount}`;
-    this.#tokens.set(token, { expiresAtMs: nowMs + tokenLifetimeMs, repositories });
+    const name = `test-token-${++this.#issuedCount}`;
+    const expiresAtMs = nowMs + tokenLifetimeMs;
+    const claims = Buffer.from(JSON.stringify({ jti: name, exp: Math.floor(expiresAtMs / 1000) })).toString(
+      'base64url',
+    );
+    const token = this.#auth.jwt ? `e30.${claims}.${name}` : name;
+    this.#tokens.set(token, { expiresAtMs, repositories });
     return jsonAnswer(200, {
       ...(quirks.accessTokenOnly ? {} : { token }),
       access_token: token,
