@@ -144,6 +144,7 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_garbage_bytes_total: 'counter',
     entrepot_garbage_contents_total: 'counter',
     entrepot_garbage_last_run_timestamp_seconds: 'gauge',
+    entrepot_guard_checks_total: 'counter',
     entrepot_hosted_bytes: 'gauge',
     entrepot_hosted_contents: 'gauge',
     entrepot_hosted_repositories: 'gauge',
