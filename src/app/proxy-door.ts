@@ -8,7 +8,7 @@ import { ReachableAddresses } from '../proxy/addresses.ts';
 import { type ConnectTools, resolveHost } from '../proxy/connect.ts';
 import { ProxyDoor, ProxyRefusal } from '../proxy/proxy-door.ts';
 import { ProxyRequests } from '../proxy/proxy-requests.ts';
-import { type ProxyTarget, parseHost } from '../proxy/target.ts';
+import { hasOneHost, type ProxyTarget, parseHost } from '../proxy/target.ts';
 import type { Admin } from '../server/admin.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../server/door.ts';
 import { guardAdmin } from '../server/guarded-admin.ts';
@@ -94,8 +94,7 @@ export async function openProxyDoor(
     connect: (request, socket, head) => void connects.connect(request, socket, head),
   });
   lifetime.push(async () => {
-    connects.close();
-    await open.close(shutdown.graceMs);
+    await Promise.all([connects.close(shutdown.graceMs), open.close(shutdown.graceMs)]);
   });
   const { host, port } = open;
   log.info({ host, port, version }, 'proxy door open');
@@ -190,8 +189,8 @@ function proxyIdentity(access: Access) {
 }
 
 /** Whether the host that a request names is the one that its connection was made for. */
-function isSeated({ headers }: IncomingMessage, { target }: Seat): boolean {
-  return parseHost((headers.host ?? '').replace(/:\d+$/, '')) === target.host;
+function isSeated(request: IncomingMessage, { target }: Seat): boolean {
+  return hasOneHost(request) && parseHost((request.headers.host ?? '').replace(/:\d+$/, '')) === target.host;
 }
 
 function refuseMisdirected(response: ServerResponse): void {

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
+import { unlessAborted } from '../util/single-flight.ts';
 import type { ReachableAddresses } from './addresses.ts';
 import type { ProxyTarget } from './target.ts';
 
@@ -14,6 +15,9 @@ export class Unreachable extends Error {
     this.status = status;
   }
 }
+
+// Of hosts with more addresses than that, nobody waits for the others: each may take all of its time.
+const maxAddresses = 4;
 
 /** What connections are made with. */
 export interface ConnectTools {
@@ -39,14 +43,14 @@ export async function connectTo(
   { reachable, connectMs, resolve }: ConnectTools,
   signal: AbortSignal,
 ): Promise<Socket> {
-  const addresses = isIP(host) === 0 ? await resolveOrFail(host, resolve) : [host];
   signal.throwIfAborted();
+  const addresses = isIP(host) === 0 ? await unlessAborted(resolveOrFail(host, resolve), signal) : [host];
   const allowed = addresses.filter((address) => reachable.has(address));
   if (allowed.length === 0) {
     throw new Unreachable(403, `${host} is no address of the public internet: proxy.allowAddresses can allow it`);
   }
   let failure: unknown;
-  for (const address of allowed) {
+  for (const address of allowed.slice(0, maxAddresses)) {
     try {
       return await connectWith(address, port, connectMs, signal);
     } catch (error) {

@@ -32,7 +32,7 @@ export async function forwardRequest(
     createConnection: () => connection,
     method: request.method ?? 'GET',
     path,
-    headers: { ...endToEnd(request), host: authority, connection: 'close' },
+    headers: { ...endToEnd(request), ...framingOf(request), host: authority, connection: 'close' },
     setHost: false,
   });
   connection.setTimeout(idleMs, () => connection.destroy(new Error('nothing came for too long')));
@@ -47,6 +47,11 @@ function answerOf(outgoing: ClientRequest): Promise<IncomingMessage> {
     outgoing.once('response', resolve);
     outgoing.once('error', reject);
   });
+}
+
+/** How the body is sent on: Node puts no frame around that of a GET by itself, and it would be read as a request. */
+function framingOf({ headers }: IncomingMessage): OutgoingHttpHeaders {
+  return headers['transfer-encoding'] === undefined ? {} : { 'transfer-encoding': 'chunked' };
 }
 
 /** The fields that are meant for the other end. A body of no known length goes on in chunks, as it came. */

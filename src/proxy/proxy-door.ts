@@ -5,8 +5,11 @@ import type { Log } from '../util/log.ts';
 import { type ConnectTools, connectTo, Unreachable } from './connect.ts';
 import { Interception, type InterceptionTools } from './interception.ts';
 import { established, refuseConnect } from './replies.ts';
-import { type ProxyTarget, parseAuthority, parseHost } from './target.ts';
-import { joinSockets } from './tunnel.ts';
+import { hasOneHost, type ProxyTarget, parseAuthority, parseHost } from './target.ts';
+import { joinSockets, type Tunnel } from './tunnel.ts';
+
+// What comes through a tunnel comes within that, as long as it is in use: of one that is not, nothing is lost.
+const stoppingIdleMs = 500;
 
 /** What becomes of CONNECT requests that name no registry. */
 export interface TunnelPolicy {
@@ -51,7 +54,11 @@ export class ProxyRefusal extends Error {
 export class ProxyDoor {
   readonly #tools: ProxyDoorTools;
   readonly #interception: Interception;
+  /** Those of which nobody knows yet what they become. */
   readonly #sockets = new Set<Socket>();
+  readonly #tunnels = new Set<Tunnel>();
+  /** Those on which a client speaks with a registry. */
+  readonly #handedOver = new WeakSet<Socket>();
   readonly #closing = new AbortController();
 
   constructor(tools: ProxyDoorTools) {
@@ -69,7 +76,11 @@ export class ProxyDoor {
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     try {
-      if (target === undefined || !isForHost(request, target)) {
+      this.#closing.signal.throwIfAborted();
+      if (this.#handedOver.has(socket)) {
+        throw new ProxyRefusal(405, 'Cannot CONNECT from here: this connection was made for a registry');
+      }
+      if (target === undefined || !hasOneHost(request) || !isForHost(request, target)) {
         throw new ProxyRefusal(400, 'Cannot understand CONNECT: it names one host and port, and Host names the same');
       }
       await this.#tools.authorize(request, this.#closing.signal);
@@ -84,10 +95,16 @@ export class ProxyDoor {
     }
   }
 
-  /** Ends every tunnel, and everything that is about to become one. */
-  close(): void {
+  /** Ends what is about to become a tunnel, and each tunnel once it is idle; breaks those that are not after a while. */
+  async close(graceMs: number): Promise<void> {
     this.#closing.abort(new Error('The door is being closed'));
     for (const socket of this.#sockets) socket.destroy();
+    for (const tunnel of this.#tunnels) tunnel.endWhenIdle(Math.min(stoppingIdleMs, graceMs));
+    const limit = setTimeout(() => {
+      for (const tunnel of this.#tunnels) tunnel.break();
+    }, graceMs);
+    await Promise.all([...this.#tunnels].map(({ ended }) => ended));
+    clearTimeout(limit);
   }
 
   async #intercept(socket: Socket, head: Buffer, target: ProxyTarget) {
@@ -101,6 +118,7 @@ export class ProxyDoor {
       return { result: 'failed', reason: (error as Error).message } as const;
     }
     this.#sockets.delete(socket);
+    this.#handedOver.add(secure);
     this.#tools.handOver(secure, target, socket);
     return { result: 'intercepted' } as const;
   }
@@ -114,13 +132,20 @@ export class ProxyDoor {
       throw new ProxyRefusal(403, `Port ${target.port} is none of those that may be reached (proxy.ports)`);
     }
     const server = await connectTo(target, this.#tools, this.#signalOf(socket));
-    this.#sockets.add(server);
-    server.once('close', () => this.#sockets.delete(server));
+    // Whoever left in between will not say so again.
+    if (socket.destroyed || this.#closing.signal.aborted) {
+      server.destroy();
+      throw new Error('The client has gone');
+    }
     socket.write(established);
+    const tunnel = joinSockets(socket, server, head, policy.idleMs);
+    this.#sockets.delete(socket);
+    this.#tunnels.add(tunnel);
     observer.tunnels(1);
     try {
-      return { result: 'tunnelled', ...(await joinSockets(socket, server, head, policy.idleMs)) } as const;
+      return { result: 'tunnelled', ...(await tunnel.ended) } as const;
     } finally {
+      this.#tunnels.delete(tunnel);
       observer.tunnels(-1);
     }
   }

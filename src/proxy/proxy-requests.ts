@@ -4,7 +4,7 @@ import { type ConnectTools, connectTo, Unreachable } from './connect.ts';
 import { forwardRequest } from './forward.ts';
 import { type ForwardedRequest, isAbsoluteForm, parseForwarded } from './forwarded.ts';
 import { ProxyRefusal, type TunnelPolicy } from './proxy-door.ts';
-import type { ProxyTarget } from './target.ts';
+import { hasOneHost, type ProxyTarget } from './target.ts';
 
 /** Answers requests. */
 export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -38,7 +38,7 @@ export class ProxyRequests {
 
   async #pass(request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
     const { plainRegistry, policy } = this.#tools;
-    const forwarded = parseForwarded(url, request.headers.host);
+    const forwarded = hasOneHost(request) ? parseForwarded(url, request.headers.host) : undefined;
     if (forwarded === undefined) {
       throw new ProxyRefusal(
         400,

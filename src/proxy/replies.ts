@@ -1,7 +1,11 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-/** What a client of CONNECT is told instead of being connected; the connection ends with it. */
+// Long enough for the answer to cross any network; what the client still sends is read that long, and thrown away, as
+// a connection that is closed on unread bytes is reset, and the answer lost.
+const lingerMs = 2_000;
+
+/** What a client of CONNECT is told instead of being connected; the connection ends with it, whatever the client does. */
 export function refuseConnect(
   socket: Duplex,
   status: number,
@@ -17,6 +21,9 @@ export function refuseConnect(
   };
   const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.on('error', () => {}); // it may have gone; nobody is left to be told
+  const limit = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => clearTimeout(limit));
+  socket.resume();
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n${head.join('')}\r\n${body}`);
 }
 

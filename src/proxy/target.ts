@@ -37,3 +37,12 @@ export function parseHost(written: string): string | undefined {
   if (!labels.every((label) => labelPattern.test(label)) || numberPattern.test(labels.at(-1)!)) return undefined;
   return host;
 }
+
+/** Whether a request has no more than one `Host` (RFC 9112, 3.2): of two, everybody believes another. */
+export function hasOneHost({ rawHeaders }: { readonly rawHeaders: readonly string[] }): boolean {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]!.length === 4 && rawHeaders[at]!.toLowerCase() === 'host') count++;
+  }
+  return count <= 1;
+}

@@ -25,9 +25,14 @@ export class Connections {
     server.closeIdleConnections = () => this.#endIdle(); // what `close` calls first
   }
 
-  /** Lets go of a connection on which no more requests come: it is somebody else's to end. */
-  release(socket: Socket): void {
+  /**
+   * Lets go of a connection on which no more requests come: it is somebody else's to end.
+   * @returns how many answers it waits for
+   */
+  release(socket: Socket): number {
+    const count = this.#underWay.get(socket) ?? 0;
     this.#underWay.delete(socket);
+    return count;
   }
 
   /** Takes no more connections, ends each when it has no answer under way, and breaks off what takes longer. */

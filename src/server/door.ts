@@ -170,7 +170,8 @@ export async function openDoor(
   taken?: DoorConnections,
 ): Promise<OpenDoor> {
   const options = {
-    highWaterMark: 1024 * 1024,
+    // Of a connection that is taken over, thousands may be held by those who do not read.
+    highWaterMark: (taken ? 64 : 1024) * 1024,
     keepAliveTimeout: limits.keepAliveMs,
     headersTimeout: limits.headMs,
     requestTimeout: 0, // a push takes as long as its bytes take to come; see `request-body.ts` for those nobody wants
@@ -186,7 +187,8 @@ export async function openDoor(
   const connections = new Connections(server, tls === undefined ? 'connection' : 'secureConnection');
   if (taken) {
     server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      connections.release(socket);
+      // An answer that is yet to come would be written between what goes through the tunnel.
+      if (connections.release(socket) > 0) return void socket.destroy();
       taken.connect(request, socket, head);
     });
   }
