@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { makeFolder, privateFolderMode, syncFolder } from './folder.ts';
 import { isSystemError } from './system-error.ts';
 
@@ -31,17 +31,34 @@ export class DurableFolders {
     }
   }
 
+  /** Makes many folders of one parent, for which that is synced once. */
+  async makeAll(parent: string, names: readonly string[]): Promise<void> {
+    await this.#make(parent);
+    const folders = names.map((name) => join(parent, name)).filter((folder) => !this.#known.has(folder));
+    for (const folder of folders) await makeIfMissing(folder);
+    await syncFolder(parent);
+    for (const folder of folders) this.#know(folder);
+  }
+
   async #make(folder: string): Promise<void> {
     if (folder === this.#root || this.#known.has(folder)) return;
     const parent = dirname(folder);
     await this.#make(parent);
-    try {
-      await mkdir(folder, privateFolderMode);
-    } catch (error) {
-      if (!isSystemError(error, 'EEXIST')) throw error; // what is no folder fails when it is used as one
-    }
+    await makeIfMissing(folder);
     await syncFolder(parent);
+    this.#know(folder);
+  }
+
+  #know(folder: string): void {
     if (this.#known.size >= maxKnown) this.#known.clear();
     this.#known.add(folder);
+  }
+}
+
+async function makeIfMissing(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, privateFolderMode);
+  } catch (error) {
+    if (!isSystemError(error, 'EEXIST')) throw error; // what is no folder fails when it is used as one
   }
 }

@@ -43,6 +43,9 @@ export function shardFolder(folders: StoreFolders, digest: Digest): string {
   return join(folders.blobs, algorithmOf(digest), hexOf(digest).slice(0, 2));
 }
 
+/** The names of all shards. */
+export const shardNames = Array.from({ length: 256 }, (_, number) => number.toString(16).padStart(2, '0'));
+
 /** Where a blob is. */
 export function blobPath(folders: StoreFolders, digest: Digest): string {
   return join(shardFolder(folders, digest), hexOf(digest));

@@ -3,14 +3,18 @@ import { dirname } from 'node:path';
 import type { Digest } from '../oci/digest.ts';
 import { DurableFolders } from './durable-folders.ts';
 import { syncFolder } from './folder.ts';
-import { blobPath, type StoreFolders } from './fs-layout.ts';
+import { blobPath, type StoreFolders, shardNames } from './fs-layout.ts';
 import type { OpenFile } from './open-file.ts';
 import { waitForAll } from './wait-for-all.ts';
+
+const manyShards = 16; // few blobs make few folders
 
 /** The places of blobs: how a file becomes one. */
 export class BlobPlaces {
   readonly #folders: StoreFolders;
   readonly #durable: DurableFolders;
+  /** The first shards that were used, by the folder that they are in. */
+  readonly #used = new Map<string, Set<string>>();
 
   constructor(folders: StoreFolders) {
     this.#folders = folders;
@@ -30,7 +34,18 @@ export class BlobPlaces {
     const target = blobPath(this.#folders, digest);
     const shard = dirname(target);
     await file.sync();
+    await this.#makeShards(shard);
     await this.#durable.put(shard, () => rename(file.path, target));
     await waitForAll([onMoved(), syncFolder(shard)]);
+  }
+
+  /** Each shard that is new to this process costs two syncs: whoever uses many will use them all, and has one for all. */
+  async #makeShards(shard: string): Promise<void> {
+    const top = dirname(shard);
+    const used = this.#used.get(top) ?? new Set();
+    this.#used.set(top, used);
+    if (used.size >= manyShards) return;
+    used.add(shard);
+    if (used.size === manyShards) await this.#durable.makeAll(top, shardNames);
   }
 }

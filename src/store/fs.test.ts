@@ -153,6 +153,22 @@ describe('the layout of a file store', () => {
     assert.equal(await store.size(digest), bytes.length);
   });
 
+  test('whoever stores many blobs makes all folders for them at once, and they may be removed again', async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openFileStore(folder);
+    const top = join(folder, 'blobs-v1', 'sha256');
+    const counts = new Set<number>();
+    for (let index = 0; index < 40; index++) {
+      const blob = new TextEncoder().encode(`blob ${index}`);
+      await store.put(digestOf(blob), blob);
+      counts.add((await readdir(top)).length);
+    }
+    assert.deepEqual([...counts], [...Array.from({ length: 15 }, (_, index) => index + 1), 256]);
+    await rm(top, { recursive: true });
+    await store.put(digest, bytes);
+    assert.deepEqual(await readdir(top), [hexOf(digest).slice(0, 2)]);
+  });
+
   test('a blob that was cut short on the disk is replaced when it is written again', async (t) => {
     const folder = await temporaryFolder(t);
     const store = await openFileStore(folder);
