@@ -102,7 +102,8 @@ export async function sendReferrers(context: PullContext, asked: Of<'referrers'>
   };
   if (referrers.filtered) headers['oci-filters-applied'] = 'artifactType';
   if (referrers.next !== undefined) {
-    headers['link'] = link(request, `?${new URLSearchParams({ [referrersPageParameter]: referrers.next })}`);
+    const next = { ...(artifactType === undefined ? {} : { artifactType }), [referrersPageParameter]: referrers.next };
+    headers['link'] = link(request, `?${new URLSearchParams(next)}`);
   }
   begin(context, 200, headers, referrers.outcome);
   response.end(request.method === 'HEAD' ? undefined : referrers.bytes);

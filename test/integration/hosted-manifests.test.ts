@@ -134,17 +134,45 @@ test('referrers come in pages of what clients can read, linked to each other', a
     digests.push(digestOf(bytes));
     assert.equal((await put(digestOf(bytes), { bytes, mediaType: 'application/x-mine+json' })).status, 201);
   }
+  const whole = await followReferrers(`${base}/referrers/${image.manifest.digest}`);
+  assert.deepEqual([whole.found, whole.filtered], [digests.sort(), [false, false]]);
+});
+
+test('referrers of one type are of that type on every page', async (t) => {
+  const { base, put } = await openStage(t);
+  const digests = new Map<string, string[]>([
+    ['a/b', []],
+    ['c/d', []],
+  ]);
+  for (const artifactType of ['a/b', 'c/d', 'a/b', 'c/d', 'a/b', 'c/d']) {
+    const place = digests.get(artifactType)!.length;
+    const subject = { mediaType: image.manifest.mediaType, digest: image.manifest.digest, size: 1 };
+    const annotations = { text: 'a'.repeat(2_000_000) };
+    const bytes = Buffer.from(JSON.stringify({ place, artifactType, subject, annotations }));
+    digests.get(artifactType)!.push(digestOf(bytes));
+    assert.equal((await put(digestOf(bytes), { bytes, mediaType: 'application/x-mine+json' })).status, 201);
+  }
+  for (const [artifactType, expected] of digests) {
+    const url = `${base}/referrers/${image.manifest.digest}?artifactType=${encodeURIComponent(artifactType)}`;
+    const { found, filtered } = await followReferrers(url);
+    assert.deepEqual([found, filtered], [expected.sort(), [true, true]]);
+  }
+});
+
+/** Everything that a list of referrers and the pages behind it name, and of each page whether it was filtered. */
+async function followReferrers(first: string): Promise<{ found: string[]; filtered: boolean[] }> {
   const found: string[] = [];
-  let pages = 0;
-  for (let url: string | undefined = `${base}/referrers/${image.manifest.digest}`; url !== undefined; pages++) {
+  const filtered: boolean[] = [];
+  for (let url: string | undefined = first; url !== undefined; ) {
     const answer: Response = await fetch(url);
     const { manifests } = (await answer.json()) as { manifests: { digest: string }[] };
     found.push(...manifests.map(({ digest }) => digest));
+    filtered.push(answer.headers.get('oci-filters-applied') === 'artifactType');
     const next: string | undefined = /<([^>]+)>; rel="next"/.exec(answer.headers.get('link') ?? '')?.[1];
     url = next === undefined ? undefined : new URL(next, url).href;
   }
-  assert.deepEqual([found, pages], [digests.sort(), 2]);
-});
+  return { found, filtered };
+}
 
 test('a tag or a manifest that was deleted is gone at once, and cannot be deleted again', async (t) => {
   const { get, put, blobs } = await openStage(t);
