@@ -1,8 +1,12 @@
+import { setImmediate } from 'node:timers/promises';
 import type { MetadataIndex, RepositoryKey } from '../index/metadata-index.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Page, RepositoryList } from '../oci/registry.ts';
 
 const defaultPageCount = 1000;
+
+// Some milliseconds. However few are wanted, so many are read: most may be some that are not told.
+const readTogether = 500;
 
 /** Those of some repositories that are not guarded: their names are for those only who may read them. */
 async function unguarded(index: Pick<MetadataIndex, 'getKind'>, keys: readonly RepositoryKey[]) {
@@ -19,11 +23,12 @@ export async function listUnguarded(
   const found: RepositoryKey[] = [];
   let after = last === undefined ? undefined : { registry, repository: last as Repository };
   for (;;) {
-    const wanted = count + 1 - found.length;
+    const wanted = Math.max(count + 1 - found.length, readTogether);
     const keys = await index.listRepositories(registry, { count: wanted, after });
     found.push(...(await unguarded(index, keys)));
     after = keys.at(-1);
     if (keys.length < wanted || found.length > count) break;
+    await setImmediate(); // requests have their turn
   }
   const repositories = found.slice(0, count).map(({ repository }) => repository);
   return { repositories, next: found.length > count ? { count, last: repositories.at(-1) } : undefined };
@@ -36,7 +41,7 @@ export async function listUnguarded(
  * @param isListed which of them are told
  */
 export async function listCatalog(
-  index: MetadataIndex,
+  index: Pick<MetadataIndex, 'listRepositories' | 'getKind'>,
   aliases: ReadonlyMap<string, string>,
   page: Page,
   isListed: (key: RepositoryKey) => boolean,
@@ -46,11 +51,12 @@ export async function listCatalog(
   for (const [alias, registry] of [...aliases].sort(([a], [b]) => (a < b ? -1 : 1))) {
     let after = positionIn(alias, registry, aliases, page.last);
     while (after !== 'passed' && found.length <= count) {
-      const wanted = count + 1 - found.length;
+      const wanted = Math.max(count + 1 - found.length, readTogether);
       const keys = await index.listRepositories(registry, { count: wanted, after });
       const listed = (await unguarded(index, keys)).filter(isListed);
       found.push(...listed.map(({ repository }) => (alias === '' ? repository : `${alias}/${repository}`)));
       after = keys.length < wanted ? 'passed' : keys.at(-1);
+      if (after !== 'passed') await setImmediate(); // requests have their turn
     }
   }
   const repositories = found.slice(0, count);

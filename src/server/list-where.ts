@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Page, RepositoryList } from '../oci/registry.ts';
 
 /**
@@ -16,5 +17,6 @@ export async function listWhere(
     if (answer.next === undefined) return { repositories };
     if (repositories.length > 0) return { repositories, next: { ...answer.next, last: repositories.at(-1) } };
     asked = answer.next;
+    await setImmediate(); // thousands of others may come before the next that is told: requests have their turn
   }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { listCatalog } from '../../src/cache/catalog.ts';
+import { listCatalog, listUnguarded } from '../../src/cache/catalog.ts';
+import type { RepositoryKey, RepositoryKind, RepositoryPage } from '../../src/index/metadata-index.ts';
 import { openSqliteIndex } from '../../src/index/sqlite.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
@@ -95,4 +96,34 @@ test('the catalog without what a client may not pull has full pages, which tell 
   });
   const second = await listCatalog(index, aliases, first.next ?? {}, isListed);
   assert.deepEqual(second, { repositories: ['reg.corp/team/app'], next: undefined });
+});
+
+test('however many repositories are not told, looking past them keeps nobody waiting, and takes few queries', async () => {
+  const many = Array.from({ length: 2500 }, (_, place) => parseRepository(`r${String(place).padStart(5, '0')}`));
+  const last = many.at(-1)!;
+  let queries = 0;
+  const index = {
+    async listRepositories(registry = '', { count = many.length, after }: RepositoryPage = {}) {
+      queries++;
+      const from = after === undefined ? 0 : many.indexOf(after.repository) + 1;
+      return many.slice(from, from + count).map((repository) => ({ registry, repository }));
+    },
+    getKind: async ({ repository }: RepositoryKey) => (repository === last ? 'open' : 'guarded') as RepositoryKind,
+  };
+  const page = { count: 1 };
+  for (const list of [
+    () => listCatalog(index, new Map([['', 'docker.io']]), page, () => true),
+    () => listUnguarded(index, 'docker.io', page),
+  ]) {
+    queries = 0;
+    let turns = 0;
+    const turn = () => {
+      turns++;
+      if (queries < many.length) timer = setImmediate(turn);
+    };
+    let timer = setImmediate(turn);
+    assert.deepEqual((await list()).repositories, [last]);
+    clearImmediate(timer);
+    assert.ok(queries < 10 && turns >= queries - 2, `${queries} queries, ${turns} turns`);
+  }
 });
