@@ -63,7 +63,7 @@ export async function openProxyDoor(
       seats.arrive(request.socket, await identify(request, signal));
     },
     handOver(secure, target, raw) {
-      seats.take(secure, { target, registry: hosts.secure(target)!, identity: seats.identityOf(raw) });
+      seats.take(secure, { target, registry: hosts.secure(target)!, identity: seats.identityOn(raw) });
       open.serve(secure);
     },
     observer: {
@@ -79,7 +79,7 @@ export async function openProxyDoor(
       return registry && ((request, response) => listeners.get(registry)!(request, response));
     },
     async authorize(request, signal) {
-      seats.arrive(request.socket, await identify(request, signal));
+      seats.arrive(request, await identify(request, signal));
     },
     own: ownListener(tools),
     log,
@@ -111,10 +111,11 @@ interface Seat {
 /** What is known of the connections of the proxy door. */
 class ProxySeats {
   readonly #seats = new WeakMap<Socket, Seat>();
-  readonly #identities = new WeakMap<Socket, Identity>();
+  /** By the connection where CONNECT has made it one client's; else by request, as several may be under way at once. */
+  readonly #identities = new WeakMap<Socket | IncomingMessage, Identity>();
 
-  arrive(socket: Socket, identity: Identity): void {
-    this.#identities.set(socket, identity);
+  arrive(at: Socket | IncomingMessage, identity: Identity): void {
+    this.#identities.set(at, identity);
   }
 
   take(socket: Socket, seat: Seat): void {
@@ -125,8 +126,12 @@ class ProxySeats {
     return this.#seats.get(socket);
   }
 
-  identityOf(socket: Socket): Identity {
+  identityOn(socket: Socket): Identity {
     return this.#seats.get(socket)?.identity ?? this.#identities.get(socket) ?? nobody;
+  }
+
+  identityOf(request: IncomingMessage): Identity {
+    return this.#seats.get(request.socket)?.identity ?? this.#identities.get(request) ?? nobody;
   }
 }
 
@@ -142,7 +147,7 @@ function registryListener(
     log,
     // Every request names its registry by its connection, so nothing is asked of the door as a whole.
     catalog: async () => ({ repositories: [] }),
-    access: { access, door: 'proxy', identify: ({ socket }) => seats.identityOf(socket) },
+    access: { access, door: 'proxy', identify: (request) => seats.identityOf(request) },
     upstreamLogin,
     push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
   });

@@ -35,9 +35,12 @@ export async function forwardRequest(
     headers: { ...endToEnd(request), ...framingOf(request), host: authority, connection: 'close' },
     setHost: false,
   });
+  outgoing.once('continue', () => response.writeContinue()); // a client that waits for it sends no body before
   connection.setTimeout(idleMs, () => connection.destroy(new Error('nothing came for too long')));
   response.once('close', () => outgoing.destroy());
-  const [answer] = await Promise.all([answerOf(outgoing), pipeline(request, outgoing)]);
+  // What breaks here breaks `outgoing`, too. It is not waited for: who is refused may never send its body.
+  pipeline(request, outgoing).catch(() => {});
+  const answer = await answerOf(outgoing);
   response.writeHead(answer.statusCode ?? 502, endToEnd(answer));
   await pipeline(answer, response);
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer, type Socket } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
+import { basic, writePasswords } from '../support/access-stage.ts';
 import { makeImage } from '../support/images.ts';
 import { askConnect, askProxy, exchange, shakeHands } from '../support/proxy-client.ts';
 import { rawFetch } from '../support/raw-http.ts';
@@ -13,7 +15,12 @@ import { tmpDir } from '../support/tmp.ts';
 const image = makeImage({ seed: 'proxied', layers: [100_000] });
 
 /** A cache with a proxy door, and two upstreams that have the same names. */
-async function openStage(t: TestContext, proxy: TestCacheOptions['proxy'] = {}, registry: TestRegistryOptions = {}) {
+async function openStage(
+  t: TestContext,
+  proxy: TestCacheOptions['proxy'] = {},
+  registry: TestRegistryOptions = {},
+  auth?: TestCacheOptions['auth'],
+) {
   const origin = await startTestRegistry(registry);
   const other = await startTestRegistry();
   t.after(() => Promise.all([origin.close(), other.close()]));
@@ -23,7 +30,7 @@ async function openStage(t: TestContext, proxy: TestCacheOptions['proxy'] = {}, 
     { name: 'origin.test', urls: [new URL(origin.url)], names: ['index.origin.test'] },
     { name: 'other.test', urls: [new URL(other.url)] },
   ];
-  const cache = await startTestCache({ data: tmpDir(t), upstreams, proxy });
+  const cache = await startTestCache({ data: tmpDir(t), upstreams, proxy, auth });
   t.after(() => cache.stop());
   const ca = (await rawFetch(`${cache.url}/ca.crt`)).body.toString();
   const get = async (host: string, path: string, extra = '') => {
@@ -50,6 +57,30 @@ async function openEcho(t: TestContext) {
     server.close();
   });
   return (server.address() as AddressInfo).port;
+}
+
+/** A server that notes the requests that come, and wants no body for one path. */
+async function openEchoOfBodies(t: TestContext) {
+  const seen: string[] = [];
+  const server = createHttpServer((request, response) => {
+    const { method, url } = request;
+    text(request).then((body) => {
+      seen.push(`${method} ${url} ${body}`);
+      response.end(`${method} ${url}`);
+    }, assert.ifError);
+  });
+  server.on('checkContinue', (request, response) => {
+    if (request.url === '/refused') return void response.writeHead(403, { connection: 'close' }).end();
+    response.writeContinue();
+    server.emit('request', request, response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { seen, port: (server.address() as AddressInfo).port };
 }
 
 describe('a registry through the proxy door', () => {
@@ -133,6 +164,33 @@ describe('a registry through the proxy door', () => {
     socket.destroy();
     assert.equal(status, 200);
   });
+
+  test('over plain HTTP is there for each request as its own login says, whoever shares the connection', async (t) => {
+    const passwords = writePasswords(t, { alice: 'correct horse', bob: 'battery staple' });
+    const rules = [{ users: ['alice'], doors: ['proxy'], repositories: [/^/], allow: ['pull'] }] as const;
+    const { cache, origin } = await openStage(t, {}, {}, passwords.auth(rules));
+    const head = (name: string, password: string, more = '') => {
+      const login = `Proxy-Authorization: ${basic(name, password).authorization}\r\n`;
+      const url = `${origin.url}/v2/team/app/manifests/latest`;
+      return `HEAD ${url} HTTP/1.1\r\nHost: ${origin.authority}\r\n${login}${more}\r\n`;
+    };
+    const close = 'Connection: close\r\n';
+    const ofAlice = (more?: string) => head('alice', 'correct horse', more);
+    const ofBob = (more?: string) => head('bob', 'battery staple', more);
+    // Twice: the second time their passwords are remembered, and nobody waits for anything.
+    for (const _round of [1, 2]) {
+      for (const [requests, statuses] of [
+        [ofAlice() + ofBob(close), ['200', '403']],
+        [ofBob() + ofAlice(close), ['403', '200']],
+      ] as const) {
+        const socket = connect(cache.proxyPort, '127.0.0.1');
+        const answers = await exchange(socket, requests);
+        socket.destroy();
+        const found = [...answers.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => status);
+        assert.deepEqual(found, statuses);
+      }
+    }
+  });
 });
 
 describe('what is no registry', () => {
@@ -195,6 +253,38 @@ describe('what is no registry', () => {
     const [request] = origin.requests.all;
     assert.equal(request?.url, '/v2/?a=1');
     for (const name of ['proxy-connection', 'x-mine']) assert.equal(request?.headers[name], undefined);
+  });
+
+  test('is passed on with its body, however that comes, and without one that is not wanted', async (t) => {
+    const { port, seen } = await openEchoOfBodies(t);
+    const { cache } = await openStage(t, { ports: [port], allowAddresses: ['127.0.0.1'] });
+    const ask = async (line: string, rest: string) => {
+      const socket = connect(cache.proxyPort, '127.0.0.1');
+      const said = exchange(socket, `${line} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n${rest}`);
+      const answer = await said;
+      socket.destroy();
+      return answer;
+    };
+    const url = `http://127.0.0.1:${port}`;
+    const body = 'GET /within HTTP/1.1\r\nHost: x\r\n\r\n'; // which it is not to be taken for
+    const chunked = `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    for (const method of ['POST', 'DELETE', 'GET']) {
+      assert.ok((await ask(`${method} ${url}/body`, chunked)).endsWith(`${method} /body`), method);
+    }
+    assert.deepEqual(
+      seen,
+      ['POST', 'DELETE', 'GET'].map((method) => `${method} /body ${body}`),
+    );
+    const waiting = 'Expect: 100-continue\r\nContent-Length: 3\r\n\r\n';
+    assert.match(await ask(`POST ${url}/refused`, waiting), /^HTTP\/1\.1 403 /);
+    const socket = connect(cache.proxyPort, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.write(`POST ${url}/wanted HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${waiting}`);
+    const [said] = (await once(socket, 'data')) as [Buffer];
+    assert.match(said.toString(), /^HTTP\/1\.1 100 Continue\r\n/);
+    socket.write('abc');
+    await once(socket, 'data');
+    assert.equal(seen.at(-1), 'POST /wanted abc');
   });
 
   test('what is no host and port is 400, and so is a Host that says something else', async (t) => {
