@@ -224,6 +224,32 @@ describe('guard of an upstream', () => {
   });
 });
 
+test('the registry that is pushed to takes nothing from what is guarded, also of what was open when it was cached', async (t) => {
+  const { stage, clock, guarded, image, login, get } = await setGuardStage(t);
+  const alice = await login('alice');
+  const [config, layer, small] = image.blobs.map(({ digest }) => digest);
+  guarded.delete('lib/other');
+  assert.equal((await get(`${repository}/blobs/${config}`, alice)).status, 200);
+  assert.equal((await get('lib/other/manifests/latest')).status, 200);
+  assert.equal((await get(`lib/other/blobs/${layer}`)).status, 200);
+  assert.equal((await get(`${publicRepository}/blobs/${small}`)).status, 200);
+  await stage.log.waitFor('blob stored', 3);
+  guarded.add('lib/other');
+  stage.origin.expireTokens();
+  clock.advance(60_000);
+  assert.equal((await get('lib/other/manifests/latest')).status, 401);
+  const mount = (digest: string | undefined, from: string) =>
+    get(`hosted.entrepot/team/app/blobs/uploads/?mount=${digest}${from}`, alice, 'POST');
+  for (const digest of [config, layer]) {
+    assert.equal((await get(`hosted.entrepot/team/app/blobs/${digest}`, alice, 'HEAD')).status, 404);
+    for (const from of ['', `&from=hosted.entrepot/${repository}`, '&from=hosted.entrepot/lib/other']) {
+      assert.equal((await mount(digest, from)).status, 202);
+    }
+  }
+  assert.equal((await get(`hosted.entrepot/team/app/blobs/${small}`, undefined, 'HEAD')).status, 200);
+  assert.equal((await mount(small, '')).status, 201);
+});
+
 test('where Entrepot has users of its own, their passwords stay here, and what is guarded is refused', async (t) => {
   const passwords = writePasswords(t, { ci: 'secret' });
   const { get, asked } = await setGuardStage(t, { cache: { auth: passwords.auth() } });

@@ -73,6 +73,7 @@ export class Guard {
   ): Promise<Admission> {
     const { name, mode, kinds, proofs, open, patienceMs } = this.#options;
     const kind = await kinds.learn(repository);
+    // What is open to all is so whoever asks: that is not even looked at.
     if (mode === 'auto' && kind !== 'guarded') return { registry: open, isOpen: true, leave() {} };
     const key = proofs.keyOf({ upstream: name, repository, authorization });
     const [isProven, wasProven] = [proofs.isProven(key), proofs.wasProven(key)];
