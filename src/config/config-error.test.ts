@@ -295,6 +295,11 @@ const cases: Readonly<Record<string, Case>> = {
     files: { c: '-----BEGIN CERTIFICATE-----' },
     says: [/^entrepot.yaml:1: Upstream "a.example" has a cert and no key/],
   },
+  'a client certificate that would count for every client': {
+    yaml: 'upstreams: { a.example: { guard: always, cert: c, key: k } }',
+    files: { c: '-----BEGIN CERTIFICATE-----', k: '-----BEGIN PRIVATE KEY-----' },
+    says: [/^entrepot.yaml:1: Upstream "a.example" has a cert and guard: always: the cert is shown for every client/],
+  },
   'URLs that are none, or carry what they must not': {
     yaml: [
       'upstreams:',

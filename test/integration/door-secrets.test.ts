@@ -69,9 +69,13 @@ async function pullAndLook(
     assertNoSecret('the body of an answer', body.toString('latin1'));
   }
   assertNoSecret('the metrics', (await rawFetch(`${cache.url}/metrics`)).body.toString());
-  // What the client showed was for us, not for whoever is behind us.
+  // What the client sent along is for the registry itself, where that does not let us in, and for nobody else.
+  const isOpen = answers.every(({ status }) => status === 200);
   for (const request of origin.requests.all) {
-    assertNoSecretOfClient(`${request.url} ${JSON.stringify(request.headers)}`);
+    const { authorization, ...headers } = request.headers;
+    assertNoSecretOfClient(`${request.url} ${JSON.stringify(headers)}`);
+    const isForRegistry = request.origin === 'registry' && request.route !== 'token';
+    if (isOpen || !isForRegistry) assertNoSecretOfClient(`${authorization}`);
   }
   return answers;
 }
@@ -101,7 +105,7 @@ test('a pull with a password, tokens and signed URLs shows none of them in logs,
 test('a pull that is refused shows no secret', async (t) => {
   for (const auth of [bearer, basic]) {
     const answers = await pullAndLook(t, { auth, given: `${password}-wrong` });
-    assert.deepEqual(statuses(answers), new Set([403]));
+    assert.deepEqual(statuses(answers), new Set([401])); // what the client sent along is wrong, too
   }
 });
 
