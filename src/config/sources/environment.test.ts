@@ -38,8 +38,6 @@ test('every key has a variable of its own, which sets it', () => {
     ENTREPOT_AUTH_HTPASSWD: 'htpasswd',
     ENTREPOT_AUTH_RULES: '[{ users: [ci], repositories: [hosted.entrepot/team/*], allow: [push] }]',
     ENTREPOT_AUTH_REMEMBER_FOR: '3m',
-    ENTREPOT_GUARD_TTL: '4m',
-    ENTREPOT_GUARD_WHEN_UPSTREAM_FAILS: 'allow-proven',
     ENTREPOT_HOSTED_ALLOW_ANONYMOUS_PUSH: 'true',
     ENTREPOT_HOSTED_NAMES: 'r.example, localhost:5001',
     ENTREPOT_HOSTED_MAX_MANIFEST_BYTES: '3MB',
@@ -100,7 +98,6 @@ test('every key has a variable of its own, which sets it', () => {
       maxDownloads: 3,
       negativeTtlMs: 3000,
     },
-    guard: { ttlMs: 240_000, whenUpstreamFails: 'allow-proven' },
     hosted: {
       names: ['r.example', 'localhost:5001'],
       allowAnonymousPush: true,
