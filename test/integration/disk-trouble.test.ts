@@ -47,10 +47,13 @@ test('while the store cannot be written all are served, it is said once a minute
     assert.equal((await rawFetch(stage.manifestUrl(`v${count}`))).status, 200);
   }
   await log.waitFor('blob download failed', 5);
-  assert.match(await readyz(stage), /^ready, but the store cannot be written since 2026-01-01T00:00:00.000Z: .*EEXIST/);
+  assert.match(
+    await readyz(stage),
+    /^ready, but the store cannot be written since 2026-01-01T00:00:00.000Z: .*ENOTDIR/,
+  );
   const failing = await scrape(stage);
-  assert.equal(failing.value('entrepot_store_failing', { ...writing, code: 'EEXIST' }), 1);
-  assert.ok(failing.value('entrepot_store_failures_total', { ...writing, code: 'EEXIST' }) >= 10);
+  assert.equal(failing.value('entrepot_store_failing', { ...writing, code: 'ENOTDIR' }), 1);
+  assert.ok(failing.value('entrepot_store_failures_total', { ...writing, code: 'ENOTDIR' }) >= 10);
   const loud = () => log.events.filter(({ level }) => level === 'error' || level === 'warn').map(({ event }) => event);
   assert.deepEqual(loud(), ['disk fails']);
 
@@ -65,7 +68,7 @@ test('while the store cannot be written all are served, it is said once a minute
   assertWhole(await rawFetch(stage.blobUrl(digest)), digest);
   await log.waitFor('blob stored');
   assert.equal(await readyz(stage), 'ready\n');
-  assert.equal((await scrape(stage)).value('entrepot_store_failing', { ...writing, code: 'EEXIST' }), 0);
+  assert.equal((await scrape(stage)).value('entrepot_store_failing', { ...writing, code: 'ENOTDIR' }), 0);
   assert.equal(log.named('disk works again').length, 1);
 });
 
@@ -106,5 +109,5 @@ test('a manifest that cannot be looked up is fetched', async (t) => {
     const answer = await rawFetch(stage.manifestUrl(reference));
     assert.deepEqual([answer.status, answer.body], [200, manifest]);
   }
-  assert.match(await readyz(stage), /the store cannot be (read|written) since .*(ENOTDIR|EEXIST)/);
+  assert.match(await readyz(stage), /the store cannot be (read|written) since .*(ENOTDIR|ENOTDIR)/);
 });
