@@ -1,14 +1,14 @@
 import type { Clock } from '../../util/clock.ts';
 import type { Log } from '../../util/log.ts';
-import { checkRecords, type RecordCheckTools } from './check-records.ts';
+import { checkRecords, checkRows, type RecordCheckOptions, type RecordCheckTools } from './check-records.ts';
 
-// Between two steps requests have their turn; 100,000 records take half a minute.
+// Between two steps requests have their turn; 100,000 records take a minute.
 const stepCount = 32;
 const pauseMs = 10;
 
 /**
  * Completes, in the background, what was being pushed or removed when the process died, so that no record is left that
- * says something else than the index: were that lost later, the record would be believed. Nothing that was acknowledged
+ * says something else than the index, and none is missing: were the index lost later, the records would be believed. Nothing that was acknowledged
  * depends on it.
  */
 export async function tendRecords(
@@ -18,11 +18,13 @@ export async function tendRecords(
   const { clock, log } = tools;
   const beganMs = clock.now();
   let checked = 0;
-  await checkRecords(tools, {
+  const options: RecordCheckOptions = {
     ...{ repair: true, beforeMs: beganMs, signal },
     async checked() {
       if (++checked % stepCount === 0) await clock.sleep(pauseMs, signal);
     },
     found: (finding, repaired) => log.warn({ ...finding, repaired }, 'hosted record and index disagree'),
-  });
+  };
+  await checkRecords(tools, options);
+  await checkRows(tools, options); // what was being removed lost its record first
 }
