@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Bench } from './cases/bench.ts';
 import { coldCases } from './cases/cold.ts';
 import { memoryCases } from './cases/memory.ts';
+import { proxyCases } from './cases/proxy.ts';
 import { pushCases } from './cases/push.ts';
 import { spaceCases } from './cases/space.ts';
 import { warmCases } from './cases/warm.ts';
@@ -15,7 +16,14 @@ import { type Row, renderTable } from './report.ts';
 
 // Measures Entrepot beside Debian's docker-registry as a proxy, nginx and the origin itself, all in one run on the same
 // images. `--quick` takes 64 MiB for 1 GiB and fewer rounds: it shows that everything works, not how fast.
-const groups = { warm: warmCases, cold: coldCases, memory: memoryCases, space: spaceCases, push: pushCases } as const;
+const groups = {
+  warm: warmCases,
+  cold: coldCases,
+  memory: memoryCases,
+  space: spaceCases,
+  push: pushCases,
+  proxy: proxyCases,
+} as const;
 const mebibyte = 1024 * 1024;
 
 const quick = process.argv.includes('--quick');
@@ -23,11 +31,14 @@ const wanted = (Object.keys(groups) as (keyof typeof groups)[]).filter(
   (name) => process.argv.includes(name) || !process.argv.some((word) => word in groups),
 );
 
-for (const tool of ['docker-registry', 'nginx', 'wrk']) {
+const tools = ['docker-registry', 'nginx', 'wrk', ...(wanted.includes('proxy') ? ['curl', 'openssl', 'skopeo'] : [])];
+for (const tool of tools) {
   try {
     execFileSync('which', [tool]);
   } catch {
-    console.error(`Cannot measure without ${tool}: on Debian, apt-get install docker-registry nginx wrk iproute2`);
+    console.error(
+      `Cannot measure without ${tool}: on Debian, apt-get install docker-registry nginx wrk iproute2 curl openssl skopeo`,
+    );
     process.exit(1);
   }
 }

@@ -16,7 +16,21 @@ const pieceBytes = 16 * 1024 * 1024;
 
 /** Pushes an image whose layer is bytes that do not compress, the same in every run. */
 export async function pushImage(originUrl: string, repository: string, layerBytes: number): Promise<BenchImage> {
-  const layer = await pushBlob(originUrl, repository, () => layerPieces(repository, layerBytes));
+  const { layers, config, manifest } = await pushLayers(originUrl, repository, [layerBytes]);
+  return { repository, layer: layers[0]!, layerBytes, config, manifest };
+}
+
+/** Pushes an image of several such layers. */
+export async function pushLayers(
+  originUrl: string,
+  repository: string,
+  sizesBytes: readonly number[],
+): Promise<{ layers: readonly string[]; config: string; manifest: string }> {
+  const layers: string[] = [];
+  for (const [at, size] of sizesBytes.entries()) {
+    const seed = at === 0 ? repository : `${repository} ${at}`;
+    layers.push(await pushBlob(originUrl, repository, () => layerPieces(seed, size)));
+  }
   const configBytes = Buffer.from(
     JSON.stringify({
       architecture: 'amd64',
@@ -30,7 +44,11 @@ export async function pushImage(originUrl: string, repository: string, layerByte
     schemaVersion: 2,
     mediaType: manifestType,
     config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: config, size: configBytes.length },
-    layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: layer, size: layerBytes }],
+    layers: layers.map((digest, at) => ({
+      mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+      digest,
+      size: sizesBytes[at],
+    })),
   });
   const put = await fetch(`${originUrl}/v2/${repository}/manifests/latest`, {
     method: 'PUT',
@@ -39,7 +57,7 @@ export async function pushImage(originUrl: string, repository: string, layerByte
   });
   if (put.status !== 201) throw new Error(`The origin did not take the manifest: ${put.status} ${await put.text()}`);
   const manifest = `sha256:${createHash('sha256').update(manifestBytes).digest('hex')}`;
-  return { repository, layer, layerBytes, config, manifest };
+  return { layers, config, manifest };
 }
 
 function* layerPieces(seed: string, totalBytes: number): Generator<Buffer> {

@@ -48,9 +48,14 @@ function registryConfig(data: string, address: string, accessLog: string, rest: 
   return `version: 0.1\nlog: { level: error, ${accessLog} }\n${storage}\nhttp: { addr: "${address}" }\n${rest}`;
 }
 
-/** nginx that serves files from disk under the paths of the registry: the floor. */
-export async function startNginx(folder: string, files: ReadonlyMap<string, string>): Promise<Peer> {
+/** nginx that serves files from disk under the paths of the registry: the floor. With the files of a certificate, over TLS. */
+export async function startNginx(
+  folder: string,
+  files: ReadonlyMap<string, string>,
+  tls?: { readonly cert: string; readonly key: string },
+): Promise<Peer> {
   const port = await freePort();
+  const secure = tls ? ` ssl; ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key}` : '';
   const locations = [...files].map(([path, file]) => `location = ${path} { alias ${file}; }`).join('\n');
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${join(folder, 'nginx', name)};`)
@@ -63,16 +68,18 @@ export async function startNginx(folder: string, files: ReadonlyMap<string, stri
     `${process.getuid?.() === 0 ? 'user root; ' : ''}daemon off; worker_processes auto; pid ${join(folder, 'nginx.pid')}; error_log stderr error;
 events { worker_connections 1024; }
 http { access_log off; sendfile on; tcp_nopush on; default_type application/octet-stream; ${temp}
-server { listen ${host}:${port}; keepalive_requests 10000000; ${locations} } }`,
+server { listen ${host}:${port}${secure}; keepalive_requests 10000000; ${locations} } }`,
   );
   const server = await startServer(['nginx', '-c', file], { host, port }, join(folder, 'nginx.log'));
-  return { url: `http://${host}:${port}`, server };
+  return { url: `${tls ? 'https' : 'http'}://${host}:${port}`, server };
 }
 
 /** What Entrepot is started with. */
 export interface EntrepotOptions {
   /** Its data, which stay as they are; unless given, it begins with nothing cached. */
   readonly data?: string;
+  /** The port of its proxy door, which it has not unless given. */
+  readonly proxyPort?: number;
   /** Keys of `cache` in its configuration. */
   readonly cache?: Readonly<Record<string, string | number>>;
 }
@@ -88,7 +95,7 @@ export async function startEntrepot(folder: string, originUrl: string, options: 
     `data: ${data}
 builtinUpstreams: false
 cache: ${JSON.stringify(options.cache ?? {})}
-doors: { registry: { listen: "${host}:${port}", default: origin.test }, hosted: { listen: none }, proxy: { listen: none } }
+doors: { registry: { listen: "${host}:${port}", default: origin.test }, hosted: { listen: none }, proxy: { listen: ${options.proxyPort === undefined ? 'none' : `"${host}:${options.proxyPort}"`} } }
 upstreams: { origin.test: { url: "${originUrl}" } }
 log: { format: json }
 `,
