@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { basic, writePasswords } from '../support/access-stage.ts';
+import { ManualClock } from '../support/clock.ts';
+import { makeImage } from '../support/images.ts';
+import { askConnect, askProxy, exchange, shakeHands } from '../support/proxy-client.ts';
+import { rawFetch } from '../support/raw-http.ts';
+import { startTestCache, type TestCacheOptions } from '../support/test-cache.ts';
+import { startTestRegistry } from '../support/test-registry.ts';
+import { tmpDir } from '../support/tmp.ts';
+
+const image = makeImage({ seed: 'login', layers: [10] });
+const path = '/v2/team/app/manifests/latest';
+const passwords = { alice: 'correct horse', bob: 'battery staple' } as const;
+
+function loginOf(name: string, password: string): Record<string, string> {
+  return { 'proxy-authorization': basic(name, password).authorization };
+}
+
+const ofAlice = loginOf('alice', passwords.alice);
+
+/** A proxy door through which alice may pull and bob may not, and a target that is no registry. */
+async function openStage(t: TestContext, more: Partial<TestCacheOptions> = {}) {
+  const origin = await startTestRegistry();
+  t.after(() => origin.close());
+  origin.content.push('team/app', image, 'latest');
+  let heard = '';
+  const target = createServer((socket) => {
+    socket.on('data', (bytes) => {
+      heard += bytes.toString('latin1');
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi');
+    });
+  });
+  target.listen(0, '127.0.0.1');
+  await once(target, 'listening');
+  t.after(() => void target.close());
+  const { port } = target.address() as AddressInfo;
+  const rules = [
+    { users: ['alice'], doors: ['proxy'], repositories: [/^/], allow: ['pull'] },
+    { users: ['bob'], doors: ['registry'], repositories: [/^/], allow: ['pull'] },
+  ] as const;
+  const cache = await startTestCache({
+    data: tmpDir(t),
+    upstreams: [{ name: 'origin.test', urls: [new URL(origin.url)] }],
+    auth: writePasswords(t, passwords).auth(rules),
+    proxy: { ports: [port], allowAddresses: ['127.0.0.1'] },
+    ...more,
+  });
+  t.after(() => cache.stop());
+  return { origin, cache, targetPort: port, heard: () => heard };
+}
+
+test('nobody is connected with anything before a login: 407, and how to log in', async (t) => {
+  const { cache, origin, targetPort, heard } = await openStage(t);
+  for (const headers of [{}, loginOf('alice', 'wrong'), loginOf('nobody', 'x'), { authorization: 'Basic eA==' }]) {
+    for (const authority of ['origin.test:443', `127.0.0.1:${targetPort}`]) {
+      const { status, head, socket } = await askConnect(cache.proxyPort, authority, headers);
+      socket.destroy();
+      assert.equal(status, 407);
+      assert.match(head, /\r\nproxy-authenticate: Basic realm=/i);
+      assert.doesNotMatch(head, /\r\nwww-authenticate/i);
+    }
+  }
+  for (const url of [`${origin.url}${path}`, `http://127.0.0.1:${targetPort}/`]) {
+    const { status, head, socket } = await askProxy(
+      cache.proxyPort,
+      `GET ${url} HTTP/1.1\r\nHost: ${new URL(url).host}\r\n\r\n`,
+    );
+    socket.destroy();
+    assert.equal(status, 407, url);
+    assert.match(head, /\r\nproxy-authenticate: Basic realm=/i);
+  }
+  assert.equal(heard(), '');
+  assert.equal(origin.requests.all.length, 0);
+});
+
+test('what somebody may pull by the proxy door is what the rules say of that door', async (t) => {
+  const { cache } = await openStage(t);
+  const login = basic('bob', passwords.bob).authorization; // who may read at the registry door, where the authority is, too
+  const ca = (await rawFetch(`${cache.url}/ca.crt`, { headers: { authorization: login } })).body.toString();
+  for (const [name, status] of [
+    ['alice', 200],
+    ['bob', 403],
+  ] as const) {
+    const { socket } = await askConnect(cache.proxyPort, 'origin.test:443', loginOf(name, passwords[name]));
+    const secure = await shakeHands(socket, { servername: 'origin.test', ca });
+    const answer = await exchange(secure, `GET ${path} HTTP/1.1\r\nHost: origin.test\r\nConnection: close\r\n\r\n`);
+    assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), `${name}: ${answer}`);
+  }
+});
+
+test('a login at the proxy goes to nobody else, and into no log', async (t) => {
+  const { cache, origin, targetPort, heard } = await openStage(t);
+  const tunnel = await askConnect(cache.proxyPort, `127.0.0.1:${targetPort}`, ofAlice);
+  assert.match(await exchange(tunnel.socket, 'GET /by-tunnel HTTP/1.1\r\n\r\n'), /hi$/);
+  const field = `Proxy-Authorization: ${ofAlice['proxy-authorization']}\r\n`;
+  for (const url of [`http://127.0.0.1:${targetPort}/by-url`, `${origin.url}${path}`]) {
+    const head = `GET ${url} HTTP/1.1\r\nHost: ${new URL(url).host}\r\n${field}\r\n`;
+    const { status, socket } = await askProxy(cache.proxyPort, head);
+    socket.destroy();
+    assert.equal(status, 200, url);
+  }
+  const wrong = loginOf('alice', 'a secret of another place');
+  (await askConnect(cache.proxyPort, 'origin.test:443', wrong)).socket.destroy();
+  assert.match(heard(), /by-tunnel[\s\S]*by-url/);
+  assert.doesNotMatch(heard(), /authorization/i);
+  const asked = origin.requests.all.map(({ headers }) => headers);
+  assert.ok(asked.length > 0);
+  const told = JSON.stringify([asked, cache.events]);
+  const secrets = [passwords.alice, 'a secret of another place', ...[ofAlice, wrong].flatMap(Object.values)];
+  for (const secret of secrets) assert.ok(!told.includes(String(secret).replace('Basic ', '')), String(secret));
+});
+
+test('guessing passwords at the proxy is slowed', async (t) => {
+  const clock = new ManualClock();
+  const { cache } = await openStage(t, { clock });
+  let isSlowed = false;
+  const slowed = clock
+    .nextSleep((delayMs) => delayMs > 0 && delayMs <= 20_000)
+    .then(() => {
+      isSlowed = true;
+    });
+  for (let tries = 0; tries < 20 && !isSlowed; tries++) {
+    const asked = askConnect(cache.proxyPort, 'origin.test:443', loginOf('alice', `guess ${tries}`)).then(
+      ({ status, socket }) => {
+        socket.destroy();
+        assert.equal(status, 407);
+      },
+    );
+    await Promise.race([slowed, asked]);
+    asked.catch(() => {}); // one that waits is cut off at the end
+  }
+  assert.ok(isSlowed);
+});
