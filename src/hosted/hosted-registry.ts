@@ -20,6 +20,7 @@ import type {
   UploadState,
 } from '../oci/registry.ts';
 import { HostedBlobs } from './blobs/hosted-blobs.ts';
+import { Placing } from './blobs/placing.ts';
 import { explainDiskFailure } from './disk-failure.ts';
 import { listReferrers, listRepositories, listTags } from './lists.ts';
 import { HostedManifests } from './manifests/hosted-manifests.ts';
@@ -41,9 +42,10 @@ export class HostedRegistry implements PushableRegistry {
     const quota = new Quota(limits.maxBytes, tools.index);
     const disk = new DiskRoom(limits.minFreeBytes, tools);
     this.#index = tools.index;
-    this.#uploads = new Uploads(limits.uploads, { ...tools, quota, disk });
-    this.#blobs = new HostedBlobs({ ...tools, quota });
-    this.#manifests = new HostedManifests({ ...tools, quota }, limits);
+    const placing = new Placing();
+    this.#uploads = new Uploads(limits.uploads, { ...tools, quota, disk, placing });
+    this.#blobs = new HostedBlobs({ ...tools, quota, placing });
+    this.#manifests = new HostedManifests({ ...tools, quota, placing }, limits);
   }
 
   /** How many uploads were begun and are not over. */

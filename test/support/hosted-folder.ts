@@ -1,4 +1,5 @@
 import { readStored } from '../../src/cache/content/read-stored.ts';
+import { Placing } from '../../src/hosted/blobs/placing.ts';
 import { HostedManifests } from '../../src/hosted/manifests/hosted-manifests.ts';
 import { Quota } from '../../src/hosted/quota.ts';
 import { parseReference, parseRepository } from '../../src/oci/reference.ts';
@@ -55,6 +56,7 @@ export function manifestsOf(storage: Storage): HostedManifests {
       log: silentLog,
       locks: new SharedLocks(),
       quota: new Quota(undefined, index),
+      placing: new Placing(),
     },
     { maxManifestBytes: 4 * 1024 * 1024, immutableTags: [] },
   );

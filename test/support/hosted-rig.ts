@@ -6,6 +6,7 @@ import { ContentInUse } from '../../src/cache/content/in-use.ts';
 import { LocalContent } from '../../src/cache/content/local-content.ts';
 import { Hasher } from '../../src/cache/download/hasher.ts';
 import { HostedBlobs } from '../../src/hosted/blobs/hosted-blobs.ts';
+import { Placing } from '../../src/hosted/blobs/placing.ts';
 import { Quota } from '../../src/hosted/quota.ts';
 import type { HostedTools, RefusalReason, UploadLimits } from '../../src/hosted/tools.ts';
 import { DiskRoom } from '../../src/hosted/uploads/disk-room.ts';
@@ -71,6 +72,7 @@ export function hostedRig(t: TestContext, { limits, maxBytes, minFreeBytes = 0 }
       refused: (reason: RefusalReason) => void refusals.push(reason),
     },
     removed: async () => {},
+    placing: new Placing(),
   };
   const uploadLimits = { maxAgeMs: 86_400_000, maxCount: 1000, maxBytes: undefined, ...limits };
   /** Uploads as another process would have them, over the same store. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { readStored } from '../../src/cache/content/read-stored.ts';
+import { Placing } from '../../src/hosted/blobs/placing.ts';
 import {
   HostedManifests,
   type ManifestLimits,
@@ -32,6 +33,7 @@ export class HostedStage {
   readonly clock = new ManualClock();
   readonly blobs = new MemoryBlobStore();
   readonly records = new MemoryRecordStore(() => this.clock.now());
+  readonly placing = new Placing();
   readonly logged: { readonly level: string; readonly event: string; readonly facts: object }[] = [];
   /** Is asked before each change of index, store or records; a test lets it fail. */
   beforeChange: (what: string) => void = () => {};
@@ -67,6 +69,7 @@ export class HostedStage {
     return {
       ...{ blobs, records, clock, readManifest, index: this.#failing(this.index), locks: new SharedLocks() },
       quota: new Quota(this.#limits.maxBytes, this.index),
+      placing: this.placing,
       log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
       content: {
         open: () => Promise.reject(new Error('nobody opens blobs here')),

@@ -12,6 +12,8 @@ export interface UploadFaults {
   read?: ((position: number) => Promise<void>) | undefined;
   append?: ((position: number) => Promise<void>) | undefined;
   commit?: ((digest: Digest) => Promise<void>) | undefined;
+  /** Beside that of which `placed` was told: the blob is there. */
+  placed?: ((digest: Digest) => Promise<void>) | undefined;
 }
 
 /** An upload in memory. */
@@ -93,7 +95,7 @@ export class MemoryUploadStore implements UploadStore {
         if (!this.uploads.delete(id)) throw new Error('Cannot store an upload: it was removed');
         this.#blobs.set(digest, upload.bytes);
         isBlob = true;
-        await placed?.();
+        await Promise.all([placed?.(), this.faults.placed?.(digest)]);
       },
       close: async () => {
         this.open--;

@@ -7,11 +7,13 @@ import { renewLink } from '../garbage/renew-link.ts';
 import type { Quota } from '../quota.ts';
 import type { HostedTools } from '../tools.ts';
 import { findHolder } from './find-holder.ts';
+import type { Placing } from './placing.ts';
 
 /** What blobs are kept with. */
 export interface BlobTools
   extends Pick<HostedTools, 'blobs' | 'index' | 'content' | 'inUse' | 'removed' | 'clock' | 'log'> {
   readonly quota: Quota;
+  readonly placing: Placing;
 }
 
 const hit = { kind: 'hit' } as const;
@@ -34,9 +36,14 @@ export class HostedBlobs {
    */
   async stat(repository: Repository, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
     signal.throwIfAborted();
-    const { index, clock } = this.#tools;
+    const { index, clock, placing } = this.#tools;
     await renewLink(index, repository, digest, clock.now());
     const sizeBytes = await this.#linkedSize(repository, digest);
+    const placed = placing.settled(digest);
+    if (placed) {
+      await placed;
+      return this.stat(repository, digest, signal);
+    }
     if ((await this.#tools.blobs.size(digest)) !== sizeBytes) throw await this.#lost(repository, digest, sizeBytes);
     this.#isThere(repository, digest);
     return { sizeBytes };
@@ -80,7 +87,7 @@ export class HostedBlobs {
    */
   async mount(repository: Repository, digest: Digest, offer: MountOffer, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
-    const { index, inUse, removed, clock } = this.#tools;
+    const { index, inUse, removed, placing, clock } = this.#tools;
     if (!(await findHolder(index, digest, offer))) return false;
     const letGo = inUse.take(digest);
     try {
@@ -95,8 +102,9 @@ export class HostedBlobs {
       } finally {
         share.release();
       }
-      await index.sync();
-      return true;
+      const placed = placing.settled(digest);
+      await Promise.all([placed, index.sync()]);
+      return placed === undefined || (await this.#storedSize(digest)) !== undefined;
     } finally {
       letGo();
     }

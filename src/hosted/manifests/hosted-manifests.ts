@@ -5,6 +5,7 @@ import { hostedRegistryName } from '../../oci/hosted.ts';
 import { isDigestReference, type Reference, type Repository, type Tag } from '../../oci/reference.ts';
 import type { Manifest, ManifestDescriptor, ManifestPush, PushedManifest } from '../../oci/registry.ts';
 import type { NamedRecord } from '../../store/record-store.ts';
+import type { Placing } from '../blobs/placing.ts';
 import { renewLink } from '../garbage/renew-link.ts';
 import { lockOfRepository, locksOf, locksOfTags } from '../hosted-locks.ts';
 import type { Quota } from '../quota.ts';
@@ -20,6 +21,7 @@ import { type ReadManifest, readManifest } from './read-manifest.ts';
 export interface ManifestTools
   extends Pick<HostedTools, 'blobs' | 'records' | 'index' | 'content' | 'locks' | 'clock' | 'log'> {
   readonly quota: Pick<Quota, 'take'>;
+  readonly placing: Pick<Placing, 'settled'>;
 }
 
 /** What manifests may be pushed. */
@@ -138,10 +140,17 @@ export class HostedManifests {
   async #assertBlobs(repository: Repository, required: readonly Digest[]): Promise<void> {
     const missing: Digest[] = [];
     for (const digest of required) {
-      const link = await this.#tools.index.getLink({ registry: hostedRegistryName, repository }, digest);
-      if (link?.sizeBytes === undefined) missing.push(digest);
+      if (!(await this.#isStored(repository, digest))) missing.push(digest);
     }
     if (missing.length > 0) throw unknownBlobs(repository, missing);
+  }
+
+  async #isStored(repository: Repository, digest: Digest): Promise<boolean> {
+    const link = await this.#tools.index.getLink({ registry: hostedRegistryName, repository }, digest);
+    const placed = this.#tools.placing.settled(digest);
+    if (placed === undefined) return link?.sizeBytes !== undefined;
+    await placed;
+    return this.#isStored(repository, digest);
   }
 
   async #write(push: Push): Promise<void> {

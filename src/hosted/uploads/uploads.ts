@@ -3,6 +3,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { UploadBody, UploadHint, UploadState } from '../../oci/registry.ts';
 import type { OpenUpload } from '../../store/upload-store.ts';
+import type { Placing } from '../blobs/placing.ts';
 import { explainDiskFailure } from '../disk-failure.ts';
 import type { Quota } from '../quota.ts';
 import type { HostedTools, RefusalReason, UploadLimits } from '../tools.ts';
@@ -18,6 +19,7 @@ export interface UploadTools
   extends Pick<HostedTools, 'uploads' | 'index' | 'hasher' | 'inUse' | 'observer' | 'clock' | 'log' | 'removed'> {
   readonly quota: Quota;
   readonly disk: DiskRoom;
+  readonly placing: Placing;
 }
 
 /**
@@ -152,9 +154,10 @@ export class Uploads {
   // 1. The quota has room for it.
   // 2. The repository holds it: from now on nobody removes what is put in place.
   // 3. A new file is put in place, also of what is here already: that one may be damaged, this one is right.
-  // 4. The index notes it. That, and the name of the file, become durable beside each other.
+  // 4. The index notes it. That, and the name of the file, become durable beside each other; until then, who looks for it
+  //    waits.
   async #commit(session: UploadSession, upload: OpenUpload, digest: Digest): Promise<void> {
-    const { index, quota, inUse, removed, clock } = this.#tools;
+    const { index, quota, inUse, removed, placing, clock } = this.#tools;
     const { repository } = session;
     const { sizeBytes } = upload;
     const share = await quota.take(digest, sizeBytes);
@@ -162,16 +165,34 @@ export class Uploads {
     try {
       await removed(digest);
       await index.hold(repository, digest, clock.now());
-      await upload.commit(digest, async () => {
+      const note = async () => {
         this.#sessions.forget(session);
         await index.addBlob(repository, digest, sizeBytes, clock.now());
         share.release();
         await index.sync();
-      });
+      };
+      await placing.run(digest, () => this.#place(upload, digest, note));
     } finally {
       letGo();
       share.release();
     }
+  }
+
+  /** A name that may not be on the disk is forgotten again, or else it would be taken for a blob that is here. */
+  async #place(upload: OpenUpload, digest: Digest, note: () => Promise<void>): Promise<void> {
+    const { index } = this.#tools;
+    const wasStored = (await index.listHolders(digest, 1)).length > 0;
+    let noted: Promise<void> | undefined;
+    try {
+      await upload.commit(digest, async () => {
+        noted = note();
+        await noted.catch(() => {}); // it is told below: here it would be taken for a failure of the store
+      });
+    } catch (error) {
+      if (noted && !wasStored) await index.removeContent(digest);
+      throw error;
+    }
+    await noted;
   }
 
   /** Says why something was refused; and a full disk, of whatever failed by it. */
