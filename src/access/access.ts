@@ -23,6 +23,9 @@ export interface RepositoryOf {
 
 /** Says who may do what. */
 export interface Access {
+  /** Who everybody is, where nobody can log in: then no request need wait for `identify`. */
+  readonly everybody?: Identity;
+
   /**
    * Who sends a request with this `Authorization` header, from this address.
    * @throws RegistryError UNAUTHORIZED (with the challenge) for a wrong name or password, after a while when there were

@@ -5,6 +5,7 @@ import { type Access, type DoorName, nobody } from './access.ts';
 export function freeAccess(pushDoors: ReadonlySet<DoorName>): Access {
   const somebody = Promise.resolve(nobody);
   return {
+    everybody: nobody,
     identify: () => somebody,
     may: (_identity, door, verb) => verb === 'pull' || pushDoors.has(door),
     isOpen: () => true,

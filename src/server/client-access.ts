@@ -21,6 +21,12 @@ export interface ClientAccess {
   authorize(verb: Verb, target: RepositoryOf): void;
 }
 
+/** What everybody may do at a door, where nobody can log in and nothing has to be found out; undefined elsewhere. */
+export function everybodysAccess({ access, door, identify }: DoorAccess): ClientAccess | undefined {
+  if (access.everybody === undefined || identify !== undefined || !access.isOpen(door)) return undefined;
+  return clientAccess(access, door, access.everybody);
+}
+
 /**
  * Finds out who sends a request, and lets nobody in by a door that is not open.
  * @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS; the signal's reason

@@ -7,7 +7,7 @@ import type { Page, RepositoryList } from '../oci/registry.ts';
 import { type AnyRequest, parseRequest, type RegistryRequest } from '../oci/request.ts';
 import type { Log } from '../util/log.ts';
 import { renderCacheStatus } from './cache-status.ts';
-import { type ClientAccess, type DoorAccess, identifyClient } from './client-access.ts';
+import { type ClientAccess, type DoorAccess, everybodysAccess, identifyClient } from './client-access.ts';
 import { listWhere } from './list-where.ts';
 import { nextLink, type PullContext, sendJson } from './pull.ts';
 import { challengePing, pull, type UpstreamLogin } from './pull-request.ts';
@@ -73,9 +73,12 @@ export function setRegistryHeaders(response: ServerResponse): void {
 /** Answers requests to registries: parses, routes, and hands on to what answers the kind of request. */
 export class RegistryHandler {
   readonly #options: RegistryHandlerOptions;
+  /** Known before any request comes, where nobody can log in: a hit then waits for nothing here. */
+  readonly #everybody: ClientAccess | undefined;
 
   constructor(options: RegistryHandlerOptions) {
     this.#options = options;
+    this.#everybody = everybodysAccess(options.access);
   }
 
   /**
@@ -91,7 +94,7 @@ export class RegistryHandler {
     const hints = { host: request.headers.host, prefix, namespace };
     const isOfRegistry = asked.name !== undefined || this.#options.router.isNamed(hints);
     const signal = signalOf(response);
-    const client = await identifyClient(this.#options.access, request, signal);
+    const client = this.#everybody ?? (await identifyClient(this.#options.access, request, signal));
     record.user = client.user;
     // What is asked of the door as a whole needs no registry, and so no default.
     if (!isOfRegistry && asked.kind === 'ping') return sendPing(exchange);
