@@ -7,8 +7,8 @@ import type { MetadataIndex, Pin } from './index/metadata-index.ts';
 import { readTotals } from './index/read-totals.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
 import { moveAside } from './index/sqlite-database.ts';
-import { type FileStoreOptions, type FileStores, openFileStores } from './store/fs.ts';
-import { spoolUsage } from './store/spool-usage.ts';
+import { type FileStoreOptions, type FileStores, openFileStores } from './store/files/fs.ts';
+import { spoolUsage } from './store/files/spool-usage.ts';
 import type { Clock } from './util/clock.ts';
 
 /** What is kept in a data folder, open. */

@@ -185,7 +185,7 @@ test('a part imports only the parts that it may know', () => {
 test('an import that a part may not have is told', () => {
   const wrong: [string, string][] = [
     ['src/oci/a.ts', 'src/util/b.ts'],
-    ['src/cache/a.ts', 'src/store/fs.ts'],
+    ['src/cache/a.ts', 'src/store/files/fs.ts'],
     ['src/cache/a.test.ts', 'src/index/sqlite.ts'],
     ['src/store/a.ts', 'src/index/metadata-index.ts'],
     ['src/upstream/a.ts', 'src/store/blob-store.ts'],
@@ -201,7 +201,7 @@ test('an import that a part may not have is told', () => {
     ['src/cache/a.test.ts', 'test/support/b.ts'],
     ['src/cache/a.ts', 'src/cache/deep/b.ts'],
     ['src/server/a.ts', 'src/cache/b.ts'],
-    ['src/app.ts', 'src/store/fs.ts'],
+    ['src/app.ts', 'src/store/files/fs.ts'],
     ['src/cli/a.ts', 'src/app.ts'],
     ['test/integration/a.test.ts', 'src/cli/b.ts'],
   ];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { openSqliteIndex } from '../../src/index/sqlite.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
-import { blobPath, shardFolder, storeFolders } from '../../src/store/fs-layout.ts';
+import { blobPath, shardFolder, storeFolders } from '../../src/store/files/fs-layout.ts';
 
 /** A data folder that looks as if images had been pulled for months. */
 export interface FilledData {

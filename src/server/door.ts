@@ -5,9 +5,9 @@ import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { Admin } from './admin.ts';
 import { Connections } from './connections.ts';
+import { bodyOf } from './push/request-body.ts';
 import { newRecord, type RequestRecord } from './record.ts';
 import { type Exchange, type RegistryHandler, sendError, setRegistryHeaders, splitPath } from './registry-handler.ts';
-import { bodyOf } from './request-body.ts';
 import { createTlsServer, type DoorTls } from './tls/tls-server.ts';
 
 /** What a door is made of. */

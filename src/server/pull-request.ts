@@ -5,7 +5,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { MountOffer, Registry } from '../oci/registry.ts';
 import type { RegistryRequest } from '../oci/request.ts';
 import { type PullContext, sendBlob, sendManifest, sendReferrers, sendTags } from './pull.ts';
-import type { PushContext } from './push-context.ts';
+import type { PushContext } from './push/push-context.ts';
 import type { RequestRecord } from './record.ts';
 import type { RegistryGuard, Route } from './routing.ts';
 

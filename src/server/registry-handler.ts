@@ -11,10 +11,10 @@ import { type ClientAccess, type DoorAccess, everybodysAccess, identifyClient } 
 import { listWhere } from './list-where.ts';
 import { nextLink, type PullContext, sendJson } from './pull.ts';
 import { challengePing, pull, type UpstreamLogin } from './pull-request.ts';
-import { push } from './push.ts';
-import { mountOffers, type PushContext, pushContext, pushVerbs } from './push-context.ts';
+import { push } from './push/push.ts';
+import { mountOffers, type PushContext, pushContext, pushVerbs } from './push/push-context.ts';
+import type { RequestBody } from './push/request-body.ts';
 import type { RequestRecord } from './record.ts';
-import type { RequestBody } from './request-body.ts';
 import { type Route, type Routing, type RoutingHints, repositoryOf } from './routing.ts';
 
 /**

@@ -19,7 +19,7 @@ fs.fsync = Object.assign(
   },
   { __promisify__: fsync.__promisify__ },
 );
-const { openFileStores } = await import('./fs.ts');
+const { openFileStores } = await import('./files/fs.ts');
 
 const bytes = Buffer.from('the bytes of a layer');
 const digest = digestOf(bytes);

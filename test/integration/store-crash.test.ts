@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Digest, digestOf, parseDigest } from '../../src/oci/digest.ts';
-import { type FileStores, openFileStores } from '../../src/store/fs.ts';
+import { type FileStores, openFileStores } from '../../src/store/files/fs.ts';
 import { collect } from '../support/collect.ts';
 import { tmpDir } from '../support/tmp.ts';
 

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
-import { type FileStores, openFileStores } from '../../src/store/fs.ts';
+import { type FileStores, openFileStores } from '../../src/store/files/fs.ts';
 
 // A process that writes uploads and records until it is killed: `node store-writer.ts FOLDER FIRST`. What it
 // prints is acknowledged, a line each: `record NAME NUMBER`, `removed NAME`, `blob DIGEST`; or begun: `removing NAME`.

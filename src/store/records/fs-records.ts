@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { readFile, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Leftover } from './blob-store.ts';
-import { DurableFolders } from './durable-folders.ts';
-import { entries, syncFolder } from './folder.ts';
-import { leftoverAt, maxNewAgeMs } from './fs-leftover.ts';
-import { unlessMissing } from './fs-reader.ts';
-import { openFile } from './open-file.ts';
+import type { Leftover } from '../blob-store.ts';
+import { DurableFolders } from '../durable-folders.ts';
+import { leftoverAt, maxNewAgeMs } from '../files/fs-leftover.ts';
+import { unlessMissing } from '../files/fs-reader.ts';
+import { entries, syncFolder } from '../folder.ts';
+import { openFile } from '../open-file.ts';
+import type { NamedRecord, RecordStore, StoredRecord } from '../record-store.ts';
+import { explainSystemError } from '../system-error.ts';
+import { waitForAll } from '../wait-for-all.ts';
 import { recordPath, segmentOf } from './record-names.ts';
-import type { NamedRecord, RecordStore, StoredRecord } from './record-store.ts';
-import { explainSystemError } from './system-error.ts';
-import { waitForAll } from './wait-for-all.ts';
 
 const recordMode = 0o600; // names and manifests may be those of private images
 

@@ -1,12 +1,12 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseRepository, type Repository } from '../oci/reference.ts';
-import type { Leftover } from './blob-store.ts';
-import { entries } from './folder.ts';
-import { leftoverAt } from './fs-leftover.ts';
-import { unlessMissing } from './fs-reader.ts';
-import { openFile } from './open-file.ts';
-import type { StoredUpload } from './upload-store.ts';
+import { parseRepository, type Repository } from '../../oci/reference.ts';
+import type { Leftover } from '../blob-store.ts';
+import { leftoverAt } from '../files/fs-leftover.ts';
+import { unlessMissing } from '../files/fs-reader.ts';
+import { entries } from '../folder.ts';
+import { openFile } from '../open-file.ts';
+import type { StoredUpload } from '../upload-store.ts';
 
 /** What a file of an upload is made with: it may be a part of a private image. */
 export const uploadMode = 0o600;

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { uploadStoreContract } from '../../test/contract/upload-store-contract.ts';
-import { collect } from '../../test/support/collect.ts';
-import { smallDisk } from '../../test/support/small-disk.ts';
-import { tmpDir } from '../../test/support/tmp.ts';
-import { digestOf } from '../oci/digest.ts';
-import { parseRepository } from '../oci/reference.ts';
-import { openFileStores } from './fs.ts';
+import { uploadStoreContract } from '../../../test/contract/upload-store-contract.ts';
+import { collect } from '../../../test/support/collect.ts';
+import { smallDisk } from '../../../test/support/small-disk.ts';
+import { tmpDir } from '../../../test/support/tmp.ts';
+import { digestOf } from '../../oci/digest.ts';
+import { parseRepository } from '../../oci/reference.ts';
+import { openFileStores } from '../files/fs.ts';
 
 uploadStoreContract('openFileStores()', (t) => openFileStores(tmpDir(t, { assertClosed: true })));
 

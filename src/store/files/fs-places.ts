@@ -1,11 +1,11 @@
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Digest } from '../oci/digest.ts';
-import { DurableFolders } from './durable-folders.ts';
-import { syncFolder } from './folder.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { DurableFolders } from '../durable-folders.ts';
+import { syncFolder } from '../folder.ts';
+import type { OpenFile } from '../open-file.ts';
+import { waitForAll } from '../wait-for-all.ts';
 import { blobPath, type StoreFolders, shardNames } from './fs-layout.ts';
-import type { OpenFile } from './open-file.ts';
-import { waitForAll } from './wait-for-all.ts';
 
 const manyShards = 16; // few blobs make few folders
 

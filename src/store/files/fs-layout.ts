@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../oci/digest.ts';
+import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../../oci/digest.ts';
 
 /** The folders of a store. They carry the version of their layout: a later one begins beside them. */
 export interface StoreFolders {

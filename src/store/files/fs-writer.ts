@@ -1,7 +1,7 @@
 import { rename, rm } from 'node:fs/promises';
-import type { BlobWriter } from './blob-store.ts';
+import type { BlobWriter } from '../blob-store.ts';
+import type { OpenFile } from '../open-file.ts';
 import { storedFileSize } from './fs-reader.ts';
-import type { OpenFile } from './open-file.ts';
 
 /** Where a writer's file goes, and who has to know. */
 export interface WriterOptions {

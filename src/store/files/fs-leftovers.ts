@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import type { DigestAlgorithm } from '../oci/digest.ts';
-import type { Leftover } from './blob-store.ts';
-import { entries } from './folder.ts';
+import type { DigestAlgorithm } from '../../oci/digest.ts';
+import type { Leftover } from '../blob-store.ts';
+import { entries } from '../folder.ts';
+import { listRecordLeftovers } from '../records/fs-records.ts';
+import { listUploadLeftovers } from '../uploads/upload-files.ts';
 import { algorithms, digestOfName, parseSpoolName, type StoreFolders } from './fs-layout.ts';
 import { leftoverAt } from './fs-leftover.ts';
-import { listRecordLeftovers } from './fs-records.ts';
-import { listUploadLeftovers } from './upload-files.ts';
 
 /**
  * The files in the store's folders that no layout knows. Folders that are not the store's are not looked into: a file

@@ -1,5 +1,5 @@
 import { rm, stat } from 'node:fs/promises';
-import type { Leftover } from './blob-store.ts';
+import type { Leftover } from '../blob-store.ts';
 import { unlessMissing } from './fs-reader.ts';
 
 /** What is written in one go takes milliseconds: what is so old was left by a process that was killed. */

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { rm, unlink } from 'node:fs/promises';
-import type { Repository } from '../oci/reference.ts';
-import type { Clock } from '../util/clock.ts';
-import { inFolder, privateFolderMode } from './folder.ts';
-import type { BlobPlaces } from './fs-places.ts';
-import { unlessMissing } from './fs-reader.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { Clock } from '../../util/clock.ts';
+import type { BlobPlaces } from '../files/fs-places.ts';
+import { unlessMissing } from '../files/fs-reader.ts';
+import { inFolder, privateFolderMode } from '../folder.ts';
+import { type OpenFile, openFile } from '../open-file.ts';
+import { explainSystemError } from '../system-error.ts';
+import type { OpenUpload, StoredUpload, UploadStore } from '../upload-store.ts';
 import { FileUpload } from './fs-upload.ts';
-import { type OpenFile, openFile } from './open-file.ts';
-import { explainSystemError } from './system-error.ts';
 import {
   listUploadFiles,
   readSidecar,
@@ -18,7 +19,6 @@ import {
   uploadPaths,
   writeSidecar,
 } from './upload-files.ts';
-import type { OpenUpload, StoredUpload, UploadStore } from './upload-store.ts';
 
 const maxBegun = 1000; // some 200 KB
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
-import { type FileLock, lockFile } from '../util/file-lock.ts';
+import { type FileLock, lockFile } from '../../util/file-lock.ts';
+import { explainSystemError } from '../system-error.ts';
 import { lockPath, type StoreFolders } from './fs-layout.ts';
-import { explainSystemError } from './system-error.ts';
 
 const maxAttempts = 20; // only one that looks for dead owners at the same moment can be in the way
 

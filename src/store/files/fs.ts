@@ -1,9 +1,15 @@
 import { rename, rm, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
-import { type Clock, systemClock } from '../util/clock.ts';
-import type { BlobStore, BlobWriter, Leftover, ListedBlob, PartialBlob, StoredBlob } from './blob-store.ts';
-import { entries, inFolder, makeFolder, privateFolderMode } from './folder.ts';
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
+import { type Clock, systemClock } from '../../util/clock.ts';
+import type { BlobStore, BlobWriter, Leftover, ListedBlob, PartialBlob, StoredBlob } from '../blob-store.ts';
+import { entries, inFolder, makeFolder, privateFolderMode } from '../folder.ts';
+import { type OpenFile, openFile } from '../open-file.ts';
+import type { RecordStore } from '../record-store.ts';
+import { openFileRecords } from '../records/fs-records.ts';
+import { explainSystemError } from '../system-error.ts';
+import type { UploadStore } from '../upload-store.ts';
+import { openFileUploads } from '../uploads/fs-uploads.ts';
 import {
   algorithms,
   blobPath,
@@ -18,14 +24,8 @@ import { listLeftovers } from './fs-leftovers.ts';
 import { adoptPartials, listPartials, prunePartials } from './fs-partials.ts';
 import { BlobPlaces } from './fs-places.ts';
 import { openStoredFile, storedFileSize, unlessMissing } from './fs-reader.ts';
-import { openFileRecords } from './fs-records.ts';
-import { openFileUploads } from './fs-uploads.ts';
 import { FileWriter } from './fs-writer.ts';
-import { type OpenFile, openFile } from './open-file.ts';
-import type { RecordStore } from './record-store.ts';
 import { SpoolOwner } from './spool-owner.ts';
-import { explainSystemError } from './system-error.ts';
-import type { UploadStore } from './upload-store.ts';
 
 const pruneEveryMs = 60 * 60 * 1000; // what is kept for whoever goes on with it is gone an hour after its time
 

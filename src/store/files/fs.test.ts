@@ -18,10 +18,10 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { blobStoreContract } from '../../test/contract/blob-store-contract.ts';
-import { type Digest, digestOf, hexOf } from '../oci/digest.ts';
-import type { BlobStore } from './blob-store.ts';
-import { syncFolder } from './folder.ts';
+import { blobStoreContract } from '../../../test/contract/blob-store-contract.ts';
+import { type Digest, digestOf, hexOf } from '../../oci/digest.ts';
+import type { BlobStore } from '../blob-store.ts';
+import { syncFolder } from '../folder.ts';
 import { type FileStoreOptions, openFileStores } from './fs.ts';
 
 blobStoreContract('openFileStores()', async (t) => openFileStore(await temporaryFolder(t)));

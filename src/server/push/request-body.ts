@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RequestRecord } from '../record.ts';
 import { piecesOf } from './body-pieces.ts';
-import type { RequestRecord } from './record.ts';
 
 /** The body of a request. It is read once, or left; what was not read to its end is left, too. */
 export interface RequestBody {

@@ -1,14 +1,14 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import type { Verb } from '../access/access.ts';
-import { RegistryError } from '../oci/errors.ts';
-import type { PushRequest } from '../oci/push-request.ts';
-import type { Repository } from '../oci/reference.ts';
-import type { MountOffer, PushableRegistry, UploadBody } from '../oci/registry.ts';
-import { renderCacheStatus } from './cache-status.ts';
-import type { ClientAccess } from './client-access.ts';
-import type { RequestRecord } from './record.ts';
+import type { Verb } from '../../access/access.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { PushRequest } from '../../oci/push-request.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { MountOffer, PushableRegistry, UploadBody } from '../../oci/registry.ts';
+import { renderCacheStatus } from '../cache-status.ts';
+import type { ClientAccess } from '../client-access.ts';
+import type { RequestRecord } from '../record.ts';
+import { type Route, type RoutingHints, repositoryOf } from '../routing.ts';
 import type { RequestBody } from './request-body.ts';
-import { type Route, type RoutingHints, repositoryOf } from './routing.ts';
 
 /** A request that pushes, which was routed to a registry and may do so. */
 export interface PushContext {

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { renameSync, type Stats, statSync } from 'node:fs';
 import { stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { StoredBlob } from './blob-store.ts';
-import { syncFolder } from './folder.ts';
-import { type OpenFile, openFile } from './open-file.ts';
-import { isSystemError } from './system-error.ts';
+import type { StoredBlob } from '../blob-store.ts';
+import { syncFolder } from '../folder.ts';
+import { type OpenFile, openFile } from '../open-file.ts';
+import { isSystemError } from '../system-error.ts';
 
 /** The size of the blob at a path; undefined when there is none. */
 export async function storedFileSize(path: string): Promise<number | undefined> {

@@ -1,6 +1,6 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { entries } from './folder.ts';
+import { entries } from '../folder.ts';
 import { parseSpoolName, type StoreFolders } from './fs-layout.ts';
 import { leftoverAt, maxNewAgeMs } from './fs-leftover.ts';
 import { storedFileSize, unlessMissing } from './fs-reader.ts';
