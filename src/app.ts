@@ -15,7 +15,7 @@ import type { Config } from './config/config.ts';
 import { createAdmin } from './server/admin.ts';
 import { reportStatus } from './server/report-status.ts';
 import { systemClock } from './util/clock.ts';
-import { createMetrics } from './util/metrics.ts';
+import { createMetrics } from './util/metrics/create-metrics.ts';
 import { openPinoLog } from './util/pino-log.ts';
 import { packageVersion } from './util/version.ts';
 

@@ -4,7 +4,7 @@ import type { RetryPolicy } from '../upstream/retry.ts';
 import type { TransportLimits } from '../upstream/transport/connection.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
-import type { Metrics } from '../util/metrics.ts';
+import type { Metrics } from '../util/metrics/metrics.ts';
 
 /** What a test may put in the place of the machine's own. */
 export interface AppOptions {

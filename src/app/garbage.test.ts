@@ -9,7 +9,7 @@ import type { Config } from '../config/config.ts';
 import { openSqliteIndex } from '../index/sqlite.ts';
 import { digestOf } from '../oci/digest.ts';
 import { parseRepository } from '../oci/reference.ts';
-import type { Metrics } from '../util/metrics.ts';
+import type { Metrics } from '../util/metrics/metrics.ts';
 import { SharedLocks } from '../util/shared-locks.ts';
 import { type GarbageParts, openGarbageCollector } from './garbage.ts';
 import type { Lifetime } from './lifetime.ts';

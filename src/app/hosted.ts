@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts';
 import { HostedRegistry } from '../hosted/hosted-registry.ts';
 import type { HostedObserver } from '../hosted/tools.ts';
 import { freeBytesOf } from '../store/free-space.ts';
-import type { Metrics } from '../util/metrics.ts';
+import type { Metrics } from '../util/metrics/metrics.ts';
 import type { SharedLocks } from '../util/shared-locks.ts';
 import type { AppOptions, Basics } from './app-options.ts';
 import type { SharedCache } from './cache.ts';

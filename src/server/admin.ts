@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RegistryError } from '../oci/errors.ts';
-import type { Metrics } from '../util/metrics.ts';
+import type { Metrics } from '../util/metrics/metrics.ts';
 import type { ServerStatus } from '../util/status.ts';
 
 /** Answers the paths that are no registry's. @throws RegistryError NOT_FOUND */

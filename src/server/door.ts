@@ -2,7 +2,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { RegistryError } from '../oci/errors.ts';
 import type { Log } from '../util/log.ts';
-import type { Metrics } from '../util/metrics.ts';
+import type { Metrics } from '../util/metrics/metrics.ts';
 import type { Admin } from './admin.ts';
 import { Connections } from './connections.ts';
 import { bodyOf } from './push/request-body.ts';

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePrometheusText } from '../../test/support/prometheus-text.ts';
-import { createMetrics, type MetricSources } from './metrics.ts';
-import type { UpstreamStatus } from './status.ts';
+import { parsePrometheusText } from '../../../test/support/prometheus-text.ts';
+import type { UpstreamStatus } from '../status.ts';
+import { createMetrics } from './create-metrics.ts';
+import type { MetricSources } from './metrics.ts';
 
 const nothing: MetricSources = {
   downloadsInFlight: () => 0,
