@@ -2,6 +2,7 @@ import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobStore, StoredBlob } from '../../store/blob-store.ts';
 import type { Log } from '../../util/log.ts';
+import { forgetMissing } from './forget-missing.ts';
 
 /** What damaged content is dropped from. */
 export interface DamageTools {
@@ -38,18 +39,15 @@ export class Damages {
     blob: StoredBlob,
     facts: Readonly<Record<string, unknown>>,
   ): Promise<'dropped' | 'gone' | 'stays'> {
-    const { store, index, memory, log } = this.#tools;
+    const { index, memory, log } = this.#tools;
     try {
       if (!(await blob.remove())) return 'gone';
       this.#count++;
       memory?.remove(digest);
-      const hosted = await index.getContent(digest).then(
-        (entry) => entry?.hosted === true,
-        () => false,
-      );
+      const entry = await index.getContent(digest).catch(() => undefined);
+      const hosted = entry?.hosted === true;
       log.error({ digest, ...facts, ...(hosted ? { hosted } : {}) }, 'stored content is damaged, removed');
-      // A download that commits now notes its content after this, as its own last step.
-      if ((await store.size(digest)) === undefined) await index.removeContent(digest);
+      await forgetMissing(this.#tools, digest, entry?.usedAtMs ?? 0);
       return 'dropped';
     } catch (error) {
       log.error({ digest, ...facts, reason: (error as Error).message }, 'damaged content cannot be removed');

@@ -3,6 +3,7 @@ import type { MetadataIndex } from '../../index/metadata-index.ts';
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
 import { referencesOf } from '../../oci/manifest.ts';
 import type { BlobStore, ListedBlob } from '../../store/blob-store.ts';
+import { forgetMissing } from '../content/forget-missing.ts';
 
 // Registries are asked to take manifests of 4 MiB; what is larger and begins like one is a layer that is not packed.
 const maxManifestBytes = 4 * 1024 * 1024;
@@ -27,12 +28,11 @@ export async function adoptContent(
   await removed?.(digest);
   const bytes = await readIfJson(store, digest, sizeBytes);
   const references = bytes ? referencesOf(bytes, '') : [];
-  await index.putContent(digest, sizeBytes, Math.floor(writtenAtMs));
+  const usedAtMs = Math.floor(writtenAtMs);
+  await index.putContent(digest, sizeBytes, usedAtMs);
   if (references.length > 0) await index.putReferences(digest, references);
   // Another process may have removed it before it was noted.
-  if ((await store.size(digest)) !== undefined) return true;
-  await index.removeContent(digest);
-  return false;
+  return !(await forgetMissing({ store, index }, digest, usedAtMs));
 }
 
 /** The bytes of content that may be a manifest by its size and its first byte. */

@@ -4,6 +4,7 @@ import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { ListedBlob, StoredBlob } from '../../store/blob-store.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Damages } from '../content/damages.ts';
+import { forgetMissing } from '../content/forget-missing.ts';
 import { type AdoptionTools, adoptContent } from './adoption.ts';
 import type { Finding } from './finding.ts';
 import type { StoredHash } from './stored-hash.ts';
@@ -116,7 +117,7 @@ export class ContentCheck {
     if (entry === undefined || (await store.size(digest)) !== undefined) return;
     const { repair, found } = this.#options;
     const holders = entry.hosted ? await index.listHolders(digest, maxHolders) : [];
-    if (repair) await index.removeContent(digest);
+    if (repair && !(await forgetMissing(this.#tools, digest, entry.usedAtMs))) return;
     const lost = holders.filter(({ registry }) => registry === hostedRegistryName);
     for (const key of lost) found({ kind: 'lost', digest, ...key }, false);
     if (lost.length === 0) found({ kind: 'missing', digest, sizeBytes }, repair);
