@@ -1,4 +1,4 @@
-import { builtinUpstreams } from '../src/config/builtin-upstreams.ts';
+import { builtinUpstreams } from '../src/config/resolve/builtin-upstreams.ts';
 import {
   aboutKey,
   type ConfigKey,

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { registryHosts } from './app/registry-hosts.ts';
+import { registryHosts } from './app/doors/registry-hosts.ts';
 import type { Config } from './config/config.ts';
 import { Authorities } from './proxy/ca/authorities.ts';
 import {

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { blobPath, shardFolder, storeFolders } from '../../src/store/files/fs-layout.ts';

@@ -3,9 +3,9 @@ import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
 import { WatchedFile } from '../util/watched-file.ts';
 import type { Access } from './access.ts';
-import { parseHtpasswd, reservedNames, type Users } from './htpasswd.ts';
-import { type LoginResult, Logins, unauthorized } from './logins.ts';
-import { PasswordChecker } from './password-checker.ts';
+import { parseHtpasswd, reservedNames, type Users } from './passwords/htpasswd.ts';
+import { type LoginResult, Logins, unauthorized } from './passwords/logins.ts';
+import { PasswordChecker } from './passwords/password-checker.ts';
 import { type AccessRule, isOpenByRules, mayByRules, usersMayAll } from './rules.ts';
 
 /** Who has a password, and who may do what. */

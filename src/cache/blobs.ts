@@ -3,12 +3,12 @@ import type { Digest } from '../oci/digest.ts';
 import { isTemporary, RegistryError } from '../oci/errors.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { BlobContent, BlobStat, CacheOutcome, Registry, RequestedRange } from '../oci/registry.ts';
-import { singleFlight } from '../util/single-flight.ts';
+import { singleFlight } from '../util/locks/single-flight.ts';
 import { proveStored } from './content/prove-stored.ts';
 import type { Download } from './download/download.ts';
 import type { DownloadObserver } from './download/download-tools.ts';
 import type { RunningDownload } from './download/downloads.ts';
-import { withinPatience } from './patience.ts';
+import { withinPatience } from './freshness/patience.ts';
 import type { CacheTools } from './tools.ts';
 
 const hit: CacheOutcome = { kind: 'hit' };

@@ -2,8 +2,8 @@ import type { RepositoryKey, TagEntry } from '../index/metadata-index.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isDigestReference, type Reference, type Repository, type Tag } from '../oci/reference.ts';
 import type { CacheOutcome, Manifest, ManifestDescriptor, Registry } from '../oci/registry.ts';
-import { singleFlight } from '../util/single-flight.ts';
-import { withinPatience } from './patience.ts';
+import { singleFlight } from '../util/locks/single-flight.ts';
+import { withinPatience } from './freshness/patience.ts';
 import { type KnownTag, TagCache, type TagCacheOptions } from './tags.ts';
 import type { CacheTools } from './tools.ts';
 

@@ -14,10 +14,10 @@ import type {
   RequestedRange,
   TagList,
 } from '../oci/registry.ts';
-import { type Allowance, unlimited } from './allowance.ts';
 import { BlobCache, type CacheView } from './blobs.ts';
 import { listUnguarded } from './catalog.ts';
-import type { FreshnessPolicies } from './freshness.ts';
+import { type Allowance, unlimited } from './freshness/allowance.ts';
+import type { FreshnessPolicies } from './freshness/freshness.ts';
 import { ManifestCache } from './manifests.ts';
 import type { CacheTools } from './tools.ts';
 

@@ -3,8 +3,8 @@ import { isTemporary, RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { CacheOutcome, ManifestDescriptor, Registry } from '../oci/registry.ts';
 import { isWithin } from '../util/clock.ts';
-import { singleFlight, unlessAborted } from '../util/single-flight.ts';
-import type { Allowance } from './allowance.ts';
+import { singleFlight, unlessAborted } from '../util/locks/single-flight.ts';
+import type { Allowance } from './freshness/allowance.ts';
 import {
   decide,
   type Fallback,
@@ -12,7 +12,7 @@ import {
   type FreshnessPolicy,
   fallBack,
   policyFor,
-} from './freshness.ts';
+} from './freshness/freshness.ts';
 import type { CacheTools } from './tools.ts';
 
 /**

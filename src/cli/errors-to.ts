@@ -1,5 +1,5 @@
 import { type Log, silentLog } from '../util/log.ts';
-import type { Terminal } from './terminal.ts';
+import type { Terminal } from './terminal/terminal.ts';
 
 /** A log for a tool that removes files: says what could not be done; what was done is in its summary. */
 export function errorsTo(terminal: Terminal): Log {

@@ -7,8 +7,8 @@ import { hostedRegistryName } from '../oci/hosted.ts';
 import { openToolStorage, type Storage } from '../storage.ts';
 import { systemClock } from '../util/clock.ts';
 import { CommandFailure } from './command-failure.ts';
-import { type ConfigFlags, loadConfigOf } from './config-flags.ts';
-import type { Terminal } from './terminal.ts';
+import { type ConfigFlags, loadConfigOf } from './configuration/config-flags.ts';
+import type { Terminal } from './terminal/terminal.ts';
 
 /** What a tool works on. */
 export interface OpenCache extends Storage {

@@ -1,19 +1,19 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { packageVersion } from '../util/version.ts';
-import { addCaCommands } from './ca.ts';
+import { addCaCommands } from './authority/ca.ts';
 import { CommandFailure } from './command-failure.ts';
-import { addConfigCommands } from './config.ts';
-import { addDuCommand } from './du.ts';
-import { addGcCommand } from './gc.ts';
-import { addLsCommand } from './ls.ts';
-import { addPinCommands } from './pin.ts';
-import { addPruneCommand } from './prune.ts';
-import { addRmCommand } from './rm.ts';
-import { addServeCommand } from './serve.ts';
-import { addStatusCommand } from './status.ts';
-import type { Terminal } from './terminal.ts';
-import { addVerifyCommand } from './verify.ts';
+import { addConfigCommands } from './configuration/config.ts';
+import { addDuCommand } from './images/du.ts';
+import { addLsCommand } from './images/ls.ts';
+import { addPinCommands } from './images/pin.ts';
+import { addPruneCommand } from './images/prune.ts';
+import { addRmCommand } from './images/rm.ts';
+import { addServeCommand } from './server/serve.ts';
+import { addStatusCommand } from './server/status.ts';
+import type { Terminal } from './terminal/terminal.ts';
+import { addGcCommand } from './upkeep/gc.ts';
+import { addVerifyCommand } from './upkeep/verify.ts';
 
 /** How the program ends: the same for every command. */
 export const exitCodes = { done: 0, failed: 1, usage: 2 } as const;

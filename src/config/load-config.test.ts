@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadTestConfig, type TestSources } from '../../test/support/config-sources.ts';
-import { builtinUpstreams } from './builtin-upstreams.ts';
 import type { UpstreamConfig } from './config.ts';
 import type { LoadedConfig } from './load-config.ts';
+import { builtinUpstreams } from './resolve/builtin-upstreams.ts';
 
 function upstreamOf({ config }: LoadedConfig, name: string): UpstreamConfig {
   const found = config.upstreams.find((upstream) => upstream.name === name);

@@ -1,14 +1,14 @@
-import { builtinSettings } from './builtin-upstreams.ts';
 import type { Config } from './config.ts';
 import { ConfigError, type Problem, quoteValue, type Report } from './config-error.ts';
 import { type MergedSettings, mergeSettings } from './merge-settings.ts';
 import { parseSettings } from './parse-settings.ts';
 import { type EffectiveValue, effectiveValues, renderYaml } from './render-config.ts';
-import { resolveAuth } from './resolve-auth.ts';
-import { resolveHosted } from './resolve-hosted.ts';
-import { resolveProxy } from './resolve-proxy.ts';
-import { resolveTls } from './resolve-tls.ts';
-import { describeFileError, type ReadFile, resolveUpstreams } from './resolve-upstreams.ts';
+import { builtinSettings } from './resolve/builtin-upstreams.ts';
+import { resolveAuth } from './resolve/resolve-auth.ts';
+import { resolveHosted } from './resolve/resolve-hosted.ts';
+import { resolveProxy } from './resolve/resolve-proxy.ts';
+import { resolveTls } from './resolve/resolve-tls.ts';
+import { describeFileError, type ReadFile, resolveUpstreams } from './resolve/resolve-upstreams.ts';
 import { nameOfPath } from './schema/keys.ts';
 import { configSchema, type ParsedConfig } from './schema/schema.ts';
 import {

@@ -1,8 +1,8 @@
 import { Document, isSeq } from 'yaml';
-import { builtinUpstreams } from './builtin-upstreams.ts';
 import type { Config, UpstreamConfig } from './config.ts';
 import type { MergedSettings } from './merge-settings.ts';
 import { putValue } from './parse-settings.ts';
+import { builtinUpstreams } from './resolve/builtin-upstreams.ts';
 import { type ConfigKey, configKeys, type KeyPath, nameOfPath, upstreamKeys } from './schema/keys.ts';
 import { configSchema } from './schema/schema.ts';
 import type { Setting } from './sources/setting.ts';

@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Repository, Tag } from '../oci/reference.ts';
-import type { NamedLock } from '../util/shared-locks.ts';
+import type { NamedLock } from '../util/locks/shared-locks.ts';
 
 /**
  * What is held while a manifest, or tags that stand for it, are written: the repository together with others, the

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type FileLock, lockFile } from '../util/file-lock.ts';
+import { type FileLock, lockFile } from '../util/locks/file-lock.ts';
 
 /**
  * Who holds an index: any number of servers that use it, or one who makes it anew in another file, of which those that

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
-import { unlessAborted } from '../util/single-flight.ts';
+import { unlessAborted } from '../util/locks/single-flight.ts';
 import type { ReachableAddresses } from './addresses.ts';
 import type { ProxyTarget } from './target.ts';
 

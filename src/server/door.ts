@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { RegistryError } from '../oci/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics/metrics.ts';
-import type { Admin } from './admin.ts';
+import type { Admin } from './admin/admin.ts';
 import { Connections } from './connections.ts';
 import { bodyOf } from './push/request-body.ts';
 import { newRecord, type RequestRecord } from './record.ts';

@@ -1,5 +1,5 @@
 import type { AnyRequest } from '../oci/request.ts';
-import type { CacheLabel } from './cache-status.ts';
+import type { CacheLabel } from './pull/cache-status.ts';
 
 /** What is noted of a request while it is handled; the access log and the metrics are made of it. */
 export interface RequestRecord {

@@ -16,17 +16,17 @@ import type {
 } from '../oci/registry.ts';
 import { pageQuery, referrersPath, tagsPathOf } from '../oci/request.ts';
 import type { Clock } from '../util/clock.ts';
-import { type AnswerContent, encodingOf } from './answer-content.ts';
-import { challengeOf, discard, errorOfAnswer, errorOfAnswerToClient, readBounded } from './answers.ts';
-import { blobContentOf } from './blob-content.ts';
+import { type AnswerContent, encodingOf } from './answers/answer-content.ts';
+import { challengeOf, discard, errorOfAnswer, errorOfAnswerToClient, readBounded } from './answers/answers.ts';
+import { blobContentOf } from './answers/blob-content.ts';
+import { namesOf, nextPage, nextQuery } from './answers/list-answer.ts';
+import { descriptorOfHead, manifestOfAnswer } from './answers/manifest-answer.ts';
 import type { CredentialSource } from './credentials/credential-source.ts';
 import { type ClientIdentity, RegistryExchange } from './exchange.ts';
 import type { UpstreamHealth } from './health/upstream-health.ts';
 import type { ByteRate } from './limits/byte-rate.ts';
 import { pacedContent } from './limits/paced-content.ts';
 import type { RequestLimit } from './limits/request-limit.ts';
-import { namesOf, nextPage, nextQuery } from './list-answer.ts';
-import { descriptorOfHead, manifestOfAnswer } from './manifest-answer.ts';
 import type { UpstreamObserver } from './observer.ts';
 import {
   blobRequest,

@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
 import type { Clock } from '../util/clock.ts';
-import { discard, readBounded } from './answers.ts';
+import { discard, readBounded } from './answers/answers.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { errorOfTokenAnswer } from './auth/token-error.ts';
 import { TokenCache, type TokenRequest } from './auth/tokens.ts';

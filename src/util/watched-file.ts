@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Clock } from './clock.ts';
-import { singleFlight, unlessAborted } from './single-flight.ts';
+import { singleFlight, unlessAborted } from './locks/single-flight.ts';
 
 /** What a watched file is made with. */
 export interface WatchedFileOptions<T> {

@@ -8,7 +8,7 @@ import {
   type FreshnessRule,
   fallBack,
   policyFor,
-} from '../../src/cache/freshness.ts';
+} from '../../src/cache/freshness/freshness.ts';
 import type { TagEntry } from '../../src/index/metadata-index.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { type ErrorCode, errorStatus, RegistryError } from '../../src/oci/errors.ts';

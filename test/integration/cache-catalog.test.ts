@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { listCatalog, listUnguarded } from '../../src/cache/catalog.ts';
 import type { RepositoryKey, RepositoryKind, RepositoryPage } from '../../src/index/metadata-index.ts';
-import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import type { Page } from '../../src/oci/registry.ts';

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { rememberIndex } from '../../src/cache/index-memory.ts';
 import type { HostedIndex } from '../../src/index/hosted-index.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';
-import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag, type Tag } from '../../src/oci/reference.ts';
 import { tmpDir } from '../support/tmp.ts';

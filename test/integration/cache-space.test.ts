@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { type Digest, hexOf } from '../../src/oci/digest.ts';
 import type { Repository } from '../../src/oci/reference.ts';
 import { assertWhole, readRest, takeBytes } from '../support/body-reader.ts';

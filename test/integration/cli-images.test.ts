@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runProgram } from '../../src/cli/program.ts';
-import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { makeImage, makeIndex, type TestImage } from '../support/images.ts';
 import { rawFetch } from '../support/raw-http.ts';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runProgram } from '../../src/cli/program.ts';
-import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { hexOf } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { ManualClock } from '../support/clock.ts';

@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { ContentInUse } from '../../src/cache/content/in-use.ts';
 import { SpaceKeeper } from '../../src/cache/space/space-keeper.ts';
 import { UseRecorder } from '../../src/cache/uses.ts';
-import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import type { Repository } from '../../src/oci/reference.ts';
 import { silentLog } from '../../src/util/log.ts';

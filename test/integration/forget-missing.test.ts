@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { forgetMissing } from '../../src/cache/content/forget-missing.ts';
-import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { MemoryBlobStore } from '../support/memory-blob-store.ts';

@@ -12,7 +12,7 @@ import { Hasher, type RunningHash } from '../../src/cache/download/hasher.ts';
 import type { Space } from '../../src/cache/space/space.ts';
 import type { DigestAlgorithm } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
-import { unlessAborted } from '../../src/util/single-flight.ts';
+import { unlessAborted } from '../../src/util/locks/single-flight.ts';
 import { ManualClock } from './clock.ts';
 import { MemoryBlobStore } from './memory-blob-store.ts';
 

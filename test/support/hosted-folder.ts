@@ -5,8 +5,8 @@ import { Quota } from '../../src/hosted/quota.ts';
 import { parseReference, parseRepository } from '../../src/oci/reference.ts';
 import { openServerStorage, type Storage } from '../../src/storage.ts';
 import { systemClock } from '../../src/util/clock.ts';
+import { SharedLocks } from '../../src/util/locks/shared-locks.ts';
 import { silentLog } from '../../src/util/log.ts';
-import { SharedLocks } from '../../src/util/shared-locks.ts';
 import type { TestImage } from './images.ts';
 
 /** Opens a data folder as a server does, and pushes to it what `push` is called with. */

@@ -11,11 +11,11 @@ import type { RecordCheckTools } from '../../src/hosted/records/check-records.ts
 import type { HostedLimits } from '../../src/hosted/tools.ts';
 import type { HostedIndex } from '../../src/index/hosted-index.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';
-import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { parseReference, parseRepository, parseTag, type Repository } from '../../src/oci/reference.ts';
 import type { PushedManifest } from '../../src/oci/registry.ts';
-import { SharedLocks } from '../../src/util/shared-locks.ts';
+import { SharedLocks } from '../../src/util/locks/shared-locks.ts';
 import { ManualClock } from './clock.ts';
 import type { TestImage } from './images.ts';
 import { MemoryBlobStore } from './memory-blob-store.ts';

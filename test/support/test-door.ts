@@ -1,10 +1,10 @@
 import { freeAccess } from '../../src/access/free-access.ts';
-import { createAdmin } from '../../src/server/admin.ts';
+import { createAdmin } from '../../src/server/admin/admin.ts';
+import { reportStatus } from '../../src/server/admin/report-status.ts';
 import type { DoorAccess } from '../../src/server/client-access.ts';
 import { createListener, type DoorLimits, defaultDoorLimits, type OpenDoor, openDoor } from '../../src/server/door.ts';
-import type { UpstreamLogin } from '../../src/server/pull-request.ts';
+import type { UpstreamLogin } from '../../src/server/pull/pull-request.ts';
 import { type Catalog, RegistryHandler } from '../../src/server/registry-handler.ts';
-import { reportStatus } from '../../src/server/report-status.ts';
 import { type RoutedRegistry, Router, type Routing } from '../../src/server/routing.ts';
 import { DoorCertificate } from '../../src/server/tls/door-certificate.ts';
 import type { TlsPaths } from '../../src/server/tls/tls-files.ts';

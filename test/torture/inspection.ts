@@ -1,6 +1,6 @@
 import { readdir, readlink } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { openSqliteIndex } from '../../src/index/sqlite.ts';
+import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import type { Client } from './client.ts';
 import type { Judge } from './judge.ts';
 import type { Auditor } from './pushes/auditor.ts';

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { BlobContent, CacheOutcome, RequestedRange } from '../../oci/registry.ts';
-import { unlessAborted } from '../../util/single-flight.ts';
+import { unlessAborted } from '../../util/locks/single-flight.ts';
 import type { DownloadObserver, DownloadSource, DownloadTools } from './download-tools.ts';
 import { type Followed, Follower } from './follower.ts';
 import { Spool } from './spool.ts';

@@ -3,7 +3,7 @@ import { isTemporary, RegistryError } from '../../oci/errors.ts';
 import type { BlobContent, Chunk } from '../../oci/registry.ts';
 import { backoffMs } from '../../util/backoff.ts';
 import { isWithin } from '../../util/clock.ts';
-import { unlessAborted } from '../../util/single-flight.ts';
+import { unlessAborted } from '../../util/locks/single-flight.ts';
 import type { DownloadObserver, DownloadSource, DownloadTools } from './download-tools.ts';
 import type { RunningHash } from './hasher.ts';
 import type { Spool } from './spool.ts';

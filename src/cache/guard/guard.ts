@@ -1,8 +1,8 @@
 import { isNotFound, isRefused, isRefusedByRegistry, isTemporary, RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
-import { singleFlight, unlessAborted } from '../../util/single-flight.ts';
-import { withinPatience } from '../patience.ts';
+import { singleFlight, unlessAborted } from '../../util/locks/single-flight.ts';
+import { withinPatience } from '../freshness/patience.ts';
 import { decideGuard, type GuardMode } from './decide.ts';
 import type { ProofKey, Proofs } from './proofs.ts';
 import type { RepositoryKinds } from './repository-kinds.ts';

@@ -1,5 +1,5 @@
 import { type Clock, isWithin } from '../../util/clock.ts';
-import { singleFlight } from '../../util/single-flight.ts';
+import { singleFlight } from '../../util/locks/single-flight.ts';
 
 // Long enough that many clients at once cost one request, and that an upstream that cannot be reached is waited for by
 // one of them. No longer: clients that are sent away to log in pull nothing while there is nobody to log in to, and all

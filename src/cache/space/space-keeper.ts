@@ -1,7 +1,7 @@
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Clock } from '../../util/clock.ts';
-import { unlessAborted } from '../../util/single-flight.ts';
+import { unlessAborted } from '../../util/locks/single-flight.ts';
 import type { ContentInUse } from '../content/in-use.ts';
 import type { UseRecorder } from '../uses.ts';
 import { couldGo } from './prospect.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { accessVerbs, doorNames } from '../config.ts';
-import { parseDuration } from './duration.ts';
-import { about, choice, listOf, parsedBy, text } from './key.ts';
-import { parseImageGlob } from './pattern.ts';
+import { parseDuration } from './values/duration.ts';
+import { about, choice, listOf, parsedBy, text } from './values/key.ts';
+import { parseImageGlob } from './values/pattern.ts';
 
 const ruleKeys = 'users, doors, repositories and allow';
 

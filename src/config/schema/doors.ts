@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { about, parsedBy, text } from './key.ts';
-import { parseListenAddress, parseListenAddressOrNone } from './listen-address.ts';
 import { tlsKeys } from './tls.ts';
+import { about, parsedBy, text } from './values/key.ts';
+import { parseListenAddress, parseListenAddressOrNone } from './values/listen-address.ts';
 
 const registryDoor = z.strictObject({
   listen: parsedBy(parseListenAddress).prefault('127.0.0.1:5000').register(about, {

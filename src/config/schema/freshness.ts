@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { deniedPolicies, missingPolicies, revalidatePolicies } from '../config.ts';
-import { parseDuration, parseDurationOrForever } from './duration.ts';
-import { about, choice, listOf, parsedBy } from './key.ts';
-import { parseRepositoryGlob, parseTagPattern } from './pattern.ts';
+import { parseDuration, parseDurationOrForever } from './values/duration.ts';
+import { about, choice, listOf, parsedBy } from './values/key.ts';
+import { parseRepositoryGlob, parseTagPattern } from './values/pattern.ts';
 
 const tagTtl = () => parsedBy((given) => parseDuration(given));
 const staleFor = () => parsedBy(parseDurationOrForever);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { maxTimerMs, parseDuration } from './duration.ts';
-import { about, boolean, parsedBy } from './key.ts';
+import { maxTimerMs, parseDuration } from './values/duration.ts';
+import { about, boolean, parsedBy } from './values/key.ts';
 
 /** The keys of collecting garbage. */
 export const garbageKeys = z.strictObject({

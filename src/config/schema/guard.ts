@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { failurePolicies, guardModes } from '../config.ts';
-import { parseDurationAboveZero } from './duration.ts';
-import { about, choice, parsedBy } from './key.ts';
+import { parseDurationAboveZero } from './values/duration.ts';
+import { about, choice, parsedBy } from './values/key.ts';
 
 /** The keys about who may read what an upstream lets not everybody read. */
 export const guardKeys = z.strictObject({

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { parseCount } from './count.ts';
-import { parseDurationAboveZero } from './duration.ts';
 import { garbageKeys } from './garbage.ts';
-import { parseRegistryName } from './host-name.ts';
-import { about, boolean, listOf, parsedBy } from './key.ts';
-import { parseTagPattern } from './pattern.ts';
-import { parseSize, parseSizeOrNone } from './size.ts';
+import { parseCount } from './values/count.ts';
+import { parseDurationAboveZero } from './values/duration.ts';
+import { parseRegistryName } from './values/host-name.ts';
+import { about, boolean, listOf, parsedBy } from './values/key.ts';
+import { parseTagPattern } from './values/pattern.ts';
+import { parseSize, parseSizeOrNone } from './values/size.ts';
 
 /** The names of the hosted registry, unless others are given. */
 export const defaultHostedNames = ['localhost:5001'];

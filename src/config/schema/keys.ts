@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { about, type KeyAbout } from './key.ts';
 import { configSchema, upstreamSchema } from './schema.ts';
+import { about, type KeyAbout } from './values/key.ts';
 
 /** The path of a key: `['cache', 'maxBytes']`. */
 export type KeyPath = readonly string[];

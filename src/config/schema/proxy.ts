@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { proxyPolicies } from '../config.ts';
-import { parseDurationAboveZero } from './duration.ts';
-import { about, boolean, choice, listOf, parsedBy, text } from './key.ts';
-import { parseNetwork, parsePort } from './network.ts';
+import { parseDurationAboveZero } from './values/duration.ts';
+import { about, boolean, choice, listOf, parsedBy, text } from './values/key.ts';
+import { parseNetwork, parsePort } from './values/network.ts';
 
 /** The keys of what the proxy door does. */
 export const proxyKeys = z.strictObject({

@@ -1,5 +1,5 @@
 import type { RateLimitReserve } from '../config.ts';
-import { parsePercent } from './percent.ts';
+import { parsePercent } from './values/percent.ts';
 
 /**
  * Parses how much of a limit is kept: a count of requests, or a percentage of the limit.

@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { logFormats, logLevels } from '../config.ts';
 import { authKeys } from './auth.ts';
-import { parseCount } from './count.ts';
 import { doorKeys } from './doors.ts';
-import { maxTimerMs, parseDuration, parseDurationOrNone } from './duration.ts';
 import { freshnessKeys, upstreamFreshnessKeys } from './freshness.ts';
 import { guardKeys, upstreamGuardKeys } from './guard.ts';
-import { parseAlias, parseDomain, parseRegistryName } from './host-name.ts';
 import { hostedKeys } from './hosted.ts';
-import { about, boolean, choice, listOf, parsedBy, text } from './key.ts';
-import { parsePercent } from './percent.ts';
 import { proxyKeys } from './proxy.ts';
-import { parseRegistryUrl } from './registry-url.ts';
 import { parseReserve } from './reserve.ts';
-import { parseSize, parseSizeOrZero } from './size.ts';
+import { parseCount } from './values/count.ts';
+import { maxTimerMs, parseDuration, parseDurationOrNone } from './values/duration.ts';
+import { parseAlias, parseDomain, parseRegistryName } from './values/host-name.ts';
+import { about, boolean, choice, listOf, parsedBy, text } from './values/key.ts';
+import { parsePercent } from './values/percent.ts';
+import { parseRegistryUrl } from './values/registry-url.ts';
+import { parseSize, parseSizeOrZero } from './values/size.ts';
 
 const hosts = listOf(parsedBy(parseRegistryName));
 

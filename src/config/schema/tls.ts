@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { parseDurationOrNone } from './duration.ts';
-import { about, parsedBy, text } from './key.ts';
+import { parseDurationOrNone } from './values/duration.ts';
+import { about, parsedBy, text } from './values/key.ts';
 
 const tls = z.strictObject({
   cert: text.optional().register(about, {

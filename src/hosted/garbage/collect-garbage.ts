@@ -4,7 +4,7 @@ import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { RecordStore } from '../../store/record-store.ts';
-import type { SharedLocks } from '../../util/shared-locks.ts';
+import type { SharedLocks } from '../../util/locks/shared-locks.ts';
 import { lockOfRepository } from '../hosted-locks.ts';
 import { manifestRecordName } from '../records/record.ts';
 import { settleManifest } from '../records/settle.ts';

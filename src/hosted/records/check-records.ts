@@ -1,6 +1,6 @@
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { StoredRecord } from '../../store/record-store.ts';
-import type { SharedLocks } from '../../util/shared-locks.ts';
+import type { SharedLocks } from '../../util/locks/shared-locks.ts';
 import { locksOf } from '../hosted-locks.ts';
 import { type NoteTools, noteRecord, recordName } from './note-record.ts';
 import { type HostedRecord, readRecord } from './record.ts';

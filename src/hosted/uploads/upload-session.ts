@@ -1,7 +1,7 @@
 import type { DigestAlgorithm } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { UploadState } from '../../oci/registry.ts';
-import { unlessAborted } from '../../util/single-flight.ts';
+import { unlessAborted } from '../../util/locks/single-flight.ts';
 import type { Hashing } from '../tools.ts';
 import { UploadDigest } from './upload-digest.ts';
 import { busyUpload } from './upload-errors.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
-import { type FileLock, lockFile } from '../../util/file-lock.ts';
+import { type FileLock, lockFile } from '../../util/locks/file-lock.ts';
 import { explainSystemError } from '../system-error.ts';
 import { lockPath, type StoreFolders } from './fs-layout.ts';
 

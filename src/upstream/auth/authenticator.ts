@@ -1,5 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
-import { singleFlight } from '../../util/single-flight.ts';
+import { singleFlight } from '../../util/locks/single-flight.ts';
 import { areSameCredentials, type CredentialSource, type Credentials } from '../credentials/credential-source.ts';
 import type { ResponseHead } from '../transport/head.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';

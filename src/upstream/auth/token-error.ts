@@ -1,5 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
-import { readBounded } from '../answers.ts';
+import { readBounded } from '../answers/answers.ts';
 import type { Answer } from '../transport/connection.ts';
 import { TransportError } from '../transport/errors.ts';
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../util/clock.ts';
-import { singleFlight } from '../../util/single-flight.ts';
+import { singleFlight } from '../../util/locks/single-flight.ts';
 import { failurePauseMs } from './credential-tools.ts';
 
 /** Something that was got from outside, and how long it is good for. */

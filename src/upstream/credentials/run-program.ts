@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { unlessAborted } from '../../util/single-flight.ts';
+import { unlessAborted } from '../../util/locks/single-flight.ts';
 
 /** A program to run. No shell ever sees it. */
 export interface ProgramCall {

@@ -1,5 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
-import type { AnswerContent } from '../answer-content.ts';
+import type { AnswerContent } from '../answers/answer-content.ts';
 import type { ByteRate } from './byte-rate.ts';
 
 /**

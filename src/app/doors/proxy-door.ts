@@ -1,0 +1,222 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type Access, type Identity, nobody } from '../../access/access.ts';
+import type { Config, ListenAddress } from '../../config/config.ts';
+import { isLoopback } from '../../config/schema/values/listen-address.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { ReachableAddresses } from '../../proxy/addresses.ts';
+import { type ConnectTools, resolveHost } from '../../proxy/connect.ts';
+import { ProxyDoor, ProxyRefusal } from '../../proxy/proxy-door.ts';
+import { ProxyRequests } from '../../proxy/proxy-requests.ts';
+import { hasOneHost, type ProxyTarget, parseHost } from '../../proxy/target.ts';
+import type { Admin } from '../../server/admin/admin.ts';
+import { guardAdmin } from '../../server/admin/guarded-admin.ts';
+import { createListener, defaultDoorLimits, openDoor } from '../../server/door.ts';
+import type { UpstreamLogin } from '../../server/pull/pull-request.ts';
+import { RegistryHandler } from '../../server/registry-handler.ts';
+import { type RoutedRegistry, routeToOne } from '../../server/routing.ts';
+import type { Basics } from '../app-options.ts';
+import type { Lifetime } from '../lifetime.ts';
+import type { Proxied } from './proxied.ts';
+
+// Enough for a host that is far away; a browser gives up later, a package manager sooner.
+const connectMs = 15_000;
+
+/** What is behind the proxy door. */
+export interface BehindProxyDoor extends Proxied {
+  readonly registries: readonly RoutedRegistry[];
+  readonly admin: Admin;
+  readonly access: Access;
+}
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Opens the door that is an HTTP proxy. */
+export async function openProxyDoor(
+  listen: ListenAddress,
+  { proxy, shutdown }: Config,
+  tools: Basics & BehindProxyDoor,
+  lifetime: Lifetime,
+): Promise<ListenAddress> {
+  const { log, metrics, access, authorities, hosts, version } = tools;
+  warnOfGaps(listen, { access, authorities, hosts, log });
+  const seats = new ProxySeats();
+  // Where nothing but registries is reached, there is no token server to be sent to.
+  const login = proxy.others === 'deny' ? 'requests' : 'ping';
+  const listeners = new Map(
+    tools.registries.map((registry) => [registry, registryListener(registry, seats, login, tools)]),
+  );
+  const connecting: ConnectTools = {
+    reachable: new ReachableAddresses(proxy.allowAddresses),
+    connectMs,
+    resolve: resolveHost,
+  };
+  const identify = proxyIdentity(access);
+  const policy = { others: proxy.others, ports: proxy.ports, idleMs: proxy.idleMs };
+  const connects = new ProxyDoor({
+    ...connecting,
+    ...{ policy, log },
+    handshakeMs: defaultDoorLimits.headMs,
+    isRegistry: (target) => hosts.secure(target) !== undefined && authorities.permits(target.host),
+    leafFor: (host) => authorities.leafFor(host),
+    async authorize(request, signal) {
+      seats.arrive(request.socket, await identify(request, signal));
+    },
+    handOver(secure, target, raw) {
+      seats.take(secure, { target, registry: hosts.secure(target)!, identity: seats.identityOn(raw) });
+      open.serve(secure);
+    },
+    observer: {
+      ended: (result) => metrics.proxyConnects.inc({ result }),
+      tunnels: (change) => metrics.proxyTunnels.inc(change),
+    },
+  });
+  const requests = new ProxyRequests({
+    ...connecting,
+    policy,
+    plainRegistry: (target) => {
+      const registry = hosts.plain(target);
+      return registry && ((request, response) => listeners.get(registry)!(request, response));
+    },
+    async authorize(request, signal) {
+      seats.arrive(request, await identify(request, signal));
+    },
+    own: ownListener(tools),
+    log,
+  });
+  const listener: Listener = (request, response) => {
+    const seat = seats.seatOf(request.socket);
+    if (seat === undefined) return requests.answer(request, response);
+    if (!isSeated(request, seat)) return refuseMisdirected(response);
+    listeners.get(seat.registry)!(request, response);
+  };
+  const open = await openDoor(listen, listener, defaultDoorLimits, undefined, {
+    connect: (request, socket, head) => void connects.connect(request, socket, head),
+  });
+  lifetime.push(async () => {
+    await Promise.all([connects.close(shutdown.graceMs), open.close(shutdown.graceMs)]);
+  });
+  const { host, port } = open;
+  log.info({ host, port, version }, 'proxy door open');
+  return { host, port };
+}
+
+/** Who is on a connection, and which registry it was made for. */
+interface Seat {
+  readonly target: ProxyTarget;
+  readonly registry: RoutedRegistry;
+  readonly identity: Identity;
+}
+
+/** What is known of the connections of the proxy door. */
+class ProxySeats {
+  readonly #seats = new WeakMap<Socket, Seat>();
+  /** By the connection where CONNECT has made it one client's; else by request, as several may be under way at once. */
+  readonly #identities = new WeakMap<Socket | IncomingMessage, Identity>();
+
+  arrive(at: Socket | IncomingMessage, identity: Identity): void {
+    this.#identities.set(at, identity);
+  }
+
+  take(socket: Socket, seat: Seat): void {
+    this.#seats.set(socket, seat);
+  }
+
+  seatOf(socket: Socket): Seat | undefined {
+    return this.#seats.get(socket);
+  }
+
+  identityOn(socket: Socket): Identity {
+    return this.#seats.get(socket)?.identity ?? this.#identities.get(socket) ?? nobody;
+  }
+
+  identityOf(request: IncomingMessage): Identity {
+    return this.#seats.get(request.socket)?.identity ?? this.#identities.get(request) ?? nobody;
+  }
+}
+
+/** Answers what is asked of one registry, whatever names and aliases the path holds: the connection has said which. */
+function registryListener(
+  registry: RoutedRegistry,
+  seats: ProxySeats,
+  upstreamLogin: UpstreamLogin,
+  { access, log, metrics }: Pick<BehindProxyDoor, 'access'> & Basics,
+): Listener {
+  const handler = new RegistryHandler({
+    router: routeToOne(registry),
+    log,
+    // Every request names its registry by its connection, so nothing is asked of the door as a whole.
+    catalog: async () => ({ repositories: [] }),
+    access: { access, door: 'proxy', identify: (request) => seats.identityOf(request) },
+    upstreamLogin,
+    push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
+  });
+  return createListener({ registry: handler, admin: notHere, log, metrics });
+}
+
+async function notHere(_request: IncomingMessage, _response: ServerResponse, path: string): Promise<void> {
+  throw new RegistryError('NOT_FOUND', `Cannot find "${path.slice(0, 300)}": it is none of a registry's paths`);
+}
+
+/** Answers what is asked of the proxy itself, as of any door: how it is, and how to trust it. */
+function ownListener({ admin, access, log, metrics }: Pick<BehindProxyDoor, 'admin' | 'access'> & Basics): Listener {
+  const registry = new RegistryHandler({
+    router: { names: [], isNamed: () => false, route: () => noRegistry() },
+    log,
+    catalog: async () => ({ repositories: [] }),
+    access: { access, door: 'proxy' },
+    upstreamLogin: 'none',
+    push: { maxManifestBytes: 0, goal: 'a registry' },
+  });
+  return createListener({ registry, admin: guardAdmin(admin, { access, door: 'proxy' }), log, metrics });
+}
+
+function noRegistry(): never {
+  const what = 'This is a proxy: set HTTPS_PROXY to its address, and ask registries by their own names';
+  throw new RegistryError('NAME_UNKNOWN', what);
+}
+
+/** Finds out who uses the proxy. Its own header field counts: the other one is for the registry. */
+function proxyIdentity(access: Access) {
+  return async ({ headers, socket }: IncomingMessage, signal: AbortSignal): Promise<Identity> => {
+    try {
+      const identity = await access.identify(headers['proxy-authorization'], socket.remoteAddress, signal);
+      if (identity.user === undefined && !access.isOpen('proxy')) throw access.refuse(identity, 'pull', undefined);
+      return identity;
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      const challenge = error.headers['www-authenticate'];
+      if (error.status !== 401 || challenge === undefined)
+        throw new ProxyRefusal(error.status, error.message, error.headers);
+      throw new ProxyRefusal(407, error.message, { 'proxy-authenticate': challenge });
+    }
+  };
+}
+
+/** Whether the host that a request names is the one that its connection was made for. */
+function isSeated(request: IncomingMessage, { target }: Seat): boolean {
+  return hasOneHost(request) && parseHost((request.headers.host ?? '').replace(/:\d+$/, '')) === target.host;
+}
+
+function refuseMisdirected(response: ServerResponse): void {
+  const body = 'This connection was made for another host\n';
+  response.writeHead(421, { 'content-type': 'text/plain; charset=utf-8', 'content-length': body.length });
+  response.end(body);
+}
+
+/** Tells what an operator would not expect. */
+function warnOfGaps(
+  listen: ListenAddress,
+  { access, authorities, hosts, log }: Pick<BehindProxyDoor, 'access' | 'authorities' | 'hosts'> & Pick<Basics, 'log'>,
+): void {
+  const uncovered = hosts.hosts.filter((host) => !authorities.permits(host));
+  if (uncovered.length > 0) {
+    log.warn(
+      { hosts: uncovered, advice: 'entrepot ca renew' },
+      'authority may not sign for these hosts: they are passed on',
+    );
+  }
+  if (!isLoopback(listen.host) && access.isOpen('proxy')) {
+    log.warn({ ...listen, advice: 'auth.htpasswd, or proxy.others: deny' }, 'everybody may use the proxy');
+  }
+}

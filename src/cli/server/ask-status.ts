@@ -1,0 +1,76 @@
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import type { ListenAddress } from '../../config/config.ts';
+import type { ServerStatus } from '../../util/status.ts';
+import { CommandFailure } from '../command-failure.ts';
+import type { DoorTrust } from './door-trust.ts';
+import { parseStatus } from './parse-status.ts';
+
+/** A server that does not say how it is within so long is in no state to be waited for. */
+const answerMs = 5_000;
+const maxStatusBytes = 4 * 1024 * 1024; // what is longer comes from somebody else
+
+/** Where a server that listens so, by plain HTTP or TLS, is reached from its own machine. */
+export function localUrl({ host, port }: ListenAddress, scheme: 'http' | 'https' = 'http'): string {
+  const reached = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+  return `${scheme}://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
+}
+
+/** How a server is asked. */
+interface AskOptions {
+  readonly limitMs?: number;
+  readonly trust?: DoorTrust | undefined;
+  readonly login?: string | undefined;
+}
+
+/**
+ * Asks the server at a URL how it is; undefined when none listens there.
+ * @param trust how a server that speaks TLS is known again
+ * @param login `name:password`, for a server that asks for one
+ * @throws CommandFailure when it does not answer in time, or with what is no status
+ */
+export async function askStatus(
+  url: string,
+  { limitMs = answerMs, trust, login }: AskOptions = {},
+): Promise<ServerStatus | undefined> {
+  // An agent of its own: that of the process may be made to use a proxy by the environment.
+  const agent = trust === undefined ? new http.Agent() : new https.Agent(trust);
+  const signal = AbortSignal.timeout(limitMs);
+  try {
+    const answer = await get(`${url}/status`, { agent, signal, ...(login === undefined ? {} : { auth: login }) });
+    if (answer.statusCode === 401) throw new CommandFailure(loginNeeded(url, login));
+    const body = await readBody(answer);
+    if (answer.statusCode !== 200) throw new Error(`its status is ${answer.statusCode}`);
+    return parseStatus(body);
+  } catch (error) {
+    if (error instanceof CommandFailure) throw error;
+    if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') return undefined;
+    const why = signal.aborted ? `there was none within ${limitMs / 1000} s` : (error as Error).message;
+    throw new CommandFailure(`Cannot use the answer of ${url}/status: ${why}; is it Entrepot that listens there?`);
+  } finally {
+    agent.destroy();
+  }
+}
+
+function loginNeeded(url: string, login: string | undefined): string {
+  if (login !== undefined) return `Cannot ask ${url}: it refuses the name or the password of --login`;
+  return `Cannot ask ${url}: it wants a login, name a file that holds name:password with --login`;
+}
+
+function get(url: string, options: http.RequestOptions): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const ask = url.startsWith('https:') ? https.get : http.get;
+    ask(url, options, resolve).on('error', reject);
+  });
+}
+
+async function readBody(answer: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const part of answer as AsyncIterable<Buffer>) {
+    sizeBytes += part.length;
+    if (sizeBytes > maxStatusBytes) throw new Error('it has no end');
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}

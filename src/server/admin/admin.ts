@@ -1,0 +1,81 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Metrics } from '../../util/metrics/metrics.ts';
+import type { ServerStatus } from '../../util/status.ts';
+
+/** Answers the paths that are no registry's. @throws RegistryError NOT_FOUND */
+export type Admin = (request: IncomingMessage, response: ServerResponse, path: string) => Promise<void>;
+
+/** What the administrative paths show. */
+export interface AdminOptions {
+  readonly metrics: Metrics;
+  /** Gives what is in trouble while it can serve; rejects, saying why, while this process should get no requests. */
+  readonly ready: () => Promise<readonly string[]>;
+  readonly version: string;
+  readonly status: () => Promise<ServerStatus>;
+  /** What else can be read at a path; undefined when there is nothing. */
+  readonly page?: (path: string, request: IncomingMessage) => AdminPage | undefined;
+}
+
+/** What is to be read at a path. */
+export interface AdminPage {
+  readonly type: string;
+  readonly body: string;
+}
+
+/** Makes `/`, `/healthz` (the process answers), `/readyz` (it can serve), `/metrics`, and `/status` as JSON. */
+export function createAdmin({ metrics, ready, version, status, page }: AdminOptions): Admin {
+  return async (request, response, path) => {
+    const send = (status: number, type: string, body: string) => sendText(request, response, status, type, body);
+    switch (path) {
+      case '/':
+        return send(200, plain, `Entrepot ${version}: a cache for container registries\n`);
+      case '/healthz':
+        return send(200, plain, 'ok\n');
+      case '/readyz':
+        try {
+          const troubles = await ready();
+          return send(200, plain, troubles.length === 0 ? 'ready\n' : `ready, but ${troubles.join('; ')}\n`);
+        } catch (error) {
+          return send(503, plain, `not ready: ${(error as Error).message}\n`);
+        }
+      case '/metrics':
+        return send(200, metrics.contentType, await metrics.render());
+      case '/status':
+        return send(200, 'application/json', `${JSON.stringify(await status(), null, 2)}\n`);
+      default: {
+        const found = page?.(path, request);
+        if (found) return send(200, found.type, found.body);
+        throw new RegistryError(
+          'NOT_FOUND',
+          `Cannot find "${path.slice(0, 300)}": it is no path of a registry or of this server`,
+        );
+      }
+    }
+  };
+}
+
+const plain = 'text/plain; charset=utf-8';
+
+function sendText(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+): void {
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (!isRead) {
+    throw new RegistryError('UNSUPPORTED', `Cannot ${request.method} here: it can only be read`, {
+      headers: { allow: 'GET, HEAD' },
+    });
+  }
+  response.removeHeader('docker-distribution-api-version');
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'cache-status': 'Entrepot; detail=local',
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}

@@ -1,0 +1,16 @@
+import { type DoorAccess, identifyClient } from '../client-access.ts';
+import { signalOf } from '../registry-handler.ts';
+import type { Admin } from './admin.ts';
+
+// What balancers and supervisors ask, and who looks whether anybody is there: it tells of nobody's images.
+const openPaths = new Set(['/', '/healthz', '/readyz']);
+
+/** The administrative paths behind a door: where that asks for a login, `/metrics`, `/status` and the rest do, too. */
+export function guardAdmin(admin: Admin, { access, door }: DoorAccess): Admin {
+  return async (request, response, path) => {
+    if (!access.isOpen(door) && !openPaths.has(path)) {
+      await identifyClient({ access, door }, request, signalOf(response));
+    }
+    await admin(request, response, path);
+  };
+}

@@ -1,0 +1,36 @@
+import type { Clock } from '../../util/clock.ts';
+import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus } from '../../util/status.ts';
+
+/** Where the status comes from. */
+export interface StatusSources {
+  readonly version: string;
+  /** How much may be kept. */
+  readonly maxBytes: number;
+  readonly clock: Clock;
+  downloadsInFlight(): number;
+  downloadsWaiting(): number;
+  store(): Promise<Pick<StoreStatus, 'contents' | 'sizeBytes'>>;
+  hosted(): Promise<HostedStatus>;
+  upstreams(): readonly UpstreamStatus[];
+}
+
+/** Makes what tells the status of the server that begins now. */
+export function reportStatus(sources: StatusSources): () => Promise<ServerStatus> {
+  const { version, maxBytes, clock } = sources;
+  const startedAtMs = clock.now();
+  // The clock may be set while the server runs; how long it has run does not change by that.
+  const startedMs = performance.now();
+  return async () => {
+    const totals = await sources.store().catch(() => undefined);
+    const hosted = await sources.hosted().catch(() => undefined);
+    return {
+      version,
+      startedAt: new Date(startedAtMs).toISOString(),
+      uptimeSeconds: Math.floor((performance.now() - startedMs) / 1000),
+      ...(totals === undefined ? {} : { store: { ...totals, maxBytes } }),
+      ...(hosted === undefined ? {} : { hosted }),
+      downloads: { running: sources.downloadsInFlight(), waiting: sources.downloadsWaiting() },
+      upstreams: sources.upstreams(),
+    };
+  };
+}

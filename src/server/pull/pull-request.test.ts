@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { makeImage } from '../../../test/support/images.ts';
+import { MemoryRegistry } from '../../../test/support/memory-registry.ts';
+import { rawFetch } from '../../../test/support/raw-http.ts';
+import { openTestDoor } from '../../../test/support/test-door.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { parseRepository } from '../../oci/reference.ts';
+import type { RegistryGuard } from '../routing.ts';
+import type { UpstreamLogin } from './pull-request.ts';
+
+const repository = parseRepository('lib/app');
+const image = makeImage({ seed: 'app', layers: [] });
+const challenge = 'Bearer realm="https://auth.test/token"';
+const unauthorized = new RegistryError('UNAUTHORIZED', 'no', { headers: { 'www-authenticate': challenge } });
+
+/** A door to a registry whose repository is open until `state` says otherwise. */
+async function setUp(t: TestContext, upstreamLogin: UpstreamLogin, state = { isOpen: true, turns: false }) {
+  const open = new MemoryRegistry();
+  open.content.push(repository, image, 'latest');
+  const seen: (string | undefined)[] = [];
+  const guard: RegistryGuard = {
+    open: state.turns ? refusing(open, () => Object.assign(state, { isOpen: false })) : open,
+    isOpen: () => state.isOpen,
+    forClient(authorization) {
+      seen.push(authorization);
+      return authorization === 'Bearer right' ? open : refusing(open, () => unauthorized);
+    },
+    challenge: async () => challenge,
+  };
+  const { url } = await openTestDoor(t, { registries: [{ registry: open, guard }], upstreamLogin });
+  const get = async (path: string, authorization?: string) => {
+    const headers = authorization === undefined ? {} : { authorization };
+    const answer = await rawFetch(`${url}/v2/${path}`, { headers });
+    return [answer.status, answer.headers['www-authenticate']];
+  };
+  return { get, seen };
+}
+
+/** The same registry, which gives nobody a manifest. */
+function refusing(registry: MemoryRegistry, refuse: () => unknown): MemoryRegistry {
+  return Object.assign(Object.create(registry), {
+    async getManifest() {
+      const refusal = refuse();
+      throw refusal instanceof RegistryError ? refusal : new RegistryError('DENIED', 'not any more');
+    },
+  });
+}
+
+const manifest = `${repository}/manifests/latest`;
+
+test('what is open is given to all, and nobody looks at what they send along', async (t) => {
+  const { get, seen } = await setUp(t, 'requests');
+  assert.deepEqual(await get(manifest, 'Bearer wrong'), [200, undefined]);
+  assert.deepEqual(seen, []);
+});
+
+test('what turns out to be guarded while it is asked for is asked for as the client', async (t) => {
+  for (const [authorization, status] of [
+    ['Bearer right', 200],
+    ['Bearer wrong', 401],
+  ] as const) {
+    const { get, seen } = await setUp(t, 'requests', { isOpen: true, turns: true });
+    assert.equal((await get(manifest, authorization))[0], status);
+    assert.deepEqual(seen, [authorization]);
+  }
+});
+
+test('where the Authorization is our own, it is passed to nobody, and nobody is asked to log in elsewhere', async (t) => {
+  const { get, seen } = await setUp(t, 'none', { isOpen: false, turns: false });
+  assert.deepEqual(await get(manifest, 'Bearer right'), [403, undefined]);
+  assert.deepEqual(seen, [undefined]);
+});
+
+test('the ping says how to log in only where it is to, and to whom has not', async (t) => {
+  for (const [login, first] of [
+    ['ping', [401, challenge]],
+    ['requests', [200, undefined]],
+    ['none', [200, undefined]],
+  ] as const) {
+    const { get } = await setUp(t, login);
+    assert.deepEqual(await get('?ns=origin.test'), first, login);
+    assert.deepEqual(await get('?ns=origin.test', 'Bearer any'), [200, undefined], login);
+    assert.deepEqual(await get(''), [200, undefined], login); // of the door itself
+  }
+});

@@ -1,0 +1,116 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Digest } from '../../oci/digest.ts';
+import { isRefused, RegistryError } from '../../oci/errors.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { MountOffer, Registry } from '../../oci/registry.ts';
+import type { RegistryRequest } from '../../oci/request.ts';
+import type { PushContext } from '../push/push-context.ts';
+import type { RequestRecord } from '../record.ts';
+import type { RegistryGuard, Route } from '../routing.ts';
+import { type PullContext, sendBlob, sendManifest, sendReferrers, sendTags } from './pull.ts';
+
+/**
+ * How clients log in to upstreams by a door:
+ * - `none`: their `Authorization` is our own, and never leaves this machine. What is guarded, nobody gets.
+ * - `requests`: it is meant for the upstream that a request goes to, and asked for when that needs it.
+ * - `ping`: the same, and `GET /v2/` says how already, as upstream does: there are clients that look nowhere else.
+ */
+export type UpstreamLogin = 'none' | 'requests' | 'ping';
+
+/** A request to read, of which is known where it goes. */
+export interface RoutedPull {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly record: RequestRecord;
+  readonly signal: AbortSignal;
+  readonly route: Route;
+  readonly repository: Repository;
+  readonly upstreamLogin: UpstreamLogin;
+}
+
+/** What may be mounted, for who looks before it pushes; undefined for who may not push. */
+type Offer = PushContext['offer'] | undefined;
+
+/** What is read of a repository. */
+export type PullRequest = Exclude<RegistryRequest, { kind: 'ping' | 'catalog' }>;
+
+/** Answers a request to read. */
+export async function pull(routed: RoutedPull, asked: PullRequest, offer: Offer): Promise<void> {
+  const { route, repository, response } = routed;
+  const { guard, registry } = route.to;
+  if (guard === undefined) return pullFrom(registry, routed, asked, offer);
+  if (guard.isOpen(repository)) {
+    try {
+      return await pullFrom(guard.open, routed, asked, offer);
+    } catch (error) {
+      const hasBecomeGuarded = isRefused(error) && !guard.isOpen(repository);
+      if (!hasBecomeGuarded || response.headersSent) throw error;
+    }
+  }
+  await pullGuarded(guard, routed, asked, offer);
+}
+
+async function pullGuarded(guard: RegistryGuard, routed: RoutedPull, asked: PullRequest, offer: Offer): Promise<void> {
+  const { request, upstreamLogin, route } = routed;
+  if (upstreamLogin !== 'none') return pullFrom(guard.forClient(request.headers.authorization), routed, asked, offer);
+  try {
+    await pullFrom(guard.forClient(undefined), routed, asked, offer);
+  } catch (error) {
+    // Whoever logged in as upstream wants it would show its password to us, to no avail.
+    if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED') throw error;
+    const what = `${error.message}; by this door nobody can log in to ${route.to.name}`;
+    throw new RegistryError('DENIED', what, { cause: error });
+  }
+}
+
+/** Sends a client away to log in to upstream, if that is said in answer to the ping, and upstream says how. */
+export async function challengePing(
+  { to, name }: Route,
+  upstreamLogin: UpstreamLogin,
+  { headers }: IncomingMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  if (upstreamLogin !== 'ping' || headers.authorization !== undefined || name !== undefined) return;
+  const challenge = await to.guard?.challenge(signal);
+  if (challenge === undefined) return;
+  const what = `Cannot tell who you are: ${to.name} wants a login`;
+  throw new RegistryError('UNAUTHORIZED', what, { headers: { 'www-authenticate': challenge } });
+}
+
+function pullFrom(
+  registry: Registry,
+  { request, response, record, signal, route, repository }: RoutedPull,
+  asked: PullRequest,
+  offer: Offer,
+): Promise<void> {
+  const { pushable } = route.to;
+  const context: PullContext = { request, response, registry, repository, record, signal };
+  if (!pushable || !offer) return send(context, asked, record);
+  const mountMissing = (digest: Digest) =>
+    pushable.mountBlob(repository, digest, ofOthers(offer(undefined), route), signal);
+  return send({ ...context, mountMissing }, asked, record);
+}
+
+/**
+ * From the registry itself nothing is mounted unasked: what was deleted from a repository would be back with the next
+ * look at it. Its clients know what they pushed there, and ask for a mount by name.
+ */
+function ofOthers({ mayRead }: MountOffer, { to }: Route): MountOffer {
+  return { from: undefined, mayRead: (registry, repository) => registry !== to.name && mayRead(registry, repository) };
+}
+
+async function send(context: PullContext, asked: PullRequest, record: RequestRecord): Promise<void> {
+  switch (asked.kind) {
+    case 'manifest':
+      record.reference = asked.reference;
+      return sendManifest(context, asked);
+    case 'blob':
+      record.reference = asked.digest;
+      return sendBlob(context, asked);
+    case 'tags':
+      return sendTags(context, asked);
+    case 'referrers':
+      record.reference = asked.digest;
+      return sendReferrers(context, asked);
+  }
+}
