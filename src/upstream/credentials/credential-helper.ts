@@ -1,6 +1,6 @@
+import { type ProgramCall, runProgram } from '../../util/run-program.ts';
 import type { Credentials } from './credential-source.ts';
 import { credentialsOf } from './docker-config.ts';
-import { type ProgramCall, runProgram } from './run-program.ts';
 
 /**
  * Asks a docker credential helper, `docker-credential-<name> get`, for a server; undefined when it has nothing.

@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
 import type { Clock } from '../../util/clock.ts';
+import { runProgram } from '../../util/run-program.ts';
 import { reasonOf } from '../../util/watched-file.ts';
 import type { CredentialSource, Credentials } from './credential-source.ts';
 import { type CredentialTools, credentialsUnavailable, logFailure } from './credential-tools.ts';
 import { credentialsOf } from './docker-config.ts';
 import { type Fresh, RenewedValue } from './renewed-value.ts';
-import { runProgram } from './run-program.ts';
 
 /** A command that prints credentials: a program, its arguments, and the user where the command does not name one. */
 export interface TokenCommand {

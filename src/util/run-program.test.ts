@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { tmpDir } from '../../test/support/tmp.ts';
 import { type ProgramCall, runProgram } from './run-program.ts';
 
 const patient = new AbortController().signal;
@@ -84,4 +84,36 @@ test('a program that nobody waits for any more is ended', async () => {
   const running = runProgram(script('sleep 600'), leaving.signal);
   leaving.abort(new Error('left'));
   await assert.rejects(running, { message: 'left' });
+});
+
+test('what it says on standard error is told to whoever wants it', async () => {
+  const call = script('echo wrong >&2; echo out; exit 1', { wantsErrors: true });
+  assert.deepEqual(await runProgram(call, patient), { exitCode: 1, output: 'out\n', errors: 'wrong\n' });
+});
+
+test('a program that may print much may', async () => {
+  const { output } = await runProgram(script('head -c 300000 /dev/zero', { maxOutputBytes: 1_000_000 }), patient);
+  assert.equal(output.length, 300_000);
+});
+
+test('a program that is given time ends by itself when it is not to go on, and is killed when it does not', async (t) => {
+  const folder = tmpDir(t);
+  for (const [name, trap, graceMs] of [
+    ['ends', 'trap "echo ended > $FILE; exit" TERM', 60_000],
+    ['stays', 'trap "echo asked > $FILE" TERM', 400],
+  ] as const) {
+    const file = join(folder, name);
+    const call = script(`${trap}; echo ready > "$FILE"; while :; do sleep 0.01; done`, {
+      env: { ...env, FILE: file },
+      endGraceMs: graceMs,
+      limitMs: 60_000,
+    });
+    const leaving = new AbortController();
+    const running = runProgram(call, leaving.signal);
+    running.catch(() => {});
+    while (!existsSync(file)) await pause(1);
+    leaving.abort(new Error('left'));
+    await assert.rejects(running, { message: 'left' });
+    assert.equal(readFileSync(file, 'utf8').trim(), name === 'ends' ? 'ended' : 'asked');
+  }
 });
