@@ -6,6 +6,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { Page, RepositoryList } from '../oci/registry.ts';
 import { type AnyRequest, parseRequest, type RegistryRequest } from '../oci/request.ts';
 import type { Log } from '../util/log.ts';
+import { type KnownHost, refuseChange, refuseReading } from './browsers.ts';
 import { type ClientAccess, type DoorAccess, everybodysAccess, identifyClient } from './client-access.ts';
 import { renderCacheStatus } from './pull/cache-status.ts';
 import { listWhere } from './pull/list-where.ts';
@@ -28,6 +29,8 @@ export interface RegistryHandlerOptions {
   readonly router: Routing;
   readonly catalog: Catalog;
   readonly access: DoorAccess;
+  /** What the door is known by: by other names web pages may have come. */
+  readonly isKnownHost: KnownHost;
   readonly upstreamLogin: UpstreamLogin;
   readonly push: PushOptions;
   readonly log: Log;
@@ -96,6 +99,7 @@ export class RegistryHandler {
     const signal = signalOf(response);
     const client = this.#everybody ?? (await identifyClient(this.#options.access, request, signal));
     record.user = client.user;
+    if (!isPushRequest(asked)) throwIfAny(refuseReading(request, client.user, this.#options.isKnownHost));
     // What is asked of the door as a whole needs no registry, and so no default.
     if (!isOfRegistry && asked.kind === 'ping') return sendPing(exchange);
     if (!isOfRegistry && asked.kind === 'catalog') {
@@ -117,16 +121,23 @@ export class RegistryHandler {
 
   /** The one place where it is known who wants to do what with which repository. */
   #answer(routed: Routed, asked: OfRepository): Promise<void> {
-    const { client, route, repository } = routed;
+    const { client, route, repository, request } = routed;
+    const { isKnownHost } = this.#options;
     const target = { registry: route.to.name, repository };
     const { pushable } = route.to;
     if (!isPushRequest(asked)) {
       client.authorize('pull', target);
-      const offer = pushable && client.may('push', target) ? this.#offers(routed) : undefined;
-      return pull(routed, asked, offer);
+      const mayMount =
+        pushable &&
+        request.method === 'HEAD' &&
+        client.may('push', target) &&
+        refuseChange(request, 'push', client.user, isKnownHost) === undefined;
+      return pull(routed, asked, mayMount ? this.#offers(routed) : undefined);
     }
     if (!pushable) throw cannotPush(route, this.#options.push.goal);
-    client.authorize(pushVerbs[asked.kind], target);
+    const verb = pushVerbs[asked.kind];
+    client.authorize(verb, target);
+    throwIfAny(refuseChange(request, verb, client.user, isKnownHost));
     const { maxManifestBytes } = this.#options.push;
     const offer = this.#offers(routed);
     return push(pushContext({ ...routed, registry: pushable, maxManifestBytes, offer }, asked), asked);
@@ -147,6 +158,10 @@ export class RegistryHandler {
       throw error;
     }
   }
+}
+
+function throwIfAny(error: Error | undefined): void {
+  if (error !== undefined) throw error;
 }
 
 /** A request of which is known where it goes. */

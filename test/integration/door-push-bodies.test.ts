@@ -18,7 +18,7 @@ import { tmpDir } from '../support/tmp.ts';
 
 const blob = seededBytes('blob', 300_000);
 const digest = digestOf(blob);
-const start = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nhost: cache\r\n`;
+const start = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nhost: localhost\r\n`;
 const hostedDoor = ways['the hosted door'];
 
 // The limit under test is short, all others are so long that a test which meets one of them fails by its own time limit.
@@ -55,7 +55,7 @@ describe('a client that waits for leave to send', () => {
     socket.write(blob);
     await socket.until(/HTTP\/1\.1 201 .*\r\n\r\n$/s);
     assert.ok(registry.content.blob('a', digest));
-    socket.write('GET /v2/ HTTP/1.1\r\nhost: cache\r\n\r\n');
+    socket.write('GET /v2/ HTTP/1.1\r\nhost: localhost\r\n\r\n');
     await socket.until(/\{\}$/);
     socket.socket.destroy();
   });
@@ -71,7 +71,7 @@ describe('a client that waits for leave to send', () => {
       const { door } = await openPushDoor(t, hostedDoor, { maxManifestBytes: 1000 });
       const socket = await connectRaw(door.port);
       const type = 'content-type: application/json\r\n';
-      const head = `${method} ${path} HTTP/1.1\r\nhost: cache\r\n${type}expect: 100-continue\r\n`;
+      const head = `${method} ${path} HTTP/1.1\r\nhost: localhost\r\n${type}expect: 100-continue\r\n`;
       socket.write(`${head}content-length: ${length}\r\n\r\n`);
       const answer = await socket.closed;
       assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} .*\r\nconnection: close\r\n`, 's'));
@@ -138,7 +138,7 @@ describe('a client that goes in the middle of a body', () => {
       const pushed = await openPushDoor(t);
       const session = await beginUpload(pushed);
       const socket = await connectRaw(pushed.door.port);
-      socket.write(`PATCH ${session} HTTP/1.1\r\nhost: cache\r\n${framing}`);
+      socket.write(`PATCH ${session} HTTP/1.1\r\nhost: localhost\r\n${framing}`);
       socket.socket.write(blob.subarray(0, 100_000));
       socket.socket.end(); // and not a reset, upon which the system drops what was not read yet
       await socket.closed;
@@ -196,7 +196,7 @@ describe('the time that a body may take', () => {
     const pushed = await openPushDoor(t, hostedDoor, { limits: { ...endless, idleMs: shortMs } });
     const session = await beginUpload(pushed);
     const socket = await connectRaw(pushed.door.port);
-    socket.write(`PATCH ${session} HTTP/1.1\r\nhost: cache\r\ncontent-length: ${blob.length}\r\n\r\n`);
+    socket.write(`PATCH ${session} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${blob.length}\r\n\r\n`);
     socket.write(blob.subarray(0, 1000));
     assert.equal(await socket.closed, '');
     await pushed.door.events.requests(2);
@@ -232,7 +232,7 @@ test('requests that push follow each other on one connection', async (t) => {
     socket.write(`${start}content-length: ${blob.length}\r\n\r\n`);
     socket.write(blob);
     await socket.until(new RegExp(`(HTTP/1\\.1 201 .*\r\n\r\n){${count}}$`, 's'));
-    socket.write('POST /v2/a/blobs/uploads/ HTTP/1.1\r\nhost: cache\r\ncontent-length: 0\r\n\r\n');
+    socket.write('POST /v2/a/blobs/uploads/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n');
     await socket.until(new RegExp(`(HTTP/1\\.1 202 .*\r\n\r\n){${count}}$`, 's'));
   }
   assert.equal(socket.text.match(/HTTP\/1\.1 20[12]/g)?.length, 10);

@@ -20,10 +20,10 @@ export interface Way {
 /** Every way by which clients come to the hosted registry. */
 export const ways: Readonly<Record<string, Way>> = {
   'the hosted door': { root: '/v2/', query: '', host: 'localhost:5001', door: 'hosted' },
-  'the hosted door, with its ns': { root: '/v2/', query: '?ns=localhost%3A5001', host: 'other', door: 'hosted' },
-  'the alias in the name': { root: '/v2/hosted.entrepot/', query: '', host: 'cache', door: 'registry' },
-  'the alias before /v2/': { root: '/hosted.entrepot/v2/', query: '', host: 'cache', door: 'registry' },
-  ns: { root: '/v2/', query: '?ns=localhost%3A5001', host: 'cache', door: 'registry' },
+  'the hosted door, with its ns': { root: '/v2/', query: '?ns=localhost%3A5001', host: '127.0.0.1', door: 'hosted' },
+  'the alias in the name': { root: '/v2/hosted.entrepot/', query: '', host: 'localhost', door: 'registry' },
+  'the alias before /v2/': { root: '/hosted.entrepot/v2/', query: '', host: 'localhost', door: 'registry' },
+  ns: { root: '/v2/', query: '?ns=localhost%3A5001', host: 'localhost', door: 'registry' },
   'the Host': { root: '/v2/', query: '', host: 'localhost:5001', door: 'registry' },
 };
 

@@ -1,6 +1,7 @@
 import { freeAccess } from '../../src/access/free-access.ts';
 import { createAdmin } from '../../src/server/admin/admin.ts';
 import { reportStatus } from '../../src/server/admin/report-status.ts';
+import { knownHosts } from '../../src/server/browsers.ts';
 import type { DoorAccess } from '../../src/server/client-access.ts';
 import { createListener, type DoorLimits, defaultDoorLimits, type OpenDoor, openDoor } from '../../src/server/door.ts';
 import type { UpstreamLogin } from '../../src/server/pull/pull-request.ts';
@@ -22,6 +23,8 @@ export interface TestDoorOptions {
   /** The registries behind it, the first being the default. */
   readonly registries?: readonly (Pick<RoutedRegistry, 'registry'> & Partial<RoutedRegistry>)[];
   readonly default?: string;
+  /** Names that the door is known by. */
+  readonly names?: readonly string[];
   readonly domain?: string;
   readonly catalog?: Catalog;
   readonly ready?: () => Promise<readonly string[]>;
@@ -55,6 +58,7 @@ export async function openTestDoor(
   const { upstreamLogin = 'requests' } = options;
   const { access = { access: freeAccess(new Set()), door: 'registry' } } = options;
   const push = { maxManifestBytes: options.maxManifestBytes ?? 4 * 1024 * 1024, goal: 'localhost:5001' };
+  const isKnownHost = knownHosts(options.names ?? [], domain);
   const limits = { ...defaultDoorLimits, ...options.limits };
   const events = new EventLog();
   const hosted = async () => ({ repositories: 0, contents: 0, sizeBytes: 0 });
@@ -75,7 +79,7 @@ export async function openTestDoor(
   const door = await openDoor(
     { host: '127.0.0.1', port: 0 },
     createListener({
-      registry: new RegistryHandler({ router, catalog, access, upstreamLogin, push, log: events }),
+      registry: new RegistryHandler({ router, catalog, access, isKnownHost, upstreamLogin, push, log: events }),
       admin: createAdmin({ metrics, ready, version: '1.2.3', status }),
       log: events,
       metrics,

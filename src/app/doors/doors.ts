@@ -6,6 +6,7 @@ import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { PushableRegistry } from '../../oci/registry.ts';
 import type { Admin } from '../../server/admin/admin.ts';
 import { guardAdmin } from '../../server/admin/guarded-admin.ts';
+import { knownHosts } from '../../server/browsers.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../../server/door.ts';
 import type { UpstreamLogin } from '../../server/pull/pull-request.ts';
 import { type Catalog, RegistryHandler } from '../../server/registry-handler.ts';
@@ -111,7 +112,7 @@ function hostedDoor({ index }: BehindDoors, hosted: RoutedRegistry): Door {
 }
 
 async function openOne(
-  { hosted, shutdown }: Config,
+  { hosted, domain, shutdown }: Config,
   {
     name,
     routing: router,
@@ -130,7 +131,8 @@ async function openOne(
   const { access, admin, log, metrics, version } = tools;
   const push = { maxManifestBytes: hosted.maxManifestBytes, goal: hosted.names[0] ?? hostedRegistryName };
   const doorAccess = { access, door: name };
-  const registry = new RegistryHandler({ router, log, catalog, access: doorAccess, upstreamLogin, push });
+  const isKnownHost = knownHosts(hosted.names, domain);
+  const registry = new RegistryHandler({ router, log, catalog, access: doorAccess, isKnownHost, upstreamLogin, push });
   const listener = createListener({ registry, admin: guardAdmin(admin, doorAccess), log, metrics });
   const doorTls = await openDoorTls(name, tls, tools, lifetime);
   const open = await openDoor(listen, listener, defaultDoorLimits, doorTls).catch((error: unknown) => {

@@ -148,6 +148,7 @@ function registryListener(
     // Every request names its registry by its connection, so nothing is asked of the door as a whole.
     catalog: async () => ({ repositories: [] }),
     access: { access, door: 'proxy', identify: (request) => seats.identityOf(request) },
+    isKnownHost: () => true, // it is the one that the connection was made for
     upstreamLogin,
     push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
   });
@@ -165,6 +166,7 @@ function ownListener({ admin, access, log, metrics }: Pick<BehindProxyDoor, 'adm
     log,
     catalog: async () => ({ repositories: [] }),
     access: { access, door: 'proxy' },
+    isKnownHost: () => true, // there is nothing to be read
     upstreamLogin: 'none',
     push: { maxManifestBytes: 0, goal: 'a registry' },
   });

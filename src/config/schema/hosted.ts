@@ -31,7 +31,7 @@ export const hostedKeys = z.strictObject({
       type: 'list of hosts',
       description:
         'What it is called in the names of images. On the registry door, too, it answers to `ns=` and `Host` with one of ' +
-        'these, and to `hosted.entrepot` in paths.',
+        'these, and to `hosted.entrepot` in paths. Without a login it is pushed to by these, `localhost` and addresses only.',
     }),
   allowAnonymousPush: boolean.prefault(false).register(about, {
     type: 'boolean',
