@@ -1,4 +1,4 @@
-import { type ProxyTarget, parseHost } from './target.ts';
+import { isSamePlace, type ProxyTarget, parsePlace } from './target.ts';
 
 /** A request in absolute form, `GET http://host/path`, as a proxy gets it (RFC 9112, 3.2.2). */
 export interface ForwardedRequest {
@@ -22,18 +22,10 @@ export function parseForwarded(url: string, hostHeader: string | undefined): For
   const match = /^http:\/\/([^/?#@\s]+)(\/[^\s#]*|\?[^\s#]*)?$/i.exec(url);
   if (!match) return undefined;
   const [, authority = '', rest = '/'] = match;
-  const target = parsePlace(authority);
+  const target = parsePlace(authority, httpPort);
   if (target === undefined) return undefined;
   if (hostHeader !== undefined && hostHeader !== '') {
-    const place = parsePlace(hostHeader);
-    if (place?.host !== target.host || place.port !== target.port) return undefined;
+    if (!isSamePlace(parsePlace(hostHeader, httpPort), target)) return undefined;
   }
   return { target, path: rest.startsWith('?') ? `/${rest}` : rest };
-}
-
-function parsePlace(authority: string): ProxyTarget | undefined {
-  const [, written = authority, digits] = /^(.*):(\d{1,5})$/.exec(authority) ?? [];
-  const host = parseHost(written);
-  const port = digits === undefined ? httpPort : Number(digits);
-  return host === undefined || port === 0 || port > 65_535 ? undefined : { host, port };
 }

@@ -5,7 +5,7 @@ import type { Log } from '../util/log.ts';
 import { type ConnectTools, connectTo, Unreachable } from './connect.ts';
 import { Interception, type InterceptionTools } from './interception.ts';
 import { established, refuseConnect } from './replies.ts';
-import { hasOneHost, type ProxyTarget, parseAuthority, parseHost } from './target.ts';
+import { hasOneHost, isSamePlace, type ProxyTarget, parseAuthority, parsePlace } from './target.ts';
 import { joinSockets, type Tunnel } from './tunnel.ts';
 
 // What comes through a tunnel comes within that, as long as it is in use: of one that is not, nothing is lost.
@@ -170,9 +170,9 @@ export class ProxyDoor {
   }
 }
 
-/** Whether `Host`, where there is one, names the host that CONNECT does: who disagrees with himself means no good. */
+/** Whether `Host`, where there is one, names the place that CONNECT does: who disagrees with himself means no good. */
 function isForHost(request: IncomingMessage, target: ProxyTarget): boolean {
   const { host } = request.headers;
   if (host === undefined || host === '') return true;
-  return parseHost(host.replace(/:\d+$/, '')) === target.host;
+  return isSamePlace(parsePlace(host, target.port), target); // CONNECT has no port of its own that could be left out
 }

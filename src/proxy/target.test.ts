@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseAuthority, parseHost } from './target.ts';
+import { parseAuthority, parseHost, parsePlace } from './target.ts';
 
 test('CONNECT names one host and one port', () => {
   assert.deepEqual(parseAuthority('ghcr.io:443'), { host: 'ghcr.io', port: 443 });
@@ -47,5 +47,14 @@ test('what is not host and port to the last character is none', () => {
 test('an address in a notation that only some know is no host', () => {
   for (const text of ['127.1', '2130706433', '0x7f000001', '0177.0.0.1', '127.0.0.1.', '1.2.3', '0x7f.1']) {
     assert.equal(parseHost(text), undefined, text);
+  }
+});
+
+test('a host without a port has the usual one, and none but that is left out', () => {
+  assert.deepEqual(parsePlace('GHCR.io', 443), { host: 'ghcr.io', port: 443 });
+  assert.deepEqual(parsePlace('ghcr.io:5000', 443), { host: 'ghcr.io', port: 5000 });
+  assert.deepEqual(parsePlace('[2001:DB8::1]', 80), { host: '2001:db8::1', port: 80 });
+  for (const text of ['', ':443', 'ghcr.io:', 'ghcr.io:0', 'ghcr.io:443:443', '[::1', '::1', 'a b']) {
+    assert.equal(parsePlace(text, 443), undefined, JSON.stringify(text));
   }
 });

@@ -16,12 +16,20 @@ const numberPattern = /^(?:0x[0-9a-f]*|\d+)$/;
  * understood to the last character goes nowhere.
  */
 export function parseAuthority(text: string): ProxyTarget | undefined {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+):(\d{1,5})$/.exec(text);
-  if (!match) return undefined;
-  const [, written = '', digits = ''] = match;
-  const port = Number(digits);
+  return /:\d{1,5}$/.test(text) ? parsePlace(text, 0) : undefined;
+}
+
+/** Parses a host that may have a port behind it, as `Host` and URLs do; undefined when it is none to the last character. */
+export function parsePlace(text: string, defaultPort: number): ProxyTarget | undefined {
+  const [, written = '', digits] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const port = digits === undefined ? defaultPort : Number(digits);
   const host = parseHost(written);
   return host === undefined || port === 0 || port > 65_535 ? undefined : { host, port };
+}
+
+/** Whether two places are the same, and both are one. */
+export function isSamePlace(one: ProxyTarget | undefined, other: ProxyTarget | undefined): boolean {
+  return one !== undefined && one.host === other?.host && one.port === other.port;
 }
 
 /** A host as it is compared: in lower case, without brackets or the final dot; undefined when it is none. */

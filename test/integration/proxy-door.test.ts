@@ -27,7 +27,7 @@ async function openStage(
   origin.content.push('team/app', image, 'latest');
   other.content.push('team/app', makeImage({ seed: 'other', layers: [10] }), 'latest');
   const upstreams = [
-    { name: 'origin.test', urls: [new URL(origin.url)], names: ['index.origin.test'] },
+    { name: 'origin.test', urls: [new URL(origin.url)], names: ['index.origin.test', 'origin.test:8443'] },
     { name: 'other.test', urls: [new URL(other.url)] },
   ];
   const cache = await startTestCache({ data: tmpDir(t), upstreams, proxy, auth });
@@ -138,14 +138,37 @@ describe('a registry through the proxy door', () => {
     }
   });
 
-  test('is not to be had for another host than the connection was made for', async (t) => {
+  test('is not to be had for another host or port than the connection was made for', async (t) => {
     const { cache, ca, other } = await openStage(t);
-    const { socket } = await askConnect(cache.proxyPort, 'origin.test:443');
-    const secure = await shakeHands(socket, { servername: 'origin.test', ca });
-    const path = '/v2/team/app/manifests/latest';
-    const answer = await exchange(secure, `GET ${path} HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\n\r\n`);
-    assert.match(answer, /^HTTP\/1\.1 421 /);
+    const rows = [
+      ['origin.test:443', 'other.test', 421],
+      ['origin.test:443', 'origin.test:8443', 421],
+      ['origin.test:8443', 'origin.test', 421],
+      ['origin.test:443', 'origin.test:443', 200],
+      ['origin.test:443', 'Origin.test.', 200],
+      ['origin.test:8443', 'origin.test:8443', 200],
+    ] as const;
+    for (const [authority, host, status] of rows) {
+      const { socket } = await askConnect(cache.proxyPort, authority);
+      const secure = await shakeHands(socket, { servername: 'origin.test', ca });
+      const path = '/v2/team/app/manifests/latest';
+      const answer = await exchange(secure, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), `${authority}: ${host}`);
+    }
     assert.equal(other.requests.all.length, 0);
+  });
+
+  test('is not connected with when Host names another port than CONNECT', async (t) => {
+    const { cache } = await openStage(t);
+    for (const [host, status] of [
+      ['origin.test:8443', 400],
+      ['origin.test:', 400],
+      ['origin.test', 200],
+    ] as const) {
+      const { status: found, socket } = await askConnect(cache.proxyPort, 'origin.test:443', { host });
+      socket.destroy();
+      assert.equal(found, status, host);
+    }
   });
 
   test('cannot be pushed to, and says so', async (t) => {

@@ -8,7 +8,7 @@ import { ReachableAddresses } from '../../proxy/addresses.ts';
 import { type ConnectTools, resolveHost } from '../../proxy/connect.ts';
 import { ProxyDoor, ProxyRefusal } from '../../proxy/proxy-door.ts';
 import { ProxyRequests } from '../../proxy/proxy-requests.ts';
-import { hasOneHost, type ProxyTarget, parseHost } from '../../proxy/target.ts';
+import { hasOneHost, isSamePlace, type ProxyTarget, parsePlace } from '../../proxy/target.ts';
 import type { Admin } from '../../server/admin/admin.ts';
 import { guardAdmin } from '../../server/admin/guarded-admin.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../../server/door.ts';
@@ -21,6 +21,7 @@ import type { Proxied } from './proxied.ts';
 
 // Enough for a host that is far away; a browser gives up later, a package manager sooner.
 const connectMs = 15_000;
+const httpsPort = 443; // which a `Host` without a port means on a connection of TLS
 
 /** What is behind the proxy door. */
 export interface BehindProxyDoor extends Proxied {
@@ -195,9 +196,9 @@ function proxyIdentity(access: Access) {
   };
 }
 
-/** Whether the host that a request names is the one that its connection was made for. */
+/** Whether the place that a request names is the one that its connection was made for. */
 function isSeated(request: IncomingMessage, { target }: Seat): boolean {
-  return hasOneHost(request) && parseHost((request.headers.host ?? '').replace(/:\d+$/, '')) === target.host;
+  return hasOneHost(request) && isSamePlace(parsePlace(request.headers.host ?? '', httpsPort), target);
 }
 
 function refuseMisdirected(response: ServerResponse): void {
