@@ -7,7 +7,7 @@ import type { Admin } from './admin/admin.ts';
 import { Connections } from './connections.ts';
 import { bodyOf } from './push/request-body.ts';
 import { newRecord, type RequestRecord } from './record.ts';
-import { type Exchange, type RegistryHandler, sendError, setRegistryHeaders, splitPath } from './registry-handler.ts';
+import { type Exchange, type RegistryHandler, sendError, splitPath } from './registry-handler.ts';
 import { createTlsServer, type DoorTls } from './tls/tls-server.ts';
 
 /** What a door is made of. */
@@ -100,7 +100,7 @@ export function createListener(options: DoorOptions): (request: IncomingMessage,
       const { cache, route } = record;
       const registry = record.registry ?? '';
       const status = statusOf(response, record);
-      const bytes = bodyBytes(request, response, writtenBefore);
+      const bytes = bodyBytes(request, response, record, writtenBefore);
       metrics.requests.inc({ method, route, registry, status, cache });
       metrics.requestSeconds.observe({ route, cache }, ms / 1000);
       if (bytes > 0) metrics.servedBytes.inc({ registry, cache }, bytes);
@@ -134,7 +134,6 @@ function answerError(exchange: Exchange, error: unknown): void {
 async function answer({ registry, admin }: DoorOptions, exchange: Exchange): Promise<void> {
   const { request, response, body, record } = exchange;
   const url = request.url!;
-  setRegistryHeaders(response);
   if (url.length > maxUrlLength) throw new RegistryError('NAME_INVALID', 'Cannot read the URL: it is too long');
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
@@ -142,14 +141,20 @@ async function answer({ registry, admin }: DoorOptions, exchange: Exchange): Pro
   if (registryPath) return registry.handle(exchange, registryPath, mark < 0 ? '' : url.slice(mark + 1));
   record.route = 'admin';
   body.leave();
+  response.setHeader('x-content-type-options', 'nosniff');
   await admin(request, response, path);
 }
 
 // The socket counts heads, too; what is left of a connection that was used before is not ours.
-function bodyBytes(request: IncomingMessage, response: ServerResponse, writtenBefore: number): number {
+function bodyBytes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  record: RequestRecord,
+  writtenBefore: number,
+): number {
   if (request.method === 'HEAD' || response.statusCode === 304 || response.statusCode === 204) return 0;
-  const length = response.getHeader('content-length');
-  if (response.writableFinished && length !== undefined) return Number(length);
+  const lengthBytes = record.lengthBytes ?? response.getHeader('content-length');
+  if (response.writableFinished && lengthBytes !== undefined) return Number(lengthBytes);
   return Math.max(0, request.socket.bytesWritten - writtenBefore);
 }
 

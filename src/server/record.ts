@@ -8,6 +8,10 @@ export interface RequestRecord {
   repository: string | undefined;
   reference: string | undefined;
   cache: CacheLabel;
+  /** The `ns` that decided where it went, which the answer confirms. */
+  namespace: string | undefined;
+  /** How long its answer's body was promised to be. */
+  lengthBytes: number | undefined;
   /** How much of its body was taken. */
   receivedBytes: number;
   /** Who sent it, when a name was proven. */
@@ -24,6 +28,8 @@ export function newRecord(): RequestRecord {
     repository: undefined,
     reference: undefined,
     cache: 'none',
+    namespace: undefined,
+    lengthBytes: undefined,
     receivedBytes: 0,
     user: undefined,
     error: undefined,

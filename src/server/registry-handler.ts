@@ -6,6 +6,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { Page, RepositoryList } from '../oci/registry.ts';
 import { type AnyRequest, parseRequest, type RegistryRequest } from '../oci/request.ts';
 import type { Log } from '../util/log.ts';
+import { writeHead } from './answer-head.ts';
 import { type KnownHost, refuseChange, refuseReading } from './browsers.ts';
 import { type ClientAccess, type DoorAccess, everybodysAccess, identifyClient } from './client-access.ts';
 import { renderCacheStatus } from './pull/cache-status.ts';
@@ -67,12 +68,6 @@ export function splitPath(path: string): RegistryPath | undefined {
   return match ? { prefix: match[1]!.toLowerCase(), rest: match[2] ?? '' } : undefined;
 }
 
-/** What every answer of a registry carries. */
-export function setRegistryHeaders(response: ServerResponse): void {
-  response.setHeader('docker-distribution-api-version', 'registry/2.0');
-  response.setHeader('x-content-type-options', 'nosniff');
-}
-
 /** Answers requests to registries: parses, routes, and hands on to what answers the kind of request. */
 export class RegistryHandler {
   readonly #options: RegistryHandlerOptions;
@@ -107,7 +102,7 @@ export class RegistryHandler {
       return sendCatalog(exchange, asked.page, list);
     }
     const route = this.#route(asked, hints);
-    if (route.namespace !== undefined) response.setHeader('oci-namespace', route.namespace);
+    record.namespace = route.namespace;
     record.registry = route.to.name;
     if (asked.kind === 'ping' || asked.kind === 'catalog') {
       if (asked.kind === 'ping') await challengePing(route, this.#options.upstreamLogin, request, signal);
@@ -233,7 +228,7 @@ export function sendError({ request, response, body: asked, record }: Exchange, 
   }
   asked.leave();
   const body = Buffer.from(renderErrorBody(error));
-  response.writeHead(isPushRequest({ kind: record.route }) ? error.status : mirrorStatus(error), {
+  writeHead({ response, record }, isPushRequest({ kind: record.route }) ? error.status : mirrorStatus(error), {
     ...error.headers,
     'content-type': 'application/json',
     'content-length': body.length,

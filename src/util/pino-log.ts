@@ -16,8 +16,12 @@ export interface OpenLog {
 }
 
 /** Lines are written together once there is this much, or after a second: one system call for many requests. */
-const bufferBytes = 8 * 1024;
-const flushEveryMs = 1_000;
+const buffering = {
+  minLength: 8 * 1024,
+  periodicFlush: 1_000,
+  sync: false,
+  contentMode: 'buffer', // of text, all that waits is measured again for each line: a tenth of a small answer
+} as const;
 
 // Rendering the time is the dearest part of a line, and under load many lines are of the same millisecond.
 function isoTime(): () => string {
@@ -42,10 +46,12 @@ export function openPinoLog({ level, format }: PinoLogOptions): OpenLog {
     const stream = pretty({ colorize: process.stdout.isTTY, sync: true, ignore: 'pid,hostname' });
     return { log: pino({ level }, stream), flush: () => {} };
   }
-  const destination = pino.destination({ fd: 1, sync: false, minLength: bufferBytes, periodicFlush: flushEveryMs });
+  const destination = pino.destination({ fd: 1, ...buffering });
+  const bytes = destination as unknown as { write(line: Uint8Array): boolean }; // its types know text alone
+  const lines = { write: (line: string) => void bytes.write(Buffer.from(line)) };
   const options = { level, base: null, timestamp: isoTime(), formatters: { level: levelName } };
   return {
-    log: pino(options, destination),
+    log: pino(options, lines),
     // Standard output may be gone already; then there is nobody to read what is left.
     flush: () => {
       try {

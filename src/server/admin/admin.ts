@@ -70,7 +70,6 @@ function sendText(
       headers: { allow: 'GET, HEAD' },
     });
   }
-  response.removeHeader('docker-distribution-api-version');
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),

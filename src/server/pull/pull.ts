@@ -6,6 +6,7 @@ import { parseRange } from '../../oci/range.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { BlobContent, BlobStat, CacheOutcome, ManifestDescriptor, Page, Registry } from '../../oci/registry.ts';
 import { pageQuery, type RegistryRequest } from '../../oci/request.ts';
+import { writeHead } from '../answer-head.ts';
 import type { RequestRecord } from '../record.ts';
 import { labelOf, renderCacheStatus, renderWarning } from './cache-status.ts';
 import { endWith, sendContent } from './send-content.ts';
@@ -162,5 +163,5 @@ function begin(
   record.cache = labelOf(outcome);
   headers['cache-status'] = renderCacheStatus(outcome);
   if (outcome?.kind === 'stale') headers['warning'] = renderWarning(outcome.reason);
-  response.writeHead(status, headers);
+  writeHead({ response, record }, status, headers);
 }

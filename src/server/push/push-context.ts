@@ -4,6 +4,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { PushRequest } from '../../oci/push-request.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { MountOffer, PushableRegistry, UploadBody } from '../../oci/registry.ts';
+import { writeHead } from '../answer-head.ts';
 import type { ClientAccess } from '../client-access.ts';
 import { renderCacheStatus } from '../pull/cache-status.ts';
 import type { RequestRecord } from '../record.ts';
@@ -84,10 +85,14 @@ export const pushVerbs: Readonly<Record<PushRequest['kind'], Verb>> = {
 };
 
 /** Sends an answer that has no body. */
-export function sendEmpty({ response, body }: PushContext, status: number, headers: OutgoingHttpHeaders = {}): void {
+export function sendEmpty(
+  { response, record, body }: PushContext,
+  status: number,
+  headers: OutgoingHttpHeaders = {},
+): void {
   body.leave();
   const length = status === 204 ? {} : { 'content-length': 0 };
-  response.writeHead(status, { ...headers, ...length, 'cache-status': renderCacheStatus(undefined) });
+  writeHead({ response, record }, status, { ...headers, ...length, 'cache-status': renderCacheStatus(undefined) });
   response.end();
 }
 
