@@ -75,7 +75,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const proxied = await openProxied(config, upstreams.registries, basics);
   const ready = () => readinessOf(disk, config.offline);
   let open: Addresses | undefined;
-  const page = setupPages({ proxied, access, proxyDoor: () => open?.proxy });
+  const page = setupPages({ config, proxied, access, addresses: () => open });
   const admin = createAdmin({ metrics, version, status, ready, page });
   const behind = { registries: upstreams.registries, proxied, hosted, index: disk.index, admin, access };
   open = await openDoors(config, { ...basics, ...behind }, lifetime);

@@ -11,6 +11,7 @@ if (problem !== undefined) {
   process.exitCode = await runProgram(process.argv.slice(2), {
     env: process.env,
     isWatched: process.stderr.isTTY === true,
+    isRead: process.stdout.isTTY === true,
     writeOut: (text) => process.stdout.write(text),
     writeError: (text) => process.stderr.write(text),
   });

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
+import { SetupError } from '../setup/target.ts';
 import { packageVersion } from '../util/version.ts';
 import { addCaCommands } from './authority/ca.ts';
 import { CommandFailure } from './command-failure.ts';
@@ -11,6 +12,7 @@ import { addPruneCommand } from './images/prune.ts';
 import { addRmCommand } from './images/rm.ts';
 import { addServeCommand } from './server/serve.ts';
 import { addStatusCommand } from './server/status.ts';
+import { addSetupCommands } from './setup/setup.ts';
 import type { Terminal } from './terminal/terminal.ts';
 import { addGcCommand } from './upkeep/gc.ts';
 import { addVerifyCommand } from './upkeep/verify.ts';
@@ -47,6 +49,7 @@ function makeProgram(terminal: Terminal): Command {
   addStatusCommand(program, terminal);
   addConfigCommands(program, terminal);
   addCaCommands(program, terminal);
+  addSetupCommands(program, terminal);
   addVerifyCommand(program, terminal);
   addLsCommand(program, terminal);
   addDuCommand(program, terminal);
@@ -59,7 +62,8 @@ function makeProgram(terminal: Terminal): Command {
 
 /** What went wrong, for people: with a stack only where the fault may be ours. */
 function describeFailure(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof CommandFailure) return error.message;
+  if (error instanceof ConfigError || error instanceof CommandFailure || error instanceof SetupError)
+    return error.message;
   if (!(error instanceof Error)) return `Cannot go on: ${String(error)}`;
   const code = 'code' in error ? String(error.code) : '';
   if (code === 'EADDRINUSE') return `Cannot start: ${error.message}`;

@@ -1,3 +1,5 @@
+import { parseHostHeader } from './address.ts';
+
 /** How a machine reaches the proxy, and what is to be said about that. */
 export interface ProxyAddress {
   readonly proxy: string;
@@ -16,9 +18,6 @@ export interface ProxyAddressOptions {
   readonly localAddress: string | undefined;
 }
 
-// What else could be in a URL is left out: it would be the client's own doing, but it ends up in a script.
-const namePattern = /^([a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d+)?$/i;
-
 /** The address of the proxy by the name that the client has used for this machine. */
 export function proxyAddress({ listen, isLocal, host, localAddress }: ProxyAddressOptions): ProxyAddress {
   const own = bracketed(listen.host);
@@ -29,7 +28,7 @@ export function proxyAddress({ listen, isLocal, host, localAddress }: ProxyAddre
       note: `The proxy listens on ${own} alone, so no other machine reaches it: doors.proxy.listen opens it to others.`,
     };
   }
-  const [, used] = namePattern.exec(host ?? '') ?? [];
+  const used = parseHostHeader(host)?.name;
   const address = bracketed((localAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, ''));
   return { proxy: `http://${used ?? (own || address || 'localhost')}:${listen.port}`, note: undefined };
 }

@@ -16,12 +16,18 @@ export interface SetupView {
   readonly shape: SetupShape | undefined;
   /** The registries that are to be pulled through the cache, as they are routed. */
   readonly registries: readonly SetupRegistry[];
+  /** Whether these are all that are routed: then the cache may be asked for any other, too, and says which it has not. */
+  readonly isWhole: boolean;
   /** The name of the registry that answers at the door when a request names none. */
   readonly defaultRegistry: string | undefined;
   /** What the registry that is pushed to is called in names of images. */
   readonly hostedNames: readonly string[];
   /** The certificates that the doors' own are checked against, as PEM; undefined when the system's do. */
   readonly ca: string | undefined;
+  /** Whether the registry door asks for a login. */
+  readonly asksLogin: boolean;
+  /** Whether the registry door asks for a certificate of the client's. */
+  readonly asksCertificate: boolean;
 }
 
 /** A registry that is pulled through the cache. */
@@ -36,7 +42,7 @@ export interface SetupRegistry {
 
 /** A file of a client's, as it is to be. */
 export interface SetupFile {
-  /** Where that client looks for it: absolute. */
+  /** Where that client looks for it: absolute; or where it is told the path, a name in the folder that one works in. */
   readonly path: string;
   /** What it does, in a sentence. */
   readonly about: string;
@@ -74,11 +80,22 @@ export interface SetupTarget {
   plan(view: SetupView): SetupPlan;
 }
 
+/** What may keep a client from being set up. */
+export type SetupErrorCode =
+  | 'BAD_ADDRESS'
+  | 'UNKNOWN_TARGET'
+  | 'UNKNOWN_REGISTRY'
+  | 'UNKNOWN_FILE'
+  | 'UNREADABLE_FILE'
+  | 'UNKNOWN_SHAPE'
+  | 'NO_DOMAIN'
+  | 'NO_DOOR';
+
 /** Why a client cannot be set up; the message says what to do. */
 export class SetupError extends Error {
-  readonly code: 'UNREADABLE_FILE' | 'UNKNOWN_SHAPE' | 'NO_DOMAIN' | 'NO_DOOR';
+  readonly code: SetupErrorCode;
 
-  constructor(code: SetupError['code'], message: string) {
+  constructor(code: SetupErrorCode, message: string) {
     super(message);
     this.name = 'SetupError';
     this.code = code;

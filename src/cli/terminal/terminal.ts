@@ -5,6 +5,8 @@ export interface Terminal {
   readonly env: Environment;
   /** Whether a person watches what is said, on a terminal that can write a line anew. */
   readonly isWatched?: boolean;
+  /** Whether what was asked for is read on a terminal, and not saved or passed on. */
+  readonly isRead?: boolean;
   /** Writes what was asked for. */
   writeOut(text: string): void;
   /** Writes what is said beside it. */

@@ -14,7 +14,7 @@ export interface AdminOptions {
   readonly version: string;
   readonly status: () => Promise<ServerStatus>;
   /** What else can be read at a path; undefined when there is nothing. */
-  readonly page?: (path: string, request: IncomingMessage) => AdminPage | undefined;
+  readonly page?: (path: string, request: IncomingMessage) => Promise<AdminPage | undefined>;
 }
 
 /** What is to be read at a path. */
@@ -44,7 +44,7 @@ export function createAdmin({ metrics, ready, version, status, page }: AdminOpti
       case '/status':
         return send(200, 'application/json', `${JSON.stringify(await status(), null, 2)}\n`);
       default: {
-        const found = page?.(path, request);
+        const found = await page?.(path, request);
         if (found) return send(200, found.type, found.body);
         throw new RegistryError(
           'NOT_FOUND',

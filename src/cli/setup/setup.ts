@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { Config } from '../../config/config.ts';
+import { parseAddress } from '../../setup/address.ts';
+import { fileOf } from '../../setup/answer.ts';
+import { cleanPem, nameOfCertificate, ownAuthority } from '../../setup/door-authority.ts';
+import { planObject, planText, type ReadBefore } from '../../setup/plan-text.ts';
+import { parseShape } from '../../setup/shape.ts';
+import { type SetupView, setupShapes } from '../../setup/target.ts';
+import { listTargets, setupPlan, setupTarget, setupTargets } from '../../setup/targets.ts';
+import { setupView } from '../../setup/view.ts';
+import { CommandFailure } from '../command-failure.ts';
+import { addConfigFlags, type ConfigFlags, loadConfigOf } from '../configuration/config-flags.ts';
+import { localUrl } from '../server/ask-status.ts';
+import { readFlagFile } from '../server/door-trust.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+/** The flags about what a client is told. */
+export interface SetupViewFlags extends ConfigFlags {
+  readonly address?: string;
+  readonly tlsCa?: string;
+  readonly only?: string;
+  readonly shape?: string;
+}
+
+interface SetupFlags extends SetupViewFlags {
+  readonly file?: string;
+  readonly merge?: true;
+  readonly json?: true;
+}
+
+/** Adds `entrepot setup` and `entrepot registries`. */
+export function addSetupCommands(program: Command, terminal: Terminal): void {
+  const setup = program
+    .command('setup')
+    .argument('[target]', `what pulls: ${setupTargets.map(({ name }) => name).join(', ')}`)
+    .description('Print what to put where so that a client pulls through this cache; without a target, list them.');
+  addViewFlags(setup)
+    .option('--file <PATH>', 'print this file and nothing else')
+    .option('--merge', 'into the files that are on this machine: print what they would be')
+    .option('--json', 'print JSON');
+  addConfigFlags(setup).action((target: string | undefined, flags: SetupFlags) => printSetup(target, flags, terminal));
+  const registries = program
+    .command('registries')
+    .description('Print registries.yaml, for k3s, RKE2 and k3d: the same as `setup k3s --file registries.yaml`.');
+  addConfigFlags(addViewFlags(registries)).action((flags: SetupViewFlags) =>
+    printSetup('k3s', { ...flags, file: 'registries.yaml' }, terminal),
+  );
+}
+
+/** Adds the flags that say how a client reaches the cache, and what it is to use it for. */
+export function addViewFlags(command: Command): Command {
+  return command
+    .option('--address <URL>', 'where clients reach the registry door: 10.0.0.5:5000, https://cache.example.com')
+    .option('--tls-ca <FILE>', 'the authority of the door’s certificate, for clients that do not know it')
+    .option('--only <NAMES>', 'these registries alone: docker.io,ghcr.io')
+    .option('--shape <SHAPE>', `how clients say which registry they mean: ${setupShapes.join(', ')}`);
+}
+
+function printSetup(name: string | undefined, flags: SetupFlags, terminal: Terminal): void {
+  if (name === undefined) return void terminal.writeOut(flags.json ? toJson(describeTargets()) : listTargets());
+  const { config } = loadConfigOf(flags, terminal);
+  const target = setupTarget(name);
+  const plan = setupPlan(target, viewOf(config, flags));
+  const before: ReadBefore = flags.merge ? readIfThere : () => undefined;
+  if (flags.json) return void terminal.writeOut(toJson(planObject(target, plan, before)));
+  const only = plan.files.length === 1 && !terminal.isRead ? plan.files[0] : undefined;
+  const file = flags.file === undefined ? only : fileOf(name, plan, flags.file);
+  if (file === undefined) return void terminal.writeOut(planText(target, plan, before));
+  terminal.writeOut(file.render(before(file.path)));
+}
+
+/**
+ * What a client is told, by the configuration and the flags.
+ * @throws SetupError, CommandFailure
+ */
+export function viewOf(config: Config, flags: SetupViewFlags): SetupView {
+  const { listen, tls } = config.doors.registry;
+  const scheme = tls ? 'https' : 'http';
+  return setupView(config, {
+    address: flags.address === undefined ? localAddress(config) : parseAddress(flags.address, scheme),
+    shape: parseShape(flags.shape),
+    only: flags.only
+      ?.split(',')
+      .map((each) => each.trim())
+      .filter((each) => each !== ''),
+    ca: flags.tlsCa === undefined ? tls && ownAuthority(readFlagFile(tls.cert)) : readAuthority(flags.tlsCa),
+  });
+
+  function localAddress({ doors }: Config): string {
+    if (listen.port === 0) {
+      throw new CommandFailure('Cannot tell where the door is: its port is any free one; name it with --address');
+    }
+    const name = doors.registry.tls && nameOfCertificate(readFlagFile(doors.registry.tls.cert));
+    return name === undefined ? localUrl(listen, scheme) : `${scheme}://${name}:${listen.port}`;
+  }
+}
+
+function readAuthority(path: string): string {
+  const pem = cleanPem(readFlagFile(path));
+  if (pem === undefined) throw new CommandFailure(`Cannot use --tls-ca "${path}": it holds no certificate`);
+  return pem;
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new CommandFailure(`Cannot read "${path}": ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+function describeTargets(): object {
+  return setupTargets.map(({ name, description, shapes }) => ({ name, description, shapes }));
+}
+
+function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

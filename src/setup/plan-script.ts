@@ -1,0 +1,104 @@
+import { modeOf } from './plan-text.ts';
+import { quote } from './proxy-script.ts';
+import type { SetupPlan, SetupTarget } from './target.ts';
+
+/** In every file that can hold a comment: by it, a script knows again what it wrote. */
+export const setupMark = 'entrepot setup';
+
+/**
+ * A plan as a script for the machine that is to be set up. It writes what is not there, and renews what it has written;
+ * where there is another's file it changes nothing, as a shell cannot merge them.
+ */
+export function planScript(target: SetupTarget, { files, steps, notes }: SetupPlan): string {
+  const writes = files.map((file) => {
+    const text = file.render(undefined);
+    const end = endOf(text);
+    return `  file ${quote(file.path)} ${modeOf(file)} <<'${end}'\n${text}${end}\n`;
+  });
+  const said = [
+    ...(steps.length > 0 ? ['Then run:', ...steps.map((step) => `  ${step.replaceAll('\n', '\n  ')}`)] : []),
+    ...(notes.length > 0 ? ['Good to know:', ...notes.map((note) => `- ${note}`)] : []),
+  ].join('\n');
+  const end = endOf(said);
+  return `${head(target)}
+files() {
+${writes.join('')}}
+
+tell() {
+  cat <<'${end}'
+${said}
+${end}
+}
+${tail(target)}`;
+}
+
+function head({ name, description }: SetupTarget): string {
+  return `#!/bin/sh
+# ${name}: ${description}
+# It writes the files that are below. Where there is one that it has not written itself, it does nothing at all.
+# --dry-run says what would be done. ENTREPOT_ROOT puts the files below another folder.
+set -eu
+umask 022
+root=\${ENTREPOT_ROOT:-}
+dry=
+others=
+
+# file PATH MODE: the text comes on standard input
+file() {
+  case $1 in
+    /*) to=$root$1 ;;
+    *) to=$1 ;;
+  esac
+  # A shell takes away the line breaks at the end.
+  new=$(cat; printf x)
+  if [ -f "$to" ] && [ "$(cat "$to"; printf x)" = "$new" ]; then
+    if [ $pass = write ]; then printf 'as it is: %s\\n' "$1"; fi
+  elif [ $pass = check ]; then
+    if [ -e "$to" ] && ! grep -qF '${setupMark}' "$to"; then others="$others $1"; fi
+  else
+    printf 'write: %s\\n' "$1"
+    if [ -z "$dry" ]; then
+      mkdir -p "$(dirname "$to")"
+      printf '%s' "\${new%x}" >"$to.entrepot-new"
+      chmod "$2" "$to.entrepot-new"
+      mv "$to.entrepot-new" "$to"
+    fi
+  fi
+}
+`;
+}
+
+// Nothing runs before all of it has come: of a connection that breaks, no half is done.
+function tail({ name }: SetupTarget): string {
+  return `
+main() {
+  for argument in "$@"; do
+    if [ "$argument" != --dry-run ]; then
+      printf 'This script does not know "%s": it takes --dry-run\\n' "$argument" >&2
+      exit 2
+    fi
+    dry=yes
+  done
+  pass=check
+  files
+  if [ -n "$others" ]; then
+    printf 'Nothing was done, as there is already:%s\\n' "$others" >&2
+    printf 'Merge it by hand, or on this machine by: entrepot setup ${name} --apply\\n' >&2
+    exit 1
+  fi
+  pass=write
+  files
+  if [ -n "$dry" ]; then printf 'Nothing was done: this was a dry run\\n'; fi
+  tell
+}
+
+main "$@"
+`;
+}
+
+/** A line that ends a text, and is none of its own. */
+function endOf(text: string): string {
+  let end = 'END';
+  while (text.includes(end)) end += '_';
+  return end;
+}
