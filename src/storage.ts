@@ -105,6 +105,7 @@ async function open(
     const stores = await openFileStores(data, storeOptions);
     const index = await openIndex();
     const close = async () => {
+      await stores.uploads.close();
       await index.close();
       lock?.release();
     };

@@ -35,6 +35,7 @@ test('an upload that the disk could not write is no more: nobody goes on with wh
   assert.equal(await uploads.openUpload(upload.id), undefined);
   await assert.rejects(upload.commit(digest), isFailure, 'a second try does not sync anything');
   await upload.close();
+  await uploads.close();
   assert.deepEqual(await readdir(join(folder, 'uploads-v1')), []);
   assert.equal(await store.size(digest), undefined);
 });

@@ -4,14 +4,21 @@ import type { ReadableAt } from './blob-store.ts';
 
 /**
  * Blobs that are being pushed, whose digest is known at the end. They outlive the process: what was written is there at
- * the next start. Failures reject with the system's error (`code` ENOSPC, EACCES, …); "not there" is `undefined` or
- * `false`.
+ * the next start. Several processes may have the store open, but each upload is one's own: only that one writes it. What
+ * is another's is not there for this one. Failures reject with the system's error (`code` ENOSPC,
+ * EACCES, …); "not there" is `undefined` or `false`.
  */
 export interface UploadStore {
-  /** Begins an upload to a repository. */
+  /** Begins an upload to a repository: it is this store's own. */
   beginUpload(repository: Repository): Promise<OpenUpload>;
 
-  /** Opens an upload to go on with it. One has it open at a time: that is for the caller to see to. */
+  /**
+   * Makes an upload this store's own whose owner has died, or was closed. It is `theirs` while the owner lives;
+   * undefined when there is none. Of several who try at once it is one's.
+   */
+  claimUpload(id: string): Promise<'ours' | 'theirs' | undefined>;
+
+  /** Opens an upload to go on with it. It is open once at a time: that is for the caller to see to. */
   openUpload(id: string): Promise<OpenUpload | undefined>;
 
   /** What is known of an upload. */
@@ -20,8 +27,11 @@ export interface UploadStore {
   /** Removes an upload, though it be open, which cannot be committed then; false when there is none. */
   removeUpload(id: string): Promise<boolean>;
 
-  /** Every upload, in no order. */
+  /** Every upload that is this store's own, in no order: it claims all that it can. */
   listUploads(): AsyncIterable<StoredUpload>;
+
+  /** Lets others have what is not finished. Called as the last, when none is open. */
+  close(): Promise<void>;
 }
 
 /** What is known of an upload. */

@@ -69,4 +69,27 @@ describe('a server that is killed', () => {
     const pulled = await send(after, 'GET', `/v2/hosted.entrepot/team/app/blobs/${digest}`);
     assert.equal(digestOf(Buffer.from(await pulled.arrayBuffer())), digest);
   });
+
+  test('leaves its uploads to another that shares its folder, and that writes none of them before', async (t) => {
+    const data = `${tmpDir(t)}/data`;
+    const origin = await startTestRegistry();
+    t.after(() => origin.close());
+    const first = await startChildCache(t, data, origin);
+    const second = await startChildCache(t, data, origin);
+    const location = await beginUpload(first);
+    const half = blob.length / 2;
+    const chunk = await send(first, 'PATCH', location, blob.subarray(0, half));
+    assert.equal(chunk.status, 202);
+    const rest = blob.subarray(half);
+    const refused = await send(second, 'PUT', `${location}?digest=${digest}`, rest);
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '5']);
+    assert.match(await refused.text(), /another server that shares the data folder has it/);
+    const still = await send(first, 'GET', location);
+    assert.deepEqual([still.status, still.headers.get('range')], [204, `0-${half - 1}`]);
+    await first.kill();
+    const pushed = await send(second, 'PUT', `${location}?digest=${digest}`, rest);
+    assert.equal(pushed.status, 201);
+    const pulled = await send(second, 'GET', `/v2/hosted.entrepot/team/app/blobs/${digest}`);
+    assert.equal(digestOf(Buffer.from(await pulled.arrayBuffer())), digest);
+  });
 });

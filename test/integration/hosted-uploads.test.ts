@@ -67,7 +67,7 @@ async function arrived({ send }: Hosted, location: string, range: string): Promi
 }
 
 function uploadFiles(data: string): string[] {
-  return readdirSync(`${data}/uploads-v1`);
+  return readdirSync(`${data}/uploads-v1`).filter((name) => !name.endsWith('.lock'));
 }
 
 function codeOf({ bytes }: { bytes: Buffer }): string {

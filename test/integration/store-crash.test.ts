@@ -84,6 +84,7 @@ test('whenever a process is killed, what it acknowledged is there, and every rec
     const stores = await openFileStores(folder);
     await assertWholeAndThere(stores, first, acknowledged);
     assert.deepEqual(await collect(stores.store.listLeftovers()), []);
+    await stores.uploads.close();
     assert.deepEqual(readdirSync(join(folder, 'uploads-v1')), []);
   }
   assert(acknowledged.blobs.size > 0 && acknowledged.records.size > 0);

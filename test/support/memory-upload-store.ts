@@ -7,6 +7,7 @@ import type { OpenUpload, StoredUpload, UploadStore } from '../../src/store/uplo
 export interface UploadFaults {
   begin?: (() => Promise<void>) | undefined;
   open?: ((id: string) => Promise<void>) | undefined;
+  claim?: ((id: string) => Promise<void>) | undefined;
   stat?: ((id: string) => Promise<void>) | undefined;
   remove?: ((id: string) => Promise<void>) | undefined;
   read?: ((position: number) => Promise<void>) | undefined;
@@ -28,6 +29,8 @@ interface MemoryUpload {
 export class MemoryUploadStore implements UploadStore {
   readonly uploads = new Map<string, MemoryUpload>();
   readonly faults: UploadFaults = {};
+  /** What another process has that lives. */
+  readonly theirs = new Set<string>();
   /** How many are open. */
   open = 0;
   readonly #blobs: Map<Digest, Buffer>;
@@ -48,25 +51,37 @@ export class MemoryUploadStore implements UploadStore {
     return this.#open(id, upload);
   }
 
+  async claimUpload(id: string): Promise<'ours' | 'theirs' | undefined> {
+    await this.faults.claim?.(id);
+    if (!this.uploads.has(id)) return undefined;
+    return this.theirs.has(id) ? 'theirs' : 'ours';
+  }
+
   async openUpload(id: string): Promise<OpenUpload | undefined> {
     await this.faults.open?.(id);
-    const upload = this.uploads.get(id);
+    const upload = this.#own(id);
     return upload && this.#open(id, upload);
   }
 
   async statUpload(id: string): Promise<StoredUpload | undefined> {
     await this.faults.stat?.(id);
-    const upload = this.uploads.get(id);
+    const upload = this.#own(id);
     return upload && stored(id, upload);
   }
 
   async removeUpload(id: string): Promise<boolean> {
     await this.faults.remove?.(id);
-    return this.uploads.delete(id);
+    return this.#own(id) !== undefined && this.uploads.delete(id);
   }
 
   async *listUploads(): AsyncIterable<StoredUpload> {
-    for (const [id, upload] of this.uploads) yield stored(id, upload);
+    for (const [id, upload] of this.uploads) if (!this.theirs.has(id)) yield stored(id, upload);
+  }
+
+  async close(): Promise<void> {}
+
+  #own(id: string): MemoryUpload | undefined {
+    return this.theirs.has(id) ? undefined : this.uploads.get(id);
   }
 
   #open(id: string, upload: MemoryUpload): OpenUpload {

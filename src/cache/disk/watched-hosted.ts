@@ -19,6 +19,7 @@ export function watchUploads(uploads: UploadStore, disk: DiskHealth): UploadStor
   });
   return {
     beginUpload: async (repository) => watch(await writing(uploads.beginUpload(repository))),
+    claimUpload: (id) => writing(uploads.claimUpload(id)),
     async openUpload(id) {
       const upload = await writing(uploads.openUpload(id));
       return upload && watch(upload);
@@ -26,6 +27,7 @@ export function watchUploads(uploads: UploadStore, disk: DiskHealth): UploadStor
     statUpload: (id) => reading(uploads.statUpload(id)),
     removeUpload: (id) => writing(uploads.removeUpload(id)),
     listUploads: () => uploads.listUploads(),
+    close: () => uploads.close(),
   };
 }
 

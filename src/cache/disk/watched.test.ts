@@ -95,6 +95,10 @@ test('uploads and records that cannot be written fail until something was stored
   inner.faults.append = breaks;
   await assert.rejects(upload.append(bytes), broken);
   delete inner.faults.append;
+  inner.faults.claim = breaks;
+  await assert.rejects(uploads.claimUpload(upload.id), broken);
+  delete inner.faults.claim;
+  assert.equal(await uploads.claimUpload(upload.id), 'ours');
   await upload.append(bytes);
   assert.deepEqual(
     [upload.sizeBytes, upload.repository, failing(disk)],

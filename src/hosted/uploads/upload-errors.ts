@@ -17,6 +17,17 @@ export function busyUpload(id: string): RegistryError {
   return new RegistryError('BLOB_UPLOAD_INVALID', what, { status: 409 });
 }
 
+/**
+ * Another process has the upload. That may be over in a moment, when it is being stopped: so it is 503, which clients try
+ * again, and neither 404 nor 409, for which they give up or send all of it anew.
+ */
+export function uploadElsewhere(id: string): RegistryError {
+  const what = `Cannot take the upload "${id}": another server that shares the data folder has it`;
+  return new RegistryError('UNAVAILABLE', `${what}; ask that one, or try again when it was stopped`, {
+    ...{ status: 503, headers: { 'retry-after': '5' } },
+  });
+}
+
 /** There are as many uploads as there may be. */
 export function tooManyUploads(maxCount: number): RegistryError {
   const what = `Cannot begin an upload: ${maxCount} are under way (hosted.uploads.maxCount), finish or cancel some`;

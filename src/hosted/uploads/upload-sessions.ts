@@ -1,7 +1,7 @@
 import type { DigestAlgorithm } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { HostedTools } from '../tools.ts';
-import { unknownUpload } from './upload-errors.ts';
+import { unknownUpload, uploadElsewhere } from './upload-errors.ts';
 import { UploadSession } from './upload-session.ts';
 
 /** What sessions work with. */
@@ -49,9 +49,10 @@ export class UploadSessions {
     return this.#note({ id, repository, sizeBytes: 0, writtenAtMs: this.#tools.clock.now() }, algorithm);
   }
 
-  /** The upload of a repository. @throws RegistryError BLOB_UPLOAD_UNKNOWN */
+  /** The upload of a repository. @throws RegistryError BLOB_UPLOAD_UNKNOWN; UNAVAILABLE while another process has it */
   async find(repository: Repository, id: string): Promise<UploadSession> {
     const session = this.#sessions.get(id) ?? (await this.#findStored(id));
+    if (session === 'theirs') throw uploadElsewhere(id);
     if (session?.repository !== repository) throw unknownUpload(repository, id);
     return session;
   }
@@ -74,8 +75,14 @@ export class UploadSessions {
     }
   }
 
-  async #findStored(id: string): Promise<UploadSession | undefined> {
-    const stored = idPattern.test(id) ? await this.#tools.uploads.statUpload(id) : undefined;
+  async #findStored(id: string): Promise<UploadSession | 'theirs' | undefined> {
+    const whose = idPattern.test(id) ? await this.#tools.uploads.claimUpload(id) : undefined;
+    if (whose === 'ours') return this.#findOwn(id);
+    return this.#sessions.get(id) ?? whose;
+  }
+
+  async #findOwn(id: string): Promise<UploadSession | undefined> {
+    const stored = await this.#tools.uploads.statUpload(id);
     return this.#sessions.get(id) ?? (stored && this.#note(stored));
   }
 
@@ -107,7 +114,7 @@ export class UploadSessions {
     const { uploads, clock, log } = this.#tools;
     for await (const { id } of uploads.listUploads()) {
       if (this.#end.signal.aborted) return;
-      if (!this.#sessions.has(id)) await this.#findStored(id); // it may be over since it was listed
+      if (!this.#sessions.has(id)) await this.#findOwn(id); // it may be over since it was listed
     }
     let count = 0;
     let sizeBytes = 0;

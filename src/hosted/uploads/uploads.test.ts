@@ -130,6 +130,26 @@ test('an upload belongs to its repository, and nobody guesses another', async (t
   assert.equal((await uploads.get(app, id, never)).sizeBytes, 0);
 });
 
+test('an upload that another process has is refused for now, and gone on with when that has died', async (t) => {
+  const { uploads, open, store, blobs, clock } = hostedRig(t);
+  const { id } = await uploads.begin(app, {}, never);
+  await uploads.append(app, id, bodyOf(bytes.subarray(0, 1000)), never);
+  const other = open();
+  store.theirs.add(id);
+  const elsewhere = { code: 'UNAVAILABLE', status: 503, headers: { 'retry-after': '5' } };
+  await assert.rejects(other.get(app, id, never), elsewhere);
+  await assert.rejects(other.append(app, id, bodyOf(bytes.subarray(1000)), never), elsewhere);
+  await assert.rejects(other.finish(app, id, digest, bodyOf(bytes), never), elsewhere);
+  await assert.rejects(other.cancel(app, id, never), elsewhere);
+  other.start();
+  await clock.nextSleep(() => true); // it has looked for what was left alone
+  assert.deepEqual([other.count, store.uploads.get(id)?.bytes.length], [0, 1000]);
+  store.theirs.delete(id);
+  assert.equal((await other.get(app, id, never)).sizeBytes, 1000);
+  await other.finish(app, id, digest, bodyOf(bytes.subarray(1000)), never);
+  assert.deepEqual(blobs.blobs.get(digest), bytes);
+});
+
 test('a cancelled upload is gone with its bytes', async (t) => {
   const { uploads, store } = hostedRig(t);
   const { id } = await uploads.begin(app, {}, never);

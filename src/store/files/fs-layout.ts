@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../../oci/digest.ts';
+import { ownerOfLock } from '../owner-lock.ts';
 
 /** The folders of a store. They carry the version of their layout: a later one begins beside them. */
 export interface StoreFolders {
@@ -14,7 +15,10 @@ export interface StoreFolders {
    * - `<random>.new`: a blob that is being written in one go. It is nobody's when it is old.
    */
   readonly spool: string;
-  /** `<id>.upload` and `<id>.json`: a blob that is being pushed, and what is known of it. */
+  /**
+   * `<id>.upload` and `<id>.<owner>.json`: a blob that is being pushed, and what is known of it. Its owner is a process
+   * that lives, with an `<owner>.lock`, or it is whose first takes it.
+   */
   readonly uploads: string;
   /** A file for each record, in folders by its name; `.new/` has those that are being written. */
   readonly records: string;
@@ -25,7 +29,6 @@ export const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha512'];
 
 const spoolPattern = /^([0-9a-f]{64}|[0-9a-f]{128})\.([0-9a-f]{8})[0-9a-f]{8}\.part$/;
 const keptPattern = /^(?:[0-9a-f]{64}|[0-9a-f]{128})\.kept$/;
-const lockPattern = /^([0-9a-f]{8})\.lock$/;
 const newPattern = /^[0-9a-f]{32}\.new$/;
 
 /** The folders of the store in a folder, which is absolute. */
@@ -67,11 +70,6 @@ export function keptPath(folders: StoreFolders, digest: Digest): string {
   return join(folders.spool, keptName(hexOf(digest)));
 }
 
-/** What an owner holds its lock on. */
-export function lockPath(folders: StoreFolders, owner: string): string {
-  return join(folders.spool, `${owner}.lock`);
-}
-
 /** Where a blob is written in one go: a name that nobody has. */
 export function newPath(folders: StoreFolders): string {
   return join(folders.spool, `${randomBytes(16).toString('hex')}.new`);
@@ -83,7 +81,7 @@ export function parseSpoolName(name: string): SpoolName | undefined {
   if (hex !== undefined && writer !== undefined) return { kind: 'part', owner: writer, keptName: keptName(hex) };
   if (keptPattern.test(name)) return { kind: 'kept' };
   if (newPattern.test(name)) return { kind: 'new' };
-  const owner = lockPattern.exec(name)?.[1];
+  const owner = ownerOfLock(name);
   return owner === undefined ? undefined : { kind: 'lock', owner };
 }
 

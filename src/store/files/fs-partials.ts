@@ -1,10 +1,10 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { entries } from '../folder.ts';
+import { buryOwner } from '../owner-lock.ts';
 import { parseSpoolName, type StoreFolders } from './fs-layout.ts';
 import { leftoverAt, maxNewAgeMs } from './fs-leftover.ts';
 import { storedFileSize, unlessMissing } from './fs-reader.ts';
-import { buryOwner } from './spool-owner.ts';
 
 // Nobody came back for it in so long, so nobody will; and upstream may have dropped the image meanwhile.
 const maxAgeMs = 24 * 60 * 60 * 1000;
@@ -23,7 +23,7 @@ interface Partial {
 export async function adoptPartials(folders: StoreFolders, nowMs: number): Promise<void> {
   const owners = new Map<string, boolean>();
   const isDead = (owner: string) => {
-    const known = owners.get(owner) ?? buryOwner(folders, owner);
+    const known = owners.get(owner) ?? buryOwner(folders.spool, owner);
     owners.set(owner, known);
     return known;
   };

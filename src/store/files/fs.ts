@@ -81,7 +81,7 @@ class FileStore implements BlobStore {
     const { clock = systemClock, maxPartialBytes = Number.POSITIVE_INFINITY } = options;
     this.#folders = folders;
     this.#places = places;
-    this.#owner = new SpoolOwner(folders);
+    this.#owner = new SpoolOwner(folders.spool);
     this.#clock = clock;
     this.#maxPartialBytes = maxPartialBytes;
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { uploadStoreContract } from '../../../test/contract/upload-store-contract.ts';
 import { collect } from '../../../test/support/collect.ts';
@@ -9,27 +9,53 @@ import { tmpDir } from '../../../test/support/tmp.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { parseRepository } from '../../oci/reference.ts';
 import { openFileStores } from '../files/fs.ts';
+import type { UploadStore } from '../upload-store.ts';
 
-uploadStoreContract('openFileStores()', (t) => openFileStores(tmpDir(t, { assertClosed: true })));
+uploadStoreContract('openFileStores()', (t) => openStores(t, tmpDir(t, { assertClosed: true })));
 
 const repository = parseRepository('team/app');
 const bytes = Buffer.from('the bytes of a layer');
 const digest = digestOf(bytes);
 
+async function openStores(t: TestContext, folder: string) {
+  const stores = await openFileStores(folder);
+  t.after(() => stores.uploads.close());
+  return stores;
+}
+
 async function setUp(t: TestContext) {
   const folder = tmpDir(t, { assertClosed: true });
-  return { folder, top: join(folder, 'uploads-v1'), ...(await openFileStores(folder)) };
+  return { folder, top: join(folder, 'uploads-v1'), ...(await openStores(t, folder)) };
+}
+
+/** The files of uploads, of which the names of their owners are left out. */
+async function filesIn(top: string): Promise<string[]> {
+  const names = (await readdir(top)).filter((name) => !name.endsWith('.lock'));
+  return names.map((name) => name.replace(/\.[0-9a-f]{8}\.json$/, '.json')).sort();
+}
+
+async function sidecarOf(top: string, id: string): Promise<string> {
+  return join(top, (await readdir(top)).find((name) => name.startsWith(id) && name.endsWith('.json'))!);
+}
+
+async function beginOne(uploads: UploadStore): Promise<string> {
+  const upload = await uploads.beginUpload(repository);
+  await upload.append(bytes.subarray(0, 5));
+  await upload.close();
+  return upload.id;
 }
 
 test('an upload is two files that only the owner may read, and none after the commit', async (t) => {
   const { folder, top, uploads } = await setUp(t);
   const upload = await uploads.beginUpload(repository);
   await upload.append(bytes);
-  assert.deepEqual((await readdir(top)).sort(), [`${upload.id}.json`, `${upload.id}.upload`]);
+  assert.deepEqual(await filesIn(top), [`${upload.id}.json`, `${upload.id}.upload`]);
   for (const name of await readdir(top)) assert.equal((await stat(join(top, name))).mode & 0o777, 0o600);
   assert.equal((await stat(top)).mode & 0o777, 0o700);
   await upload.commit(digest);
   await upload.close();
+  assert.deepEqual(await filesIn(top), []);
+  await uploads.close();
   assert.deepEqual(await readdir(top), []);
   assert.deepEqual(await readdir(join(folder, 'spool-v1')), []);
 });
@@ -39,8 +65,11 @@ test('an upload is there for the next store that is opened, and can be written b
   const first = await uploads.beginUpload(repository);
   await first.append(bytes.subarray(0, 5));
   await first.close();
-  const next = await openFileStores(folder);
-  assert.deepEqual(await next.uploads.statUpload(first.id), await uploads.statUpload(first.id));
+  const known = await uploads.statUpload(first.id);
+  await uploads.close();
+  const next = await openStores(t, folder);
+  assert.equal(await next.uploads.claimUpload(first.id), 'ours');
+  assert.deepEqual(await next.uploads.statUpload(first.id), known);
   const second = await next.uploads.openUpload(first.id);
   await second?.append(bytes.subarray(5));
   await second?.commit(digest);
@@ -48,35 +77,90 @@ test('an upload is there for the next store that is opened, and can be written b
   assert.equal(await next.store.size(digest), bytes.length);
 });
 
+// Two servers on one data folder: a client that sends to both would have its bytes mixed.
+test('an upload is of one process at a time, and of another when that has ended', async (t) => {
+  const { folder, top, uploads } = await setUp(t);
+  const id = await beginOne(uploads);
+  const { uploads: other, store } = await openStores(t, folder);
+  const own: string[] = [];
+  for (let once = 0; once < 2; once++) {
+    assert.equal(await other.claimUpload(id), 'theirs');
+    assert.equal(await other.openUpload(id), undefined);
+    assert.equal(await other.statUpload(id), undefined);
+    assert.equal(await other.removeUpload(id), false);
+    const listed = await collect(other.listUploads());
+    assert.deepEqual(
+      listed.map((upload) => upload.id),
+      own,
+    );
+    own.push(await beginOne(other)); // now it is an owner itself
+  }
+  assert.equal(await uploads.claimUpload(id), 'ours');
+  await uploads.close();
+  assert.equal(await other.claimUpload(id), 'ours');
+  assert.equal(await uploads.openUpload(id), undefined);
+  const upload = await other.openUpload(id);
+  await upload?.append(bytes.subarray(5));
+  await upload?.commit(digest);
+  await upload?.close();
+  assert.equal(await store.size(digest), bytes.length);
+  assert.equal((await filesIn(top)).filter((name) => name.startsWith(id)).length, 0);
+});
+
+test('of several processes that find an upload whose owner has died one has it', async (t) => {
+  const { folder, uploads } = await setUp(t);
+  const ids = [await beginOne(uploads), await beginOne(uploads)];
+  await uploads.close();
+  const others = await Promise.all([0, 1, 2, 3].map(() => openStores(t, folder)));
+  const whose = await Promise.all(others.map((other) => other.uploads.claimUpload(ids[0]!)));
+  assert.deepEqual(whose.sort(), ['ours', 'theirs', 'theirs', 'theirs']);
+  const listed = await Promise.all(others.map((other) => collect(other.uploads.listUploads())));
+  assert.deepEqual(
+    listed
+      .flat()
+      .map(({ id }) => id)
+      .sort(),
+    ids.sort(),
+  );
+});
+
+test('an upload that was begun after the folder was emptied is of one process, too', async (t) => {
+  const { folder, top, uploads } = await setUp(t);
+  await beginOne(uploads);
+  await rm(top, { recursive: true });
+  const id = await beginOne(uploads);
+  const { uploads: other } = await openStores(t, folder);
+  assert.equal(await other.claimUpload(id), 'theirs');
+  assert.equal((await uploads.statUpload(id))?.sizeBytes, 5);
+});
+
 test('an upload of which half is missing or broken is none, and is left over', async (t) => {
   const { folder, top, uploads, store } = await setUp(t);
-  const begin = async () => {
-    const upload = await uploads.beginUpload(repository);
-    await upload.append(bytes);
-    await upload.close();
-    return upload.id;
-  };
-  const [whole, bare, empty, broken, strange, odd, gone] = await Promise.all(Array.from({ length: 7 }, begin));
-  await rm(join(top, `${bare}.json`));
-  await truncate(join(top, `${empty}.json`));
-  await writeFile(join(top, `${broken}.json`), '{"repository":"team/app","beganAt');
-  await writeFile(join(top, `${strange}.json`), '{"repository":"../../etc","beganAtMs":1}');
-  await writeFile(join(top, `${odd}.json`), 'null');
+  const begun = await Promise.all(Array.from({ length: 7 }, () => beginOne(uploads)));
+  const [whole, bare, empty, broken, strange, odd, gone] = begun;
+  const sidecar = (id: string | undefined) => sidecarOf(top, id!);
+  await rm(await sidecar(bare));
+  await truncate(await sidecar(empty));
+  await writeFile(await sidecar(broken), '{"repository":"team/app","beganAt');
+  await writeFile(await sidecar(strange), '{"repository":"../../etc","beganAtMs":1}');
+  await writeFile(await sidecar(odd), 'null');
   await rm(join(top, `${gone}.upload`));
   await writeFile(join(top, 'notes.txt'), 'stray');
-  const { uploads: next } = await openFileStores(folder);
+  await uploads.close();
+  const { uploads: next } = await openStores(t, folder);
   for (const id of [bare, empty, broken, strange, odd, gone]) {
+    await next.claimUpload(id!);
     assert.equal(await next.statUpload(id!), undefined);
     assert.equal(await next.openUpload(id!), undefined);
   }
-  const ids = (await collect(uploads.listUploads())).map(({ id }) => id);
+  const ids = (await collect(next.listUploads())).map(({ id }) => id);
   assert.deepEqual(ids, [whole]);
   const left = await collect(store.listLeftovers());
-  const both = [empty, broken, strange, odd].flatMap((id) => [`${id}.json`, `${id}.upload`]);
-  const names = [...both, `${bare}.upload`, 'notes.txt'];
-  assert.deepEqual(left.map(({ path }) => path).sort(), names.map((name) => join(top, name)).sort());
+  const both = await Promise.all([empty, broken, strange, odd].map(async (id) => [await sidecar(id), `${id}.upload`]));
+  const names = [...both.flat(), `${bare}.upload`, 'notes.txt'];
+  assert.deepEqual(left.map(({ path }) => path).sort(), names.map((name) => resolve(top, name)).sort());
   for (const leftover of left) await leftover.remove();
-  assert.deepEqual((await readdir(top)).sort(), [`${whole}.json`, `${whole}.upload`]);
+  assert.deepEqual(await filesIn(top), [`${whole}.json`, `${whole}.upload`]);
 });
 
 test('what a process that was killed left to say of an upload without bytes is removed at the next start', async (t) => {
@@ -84,9 +168,12 @@ test('what a process that was killed left to say of an upload without bytes is r
   const [gone, kept] = [await uploads.beginUpload(repository), await uploads.beginUpload(repository)];
   for (const upload of [gone, kept]) await upload.close();
   await rm(join(top, `${gone.id}.upload`));
-  await writeFile(join(top, `${'0'.repeat(32)}.json`), '{"repo');
-  const next = await openFileStores(folder);
-  assert.deepEqual((await readdir(top)).sort(), [`${kept.id}.json`, `${kept.id}.upload`]);
+  await writeFile(join(top, `${'0'.repeat(32)}.0123abcd.json`), '{"repo');
+  await writeFile(join(top, '0123abcd.lock'), '');
+  await uploads.close();
+  const next = await openStores(t, folder);
+  assert.deepEqual((await readdir(top)).sort(), [basename(await sidecarOf(top, kept.id)), `${kept.id}.upload`]);
+  assert.equal(await next.uploads.claimUpload(kept.id), 'ours');
   assert.deepEqual((await next.uploads.statUpload(kept.id))?.repository, repository);
 });
 
@@ -129,12 +216,12 @@ test('an upload that cannot be begun leaves nothing', async (t) => {
   await rm(top);
   await mkdir(top);
   await (await uploads.beginUpload(repository)).close();
-  assert.equal((await readdir(top)).length, 2);
+  assert.equal((await filesIn(top)).length, 2);
 });
 
 test('a full disk is ENOSPC, takes a piece as a whole or not at all, and can be written when it has room', async (t) => {
   const folder = smallDisk(t, 512 * 1024);
-  const { uploads, store } = await openFileStores(folder);
+  const { uploads, store } = await openStores(t, folder);
   const upload = await uploads.beginUpload(repository);
   await upload.append(bytes.subarray(0, 5));
   await assert.rejects(upload.append(Buffer.alloc(1024 * 1024)), (error: NodeJS.ErrnoException) => {

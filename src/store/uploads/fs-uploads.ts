@@ -1,26 +1,32 @@
 import { randomBytes } from 'node:crypto';
-import { rm, unlink } from 'node:fs/promises';
+import { rename, rm, stat, unlink } from 'node:fs/promises';
 import type { Repository } from '../../oci/reference.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { BlobPlaces } from '../files/fs-places.ts';
 import { unlessMissing } from '../files/fs-reader.ts';
 import { inFolder, privateFolderMode } from '../folder.ts';
 import { type OpenFile, openFile } from '../open-file.ts';
-import { explainSystemError } from '../system-error.ts';
+import { buryOwner, type OwnerLock, takeOwnerLock } from '../owner-lock.ts';
+import { explainSystemError, isSystemError } from '../system-error.ts';
 import type { OpenUpload, StoredUpload, UploadStore } from '../upload-store.ts';
 import { FileUpload } from './fs-upload.ts';
 import {
-  listUploadFiles,
+  bytesPath,
+  findOwner,
+  isUploadId,
+  listOwned,
   readSidecar,
-  removeLoneSidecars,
+  removeRemains,
   type Sidecar,
+  sidecarPath,
   statUploadFiles,
   uploadMode,
-  uploadPaths,
   writeSidecar,
 } from './upload-files.ts';
 
 const maxBegun = 1000; // some 200 KB
+
+const maxLooks = 10; // each further one is another process that took the same upload a moment before, and died
 
 const idBytes = 16; // whoever knows the id may go on with the upload: it must not be found by trying
 
@@ -30,19 +36,22 @@ export async function openFileUploads(
   places: BlobPlaces,
   clock: Pick<Clock, 'now'>,
 ): Promise<UploadStore> {
-  await removeLoneSidecars(folder);
+  await removeRemains(folder);
   return new FileUploads(folder, places, clock);
 }
 
 /**
  * The uploads in a folder: for each its bytes, and a file beside that says what they are. Either without the other is no
- * upload; what says it comes first and goes last, so that no process that is killed leaves bytes that are nobody's. They
+ * upload; what says it comes first and goes last, so that no process that is killed leaves bytes that are nobody's. Its
+ * name says whose it is: one that holds a lock for as long as it lives, so that an upload costs nothing more for it. They
  * are not synced before the commit: what the machine loses when it crashes was not acknowledged.
  */
 class FileUploads implements UploadStore {
   readonly #folder: string;
   readonly #places: BlobPlaces;
   readonly #clock: Pick<Clock, 'now'>;
+  /** There is none as long as nothing is ours. */
+  #lock: OwnerLock | undefined;
   /** What is known of the last that were begun here: most are gone on with, and over, a moment later. */
   readonly #begun = new Map<string, Sidecar>();
 
@@ -54,55 +63,133 @@ class FileUploads implements UploadStore {
 
   async beginUpload(repository: Repository): Promise<OpenUpload> {
     const id = randomBytes(idBytes).toString('hex');
-    const paths = uploadPaths(this.#folder, id)!;
+    const path = bytesPath(this.#folder, id);
     try {
-      const sidecar = { repository, beganAtMs: this.#clock.now() };
-      await inFolder(this.#folder, () => writeSidecar(paths.sidecar, sidecar), privateFolderMode);
-      const file = await openFile(paths.bytes, 'wx+', uploadMode);
-      this.#remember(id, sidecar);
-      return new FileUpload(file, { id, repository, sizeBytes: 0, sidecar: paths.sidecar, places: this.#places });
+      const known = { repository, beganAtMs: this.#clock.now() };
+      const sidecar = await inFolder(this.#folder, () => this.#writeSidecar(id, known), privateFolderMode);
+      const file = await openFile(path, 'wx+', uploadMode);
+      this.#remember(id, known);
+      return new FileUpload(file, { id, repository, sizeBytes: 0, sidecar, places: this.#places });
     } catch (error) {
-      await this.removeUpload(id).catch(() => {}); // it is a leftover, then
-      throw explainSystemError('begin the upload', paths.bytes, error);
+      await this.#remove(id).catch(() => {}); // it is a leftover, then
+      throw explainSystemError('begin the upload', path, error);
+    }
+  }
+
+  async claimUpload(id: string): Promise<'ours' | 'theirs' | undefined> {
+    if (!isUploadId(id)) return undefined;
+    const path = bytesPath(this.#folder, id);
+    try {
+      for (let look = 0; look < maxLooks; look++) {
+        // Who tries names has none of them looked for in the list.
+        if ((await unlessMissing(stat(path))) === undefined) return undefined;
+        const owner = await findOwner(this.#folder, id);
+        if (owner === undefined) return undefined;
+        if (owner === this.#lock?.owner) return 'ours';
+        if (!buryOwner(this.#folder, owner)) return 'theirs';
+        if (await this.#takeOver(id, owner)) return 'ours';
+      }
+      return 'theirs';
+    } catch (error) {
+      throw explainSystemError('take over the upload', path, error);
     }
   }
 
   async openUpload(id: string): Promise<OpenUpload | undefined> {
-    const paths = uploadPaths(this.#folder, id);
-    if (paths === undefined) return undefined;
-    const { bytes, sidecar } = paths;
+    if (!this.#mayHave(id)) return undefined;
+    const [path, sidecar] = [bytesPath(this.#folder, id), this.#sidecarPath(id)];
     try {
       const known = this.#begun.get(id) ?? (await readSidecar(sidecar));
-      const file = known && (await unlessMissing(openFile(bytes, 'r+')));
+      const file = known && (await unlessMissing(openFile(path, 'r+')));
       if (!file) return undefined;
       return await orClose(file, async () => {
         const { size: sizeBytes } = await file.stat();
         return new FileUpload(file, { id, repository: known.repository, sizeBytes, sidecar, places: this.#places });
       });
     } catch (error) {
-      throw explainSystemError('open the upload', bytes, error);
+      throw explainSystemError('open the upload', path, error);
     }
   }
 
   async statUpload(id: string): Promise<StoredUpload | undefined> {
+    if (!this.#mayHave(id)) return undefined;
     try {
-      return await statUploadFiles(this.#folder, id);
+      return await statUploadFiles(this.#folder, id, this.#owner);
     } catch (error) {
-      throw explainSystemError('read the upload', uploadPaths(this.#folder, id)?.bytes ?? this.#folder, error);
+      throw explainSystemError('read the upload', bytesPath(this.#folder, id), error);
     }
   }
 
   async removeUpload(id: string): Promise<boolean> {
-    const paths = uploadPaths(this.#folder, id);
-    if (paths === undefined) return false;
+    if (!this.#mayHave(id)) return false;
     try {
-      const isRemoved = await unlessMissing(unlink(paths.bytes).then(() => true));
-      await rm(paths.sidecar, { force: true });
-      this.#begun.delete(id);
-      return isRemoved ?? false;
+      const isOurs = this.#begun.has(id) || (await unlessMissing(stat(this.#sidecarPath(id)))) !== undefined;
+      return isOurs && (await this.#remove(id));
     } catch (error) {
-      throw explainSystemError('remove the upload', paths.bytes, error);
+      throw explainSystemError('remove the upload', bytesPath(this.#folder, id), error);
     }
+  }
+
+  async *listUploads(): AsyncIterable<StoredUpload> {
+    const isDead = new Map<string, boolean>();
+    // All of the names at first: one that is given anew meanwhile might come twice.
+    const owned: { readonly id: string; readonly owner: string }[] = [];
+    for await (const upload of listOwned(this.#folder)) owned.push(upload);
+    for (const { id, owner } of owned) {
+      if (owner !== this.#lock?.owner) {
+        if (!isDead.has(owner)) isDead.set(owner, buryOwner(this.#folder, owner));
+        if (!isDead.get(owner) || !(await this.#takeOver(id, owner))) continue;
+      }
+      const upload = await statUploadFiles(this.#folder, id, this.#owner);
+      if (upload) yield upload;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#begun.clear();
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  /** The name of this store as an owner: from now on it has something. */
+  get #owner(): string {
+    this.#lock ??= takeOwnerLock(this.#folder);
+    return this.#lock.owner;
+  }
+
+  #sidecarPath(id: string): string {
+    return sidecarPath(this.#folder, id, this.#owner);
+  }
+
+  /** Of all who find that an owner is dead, one is first. */
+  async #takeOver(id: string, dead: string): Promise<boolean> {
+    const taken = rename(sidecarPath(this.#folder, id, dead), this.#sidecarPath(id)).then(() => true);
+    return (await unlessMissing(taken)) ?? false;
+  }
+
+  /** Whether an upload can be ours. Of somebody else's nothing is touched. */
+  #mayHave(id: string): boolean {
+    return this.#lock !== undefined && isUploadId(id);
+  }
+
+  async #writeSidecar(id: string, sidecar: Sidecar): Promise<string> {
+    const path = this.#sidecarPath(id);
+    const lock = this.#lock;
+    try {
+      await writeSidecar(path, sidecar);
+      return path;
+    } catch (error) {
+      // Somebody has emptied the data folder: the lock has no name any more, and nobody would heed it.
+      if (isSystemError(error, 'ENOENT') && this.#lock === lock) await this.close();
+      throw error;
+    }
+  }
+
+  async #remove(id: string): Promise<boolean> {
+    const isRemoved = await unlessMissing(unlink(bytesPath(this.#folder, id)).then(() => true));
+    await rm(this.#sidecarPath(id), { force: true });
+    this.#begun.delete(id);
+    return isRemoved ?? false;
   }
 
   #remember(id: string, sidecar: Sidecar): void {
@@ -111,10 +198,6 @@ class FileUploads implements UploadStore {
       this.#begun.delete(oldest);
     }
     this.#begun.set(id, sidecar);
-  }
-
-  listUploads(): AsyncIterable<StoredUpload> {
-    return listUploadFiles(this.#folder);
   }
 }
 

@@ -6,13 +6,15 @@ import { leftoverAt } from '../files/fs-leftover.ts';
 import { unlessMissing } from '../files/fs-reader.ts';
 import { entries } from '../folder.ts';
 import { openFile } from '../open-file.ts';
+import { buryOwner, ownerOfLock } from '../owner-lock.ts';
 import type { StoredUpload } from '../upload-store.ts';
 
 /** What a file of an upload is made with: it may be a part of a private image. */
 export const uploadMode = 0o600;
 
 const idPattern = /^[0-9a-f]{32}$/;
-const filePattern = /^([0-9a-f]{32})\.(upload|json)$/;
+const bytesPattern = /^([0-9a-f]{32})\.upload$/;
+const sidecarPattern = /^([0-9a-f]{32})\.([0-9a-f]{8})\.json$/;
 
 const maxSidecarBytes = 4096; // a repository's name has 255 at most
 
@@ -22,51 +24,77 @@ export interface Sidecar {
   readonly beganAtMs: number;
 }
 
-/** Where an upload is; undefined when it is no id, so that none leads out of the folder. */
-export function uploadPaths(
-  folder: string,
-  id: string,
-): { readonly bytes: string; readonly sidecar: string } | undefined {
-  if (!idPattern.test(id)) return undefined;
-  return { bytes: join(folder, `${id}.upload`), sidecar: join(folder, `${id}.json`) };
+/** Whether that can be an upload's, so that none leads out of the folder. */
+export function isUploadId(id: string): boolean {
+  return idPattern.test(id);
 }
 
-/** What is known of the upload in a folder; undefined when either of its files is missing or says nothing. */
-export async function statUploadFiles(folder: string, id: string): Promise<StoredUpload | undefined> {
-  const paths = uploadPaths(folder, id);
-  const known = paths && (await readSidecar(paths.sidecar));
-  const stats = known && (await unlessMissing(stat(paths.bytes)));
+/** Where the bytes of an upload are. */
+export function bytesPath(folder: string, id: string): string {
+  return join(folder, `${id}.upload`);
+}
+
+/** Where it says what an upload of an owner is: whoever gives it another name has another's upload. */
+export function sidecarPath(folder: string, id: string, owner: string): string {
+  return join(folder, `${id}.${owner}.json`);
+}
+
+/** Whose an upload is; undefined when nobody's. */
+export async function findOwner(folder: string, id: string): Promise<string | undefined> {
+  for await (const upload of listOwned(folder)) if (upload.id === id) return upload.owner;
+  return undefined;
+}
+
+/** What is known of an owner's upload; undefined when either of its files is missing or says nothing. */
+export async function statUploadFiles(folder: string, id: string, owner: string): Promise<StoredUpload | undefined> {
+  const known = await readSidecar(sidecarPath(folder, id, owner));
+  const stats = known && (await unlessMissing(stat(bytesPath(folder, id))));
   return stats && { id, ...known, sizeBytes: stats.size, writtenAtMs: stats.mtimeMs };
 }
 
-/** Every upload in a folder. */
-export async function* listUploadFiles(folder: string): AsyncIterable<StoredUpload> {
+/** What may be uploads in a folder, and whose they are. */
+export async function* listOwned(folder: string): AsyncIterable<{ readonly id: string; readonly owner: string }> {
   for await (const { name } of entries(folder)) {
-    const [, id, kind] = filePattern.exec(name) ?? [];
-    const upload = id !== undefined && kind === 'json' ? await statUploadFiles(folder, id) : undefined;
-    if (upload) yield upload;
+    const [, id, owner] = sidecarPattern.exec(name) ?? [];
+    if (id !== undefined && owner !== undefined) yield { id, owner };
   }
 }
 
 /** The files in a folder that are of no upload. */
 export async function* listUploadLeftovers(folder: string): AsyncIterable<Leftover> {
+  const uploads = new Set<string>();
+  for await (const { id, owner } of listOwned(folder)) {
+    if (await statUploadFiles(folder, id, owner)) uploads.add(id);
+  }
   for await (const entry of entries(folder)) {
-    const id = filePattern.exec(entry.name)?.[1];
-    const isOfUpload = id !== undefined && (await statUploadFiles(folder, id)) !== undefined;
-    const leftover = entry.isFile() && !isOfUpload ? await leftoverAt(join(folder, entry.name)) : undefined;
+    const { name } = entry;
+    if (!entry.isFile() || ownerOfLock(name) !== undefined) continue;
+    const id = (bytesPattern.exec(name) ?? sidecarPattern.exec(name))?.[1];
+    // It may have been begun, or have got another owner, while the others were listed.
+    if (id !== undefined && (uploads.has(id) || (await isUpload(folder, id)))) continue;
+    const leftover = await leftoverAt(join(folder, name));
     if (leftover) yield leftover;
   }
 }
 
+async function isUpload(folder: string, id: string): Promise<boolean> {
+  const owner = await findOwner(folder, id);
+  return owner !== undefined && (await statUploadFiles(folder, id, owner)) !== undefined;
+}
+
 /**
- * Removes what says something of uploads that have no bytes (any more), as a process leaves it that is killed. One that
- * lives may be just about to begin such an upload, which is then none: its client begins another.
+ * Removes what a process leaves that is killed, and serves nobody: what says something of uploads that have no bytes (any
+ * more), and its lock. One that lives may be just about to begin such an upload, which is then none: its client begins
+ * another.
  */
-export async function removeLoneSidecars(folder: string): Promise<void> {
+export async function removeRemains(folder: string): Promise<void> {
   for await (const { name } of entries(folder)) {
-    const [, id, kind] = filePattern.exec(name) ?? [];
-    const paths = id === undefined || kind !== 'json' ? undefined : uploadPaths(folder, id);
-    if (paths && (await unlessMissing(stat(paths.bytes))) === undefined) await rm(paths.sidecar, { force: true });
+    const dead = ownerOfLock(name);
+    if (dead !== undefined) buryOwner(folder, dead);
+    const [, id] = sidecarPattern.exec(name) ?? [];
+    if (id !== undefined && (await unlessMissing(stat(bytesPath(folder, id)))) === undefined) {
+      await rm(join(folder, name), { force: true });
+    }
   }
 }
 
