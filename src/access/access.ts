@@ -33,6 +33,12 @@ export interface Access {
    */
   identify(authorization: string | undefined, address: string | undefined, signal: AbortSignal): Promise<Identity>;
 
+  /**
+   * Whether somebody who was found out a while ago is still who he was: his password is not another since, nor gone.
+   * @throws the signal's reason
+   */
+  isStill(identity: Identity, signal: AbortSignal): Promise<boolean>;
+
   /** Whether somebody may do something. */
   may(identity: Identity, door: DoorName, verb: Verb, target: RepositoryOf): boolean;
 

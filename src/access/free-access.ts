@@ -7,6 +7,7 @@ export function freeAccess(pushDoors: ReadonlySet<DoorName>): Access {
   return {
     everybody: nobody,
     identify: () => somebody,
+    isStill: async () => true,
     may: (_identity, door, verb) => verb === 'pull' || pushDoors.has(door),
     isOpen: () => true,
     refuse(_identity, verb, target) {

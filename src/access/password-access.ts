@@ -51,6 +51,7 @@ export async function openPasswordAccess(options: PasswordAccessOptions): Promis
   });
   return {
     identify: (authorization, address = '', signal) => logins.identify(authorization, address, signal),
+    isStill: (identity, signal) => logins.isStill(identity, signal),
     may: (identity, door, verb, target) => mayByRules(rules, identity, door, verb, target),
     isOpen: (door) => isOpenByRules(rules, door),
     refuse(identity, verb, target) {

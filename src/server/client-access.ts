@@ -5,8 +5,11 @@ import type { Access, DoorName, Identity, RepositoryOf, Verb } from '../access/a
 export interface DoorAccess {
   readonly access: Access;
   readonly door: DoorName;
-  /** Who is on a connection, where that was found out when it was made. */
-  identify?(request: IncomingMessage): Identity;
+  /**
+   * Who is on a connection, where that was found out when it was made.
+   * @throws RegistryError DENIED when that counts no more; the signal's reason
+   */
+  identify?(request: IncomingMessage, signal: AbortSignal): Promise<Identity>;
 }
 
 /** What one client may do at the door that it came in by. */
@@ -29,15 +32,16 @@ export function everybodysAccess({ access, door, identify }: DoorAccess): Client
 
 /**
  * Finds out who sends a request, and lets nobody in by a door that is not open.
- * @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS; the signal's reason
+ * @throws RegistryError UNAUTHORIZED, DENIED, TOOMANYREQUESTS; the signal's reason
  */
 export async function identifyClient(
   { access, door, identify }: DoorAccess,
   request: IncomingMessage,
   signal: AbortSignal,
 ): Promise<ClientAccess> {
-  const identity =
-    identify?.(request) ?? (await access.identify(request.headers.authorization, request.socket.remoteAddress, signal));
+  const { authorization } = request.headers;
+  const identity = await (identify?.(request, signal) ??
+    access.identify(authorization, request.socket.remoteAddress, signal));
   if (identity.user === undefined && !access.isOpen(door)) throw access.refuse(identity, 'pull', undefined);
   return clientAccess(access, door, identity);
 }

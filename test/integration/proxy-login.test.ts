@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import type { TLSSocket } from 'node:tls';
 import { basic, writePasswords } from '../support/access-stage.ts';
 import { ManualClock } from '../support/clock.ts';
 import { makeImage } from '../support/images.ts';
@@ -41,15 +42,16 @@ async function openStage(t: TestContext, more: Partial<TestCacheOptions> = {}) {
     { users: ['alice'], doors: ['proxy'], repositories: [/^/], allow: ['pull'] },
     { users: ['bob'], doors: ['registry'], repositories: [/^/], allow: ['pull'] },
   ] as const;
+  const file = writePasswords(t, passwords);
   const cache = await startTestCache({
     data: tmpDir(t),
     upstreams: [{ name: 'origin.test', urls: [new URL(origin.url)] }],
-    auth: writePasswords(t, passwords).auth(rules),
+    auth: file.auth(rules),
     proxy: { ports: [port], allowAddresses: ['127.0.0.1'] },
     ...more,
   });
   t.after(() => cache.stop());
-  return { origin, cache, targetPort: port, heard: () => heard };
+  return { origin, cache, file, targetPort: port, heard: () => heard };
 }
 
 test('nobody is connected with anything before a login: 407, and how to log in', async (t) => {
@@ -88,6 +90,44 @@ test('what somebody may pull by the proxy door is what the rules say of that doo
     const secure = await shakeHands(socket, { servername: 'origin.test', ca });
     const answer = await exchange(secure, `GET ${path} HTTP/1.1\r\nHost: origin.test\r\nConnection: close\r\n\r\n`);
     assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), `${name}: ${answer}`);
+  }
+});
+
+/** Sends a request on a connection that stays, and gives the head of the answer. */
+function ask(secure: TLSSocket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const read = (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+      if (!text.includes('\r\n\r\n')) return;
+      secure.off('data', read).off('error', reject);
+      resolve(text);
+    };
+    secure.on('data', read).once('error', reject);
+    secure.write(`HEAD ${path} HTTP/1.1\r\nHost: origin.test\r\n\r\n`);
+  });
+}
+
+test('a connection is of use no more when the login that it was made by is changed or removed', async (t) => {
+  for (const after of [{ ...passwords, alice: 'another' }, { bob: passwords.bob }, { ...passwords, carol: 'new' }]) {
+    const clock = new ManualClock(Date.now());
+    const { cache, file } = await openStage(t, { clock });
+    const login = basic('bob', passwords.bob).authorization;
+    const ca = (await rawFetch(`${cache.url}/ca.crt`, { headers: { authorization: login } })).body.toString();
+    const { socket } = await askConnect(cache.proxyPort, 'origin.test:443', ofAlice);
+    const secure = await shakeHands(socket, { servername: 'origin.test', ca });
+    for (const _round of [1, 2]) assert.match(await ask(secure), /^HTTP\/1\.1 200 /);
+    file.write(after);
+    clock.advance(2_000); // when the file is looked at again
+    const closed = once(secure, 'close');
+    const answer = await ask(secure);
+    // The same passwords are other lines: each has a salt of its own.
+    assert.match(answer, /^HTTP\/1\.1 403 [\s\S]*\r\nconnection: close\r\n/i);
+    secure.resume();
+    await closed;
+    const again = await askConnect(cache.proxyPort, 'origin.test:443', ofAlice);
+    again.socket.destroy();
+    assert.equal(again.status, 'carol' in after ? 200 : 407);
   }
 });
 

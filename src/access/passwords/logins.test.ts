@@ -161,3 +161,23 @@ test('the log has the name and the address of a failed login, and never a passwo
   assert.equal(String(second?.facts['user']).length, 100);
   assert.doesNotMatch(JSON.stringify(log.named('login failed')), /swordfish|c3dvcmRmaXNo/);
 });
+
+test('who was proven is still the same until his line changes or goes, and nobody is always nobody', async (t) => {
+  const { logins, identify, state } = setUp(t);
+  const [first, remembered, bob] = [
+    await identify('alice', 'secret'),
+    await identify('alice', 'secret'),
+    await identify('bob', 'other'),
+  ];
+  const areStill = () =>
+    Promise.all([first, remembered, bob, { user: undefined }].map((identity) => logins.isStill(identity, patient)));
+  assert.deepEqual(await areStill(), [true, true, true, true]);
+  state.users = new Map([
+    ['alice', hashSync('secret', 4)],
+    ['bob', otherHash],
+  ]);
+  assert.deepEqual(await areStill(), [false, false, true, true]);
+  state.users = new Map([['alice', secretHash]]);
+  assert.deepEqual(await areStill(), [true, true, false, true]);
+  assert.equal(await logins.isStill({ user: 'alice' }, patient), false, 'a name by itself proves nothing');
+});

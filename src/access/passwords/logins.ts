@@ -33,8 +33,10 @@ export class Logins {
   readonly #remembered: RememberedLogins;
   readonly #delays: LoginDelays;
   /** Of one client, the same login is tried once at a time: it is one guess, not as many as there are requests. */
-  readonly #attempts = singleFlight<boolean>();
-  readonly #checks = singleFlight<boolean>();
+  readonly #attempts = singleFlight<string | undefined>();
+  readonly #checks = singleFlight<string | undefined>();
+  /** The hash that each identity was proven against, for as long as anybody has that. */
+  readonly #proofs = new WeakMap<Identity, string>();
 
   constructor(tools: LoginTools) {
     this.#tools = tools;
@@ -53,26 +55,40 @@ export class Logins {
     if (isEmptyLogin(login)) return nobody;
     const { name } = login;
     const mac = this.#remembered.macOf(login);
-    if (this.#remembered.has(name, mac, await this.#tools.readUsers(signal))) return { user: name };
-    const key = mac.toString('base64');
-    const isRight = await this.#attempts.run(`${key} ${address}`, signal, (shared) =>
-      this.#attempt(login, mac, address, shared),
-    );
-    if (isRight) return { user: name };
-    throw unauthorized('Cannot log in: the name or the password is wrong');
+    const known = this.#remembered.find(name, mac, await this.#tools.readUsers(signal));
+    const key = `${mac.toString('base64')} ${address}`;
+    const hash =
+      known ?? (await this.#attempts.run(key, signal, (shared) => this.#attempt(login, mac, address, shared)));
+    if (hash === undefined) throw unauthorized('Cannot log in: the name or the password is wrong');
+    const identity = { user: name };
+    this.#proofs.set(identity, hash);
+    return identity;
   }
 
-  async #attempt(login: Login, mac: Buffer, address: string, signal: AbortSignal): Promise<boolean> {
+  /**
+   * Whether somebody's line in the file is the one that he was proven by.
+   * @throws the signal's reason
+   */
+  async isStill(identity: Identity, signal: AbortSignal): Promise<boolean> {
+    const { user } = identity;
+    if (user === undefined) return true;
+    const hash = this.#proofs.get(identity);
+    return hash !== undefined && (await this.#tools.readUsers(signal)).get(user) === hash;
+  }
+
+  /** Gives the hash that the login was proven against; undefined when it is wrong. */
+  async #attempt(login: Login, mac: Buffer, address: string, signal: AbortSignal): Promise<string | undefined> {
     const { log, counted } = this.#tools;
     const facts = { user: login.name.slice(0, maxLoggedNameLength), client: address };
     try {
       const attempt = await this.#delays.begin(login.name, address, signal);
-      const isRight = await this.#checks.run(mac.toString('base64'), signal, (all) => this.#check(login, mac, all));
+      const hash = await this.#checks.run(mac.toString('base64'), signal, (all) => this.#check(login, mac, all));
+      const isRight = hash !== undefined;
       if (isRight) attempt.succeeded();
       else attempt.failed();
       if (!isRight) log.warn(facts, 'login failed');
       counted(isRight ? 'proven' : 'wrong');
-      return isRight;
+      return hash;
     } catch (error) {
       if (error instanceof RegistryError && error.code === 'TOOMANYREQUESTS') {
         log.warn(facts, 'login refused unseen, there were too many');
@@ -82,14 +98,15 @@ export class Logins {
     }
   }
 
-  async #check({ name, password }: Login, mac: Buffer, signal: AbortSignal): Promise<boolean> {
+  async #check({ name, password }: Login, mac: Buffer, signal: AbortSignal): Promise<string | undefined> {
     const users = await this.#tools.readUsers(signal);
-    if (this.#remembered.has(name, mac, users)) return true; // since it began to wait
+    const known = this.#remembered.find(name, mac, users);
+    if (known !== undefined) return known; // since it began to wait
     const hash = users.get(name);
     const isRight = await this.#tools.checkPassword(password, hash ?? this.#someHash(name, users), signal);
-    if (hash === undefined || !isRight) return false;
+    if (hash === undefined || !isRight) return undefined;
     this.#remembered.add(name, mac, hash);
-    return true;
+    return hash;
   }
 
   /**

@@ -34,12 +34,12 @@ export class RememberedLogins {
       .digest();
   }
 
-  /** Whether the login was proven lately, and the user's line is the same since. */
-  has(name: string, mac: Buffer, users: Users): boolean {
+  /** The hash that the login was proven against lately; undefined when it was not, or the user's line is another since. */
+  find(name: string, mac: Buffer, users: Users): string | undefined {
     if (users !== this.#users) this.#forgetChanged(users);
     const known = this.#byName.get(name);
-    if (known === undefined || !isWithin(known.provenAtMs, this.#lengthMs, this.#clock.now())) return false;
-    return timingSafeEqual(known.mac, mac);
+    if (known === undefined || !isWithin(known.provenAtMs, this.#lengthMs, this.#clock.now())) return undefined;
+    return timingSafeEqual(known.mac, mac) ? known.hash : undefined;
   }
 
   /** Remembers a login that was proven against this hash. */

@@ -148,7 +148,7 @@ function registryListener(
     log,
     // Every request names its registry by its connection, so nothing is asked of the door as a whole.
     catalog: async () => ({ repositories: [] }),
-    access: { access, door: 'proxy', identify: (request) => seats.identityOf(request) },
+    access: { access, door: 'proxy', ...(access.everybody ? {} : { identify: seatedIdentity(access, seats) }) },
     isKnownHost: () => true, // it is the one that the connection was made for
     upstreamLogin,
     push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
@@ -193,6 +193,16 @@ function proxyIdentity(access: Access) {
         throw new ProxyRefusal(error.status, error.message, error.headers);
       throw new ProxyRefusal(407, error.message, { 'proxy-authenticate': challenge });
     }
+  };
+}
+
+/** Who is on a connection that was made for a registry: whoever logged in when it was, while that login counts. */
+function seatedIdentity(access: Access, seats: ProxySeats) {
+  return async (request: IncomingMessage, signal: AbortSignal): Promise<Identity> => {
+    const identity = seats.identityOf(request);
+    if (await access.isStill(identity, signal)) return identity;
+    const what = `Cannot serve "${identity.user}" any more: that login was changed or removed; connect with the new one`;
+    throw new RegistryError('DENIED', what, { headers: { connection: 'close' } });
   };
 }
 
