@@ -69,6 +69,7 @@ const owners: Readonly<Record<string, string>> = {
   'pino-pretty': 'src/util/',
   bcryptjs: 'src/access/',
   'prom-client': 'src/util/',
+  'smol-toml': 'src/setup/',
   tldts: 'src/upstream/',
 };
 

@@ -1,9 +1,23 @@
 import { hostOf, isLoopbackHost } from './address.ts';
 import { SetupError, type SetupPlan, type SetupTarget, type SetupView } from './target.ts';
+import { buildkit } from './targets/buildkit.ts';
+import { cloudInit } from './targets/cloud-init.ts';
 import { containerd } from './targets/containerd.ts';
+import { docker } from './targets/docker.ts';
+import { buildah, criO, podman } from './targets/podman.ts';
+import { proxy } from './targets/proxy.ts';
 
 /** Every kind of client that can be set up, in the order in which they are listed. */
-export const setupTargets: readonly SetupTarget[] = [containerd];
+export const setupTargets: readonly SetupTarget[] = [
+  docker,
+  containerd,
+  podman,
+  buildah,
+  criO,
+  buildkit,
+  proxy,
+  cloudInit,
+];
 
 /**
  * The target of a name.

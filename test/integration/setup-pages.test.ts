@@ -73,8 +73,8 @@ test('the list, a text, a script and a file are told from each other', async (t)
 test('what is asked for is checked, and the answer says what there is', async (t) => {
   const { read } = await openCache(t);
   for (const [path, status, message] of [
-    ['/setup/nope', 404, /Cannot set up "nope": there are containerd/],
-    ['/setup/nope.sh', 404, /Cannot set up "nope": there are containerd/],
+    ['/setup/nope', 404, /Cannot set up "nope": there are docker, containerd, /],
+    ['/setup/nope.sh', 404, /Cannot set up "nope": there are docker, containerd, /],
     ['/setup/containerd?file=x', 404, /Cannot find the file "x" of containerd: there are \/etc/],
     [
       '/setup/containerd?only=quay.io',
