@@ -20,7 +20,7 @@ export interface GarbageTools {
     HostedIndex,
     'listHeld' | 'listHolders' | 'listLetGo' | 'removeManifest' | 'removeBlob' | 'sync'
   > &
-    Pick<MetadataIndex, 'getContent' | 'getLink' | 'getTag'>;
+    Pick<MetadataIndex, 'getContent' | 'getLink' | 'getTag' | 'referencesOf'>;
   readonly records: RecordStore;
   readonly locks: SharedLocks;
   /** Removes contents as making room does, rows first and then files, but for what is hosted or in use; gives what went. */

@@ -85,8 +85,9 @@ export class HostedManifests {
       await this.#assertBlobs(repository, read.required);
       const share = await this.#tools.quota.take(digest, pushed.bytes.length);
       try {
+        const held = await this.#heldOf(repository, read.optional);
         signal.throwIfAborted();
-        await this.#write(push);
+        await this.#write(push, held);
       } finally {
         share.release();
       }
@@ -145,6 +146,13 @@ export class HostedManifests {
     if (missing.length > 0) throw unknownBlobs(repository, missing);
   }
 
+  /** What of that the repository has, without being asked for it: nothing else would tell, were the index lost. */
+  async #heldOf(repository: Repository, optional: readonly Digest[]): Promise<readonly Digest[]> {
+    const held: Digest[] = [];
+    for (const digest of optional) if (await this.#isStored(repository, digest)) held.push(digest);
+    return held;
+  }
+
   async #isStored(repository: Repository, digest: Digest): Promise<boolean> {
     const link = await this.#tools.index.getLink({ registry: hostedRegistryName, repository }, digest);
     const placed = this.#tools.placing.settled(digest);
@@ -153,13 +161,13 @@ export class HostedManifests {
     return this.#isStored(repository, digest);
   }
 
-  async #write(push: Push): Promise<void> {
+  async #write(push: Push, held: readonly Digest[]): Promise<void> {
     const { repository, digest, bytes } = push;
     const { index, content, records, clock } = this.#tools;
     await index.hold(repository, digest, clock.now());
     let missing: Digest[];
     try {
-      await records.putRecords(recordsOf(push), content.store(digest, bytes));
+      await records.putRecords(recordsOf(push, held), content.store(digest, bytes));
       missing = await this.#note(push);
     } catch (error) {
       await this.#settle(push).catch(() => {}); // the same failure, most likely; the next start does it
@@ -214,8 +222,8 @@ export class HostedManifests {
 }
 
 /** That of the manifest first: a tag that stands for nothing would hide what it stood for, were the index lost now. */
-function recordsOf({ repository, digest, tags, read }: Push): NamedRecord[] {
-  const manifest = { name: manifestRecordName(repository, digest), bytes: manifestRecord(read.mediaType) };
+function recordsOf({ repository, digest, tags, read }: Push, held: readonly Digest[]): NamedRecord[] {
+  const manifest = { name: manifestRecordName(repository, digest), bytes: manifestRecord(read.mediaType, held) };
   return [manifest, ...tags.map((tag) => ({ name: tagRecordName(repository, tag), bytes: tagRecord(digest) }))];
 }
 

@@ -13,6 +13,8 @@ export interface ReadManifest {
   readonly manifests: readonly Digest[];
   /** Of the blobs, those that have to be in the repository before. */
   readonly required: readonly Digest[];
+  /** The other blobs. */
+  readonly optional: readonly Digest[];
   readonly subject: Digest | undefined;
   readonly artifactType: string | undefined;
   readonly annotations: Readonly<Record<string, string>> | undefined;
@@ -72,11 +74,12 @@ export function readManifest(bytes: Uint8Array, contentType: string): ReadManife
   const references = referencesIn(fields, mediaType);
   if (references.length === maxReferences) throw invalid('', `it references ${maxReferences} others or more`);
   const config = fields['config'];
+  const manifests = kind === index || kind === undefined ? referencesIn({ manifests: manifestsIn(fields) }, '') : [];
+  const required = [...new Set(blobs.filter((blob) => !isForeign(blob)).map(({ digest }) => digest))];
+  const others = new Set([...manifests, ...required]);
   return {
-    mediaType,
-    references,
-    manifests: kind === index || kind === undefined ? referencesIn({ manifests: manifestsIn(fields) }, '') : [],
-    required: [...new Set(blobs.filter((blob) => !isForeign(blob)).map(({ digest }) => digest))],
+    ...{ mediaType, references, manifests, required },
+    optional: references.filter((digest) => !others.has(digest)),
     subject: optional(fields, 'subject', readDescriptor)?.digest,
     artifactType:
       optional(fields, 'artifactType', readText) ??

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HostedStage } from '../../../test/support/hosted-stage.ts';
 import { makeImage, makeIndex } from '../../../test/support/images.ts';
+import { digestOf } from '../../oci/digest.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { mediaTypes } from '../../oci/media-types.ts';
 import { parseTag } from '../../oci/reference.ts';
@@ -74,6 +75,36 @@ test('blobs that an index lists are brought back with it, as build caches have t
   await rebuildHosted(stage.tools, never);
   const key = { registry: hostedRegistryName, repository: stage.repository };
   assert.deepEqual(await stage.index.getLink(key, digest), { mediaType: undefined, sizeBytes: layer.length });
+});
+
+test('what a manifest need not have is brought back where the repository had it, and nothing that only is stored', async (t) => {
+  for (const repairs of [false, true]) {
+    const stage = new HostedStage(t);
+    const { repository } = stage;
+    const [own, foreign] = [Buffer.from('a layer that was pushed'), Buffer.from('a layer that others may not read')];
+    const mediaType = 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip';
+    await stage.putBlob(own);
+    await stage.index.putContent(digestOf(foreign), foreign.length, 1); // of a cached repository
+    stage.blobs.blobs.set(digestOf(foreign), foreign);
+    const [config] = image.blobs;
+    await stage.putBlob(config!.bytes);
+    const layers = [own, foreign].map((bytes) => ({ mediaType, digest: digestOf(bytes), size: bytes.length }));
+    const ofConfig = { mediaType: 'a/b', digest: config!.digest, size: config!.bytes.length };
+    const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, config: ofConfig, layers }));
+    await stage.put(manifest, mediaTypes.ociManifest, 'latest');
+    if (repairs) {
+      await stage.records.removeRecord(manifestRecordName(repository, digestOf(manifest)));
+      assert.equal((await check(stage, true)).length, 1);
+    }
+    await stage.restart('index');
+    await rebuildHosted(stage.tools, never);
+    assert.equal(await stage.resolve('latest'), digestOf(manifest));
+    const key = { registry: hostedRegistryName, repository };
+    const sizes = [config!.bytes, own, foreign].map(async (bytes) => {
+      return (await stage.index.getLink(key, digestOf(bytes)))?.sizeBytes;
+    });
+    assert.deepEqual(await Promise.all(sizes), [config!.bytes.length, own.length, undefined]);
+  }
 });
 
 test('an index that has been filled is not filled again, and one that was begun is', async (t) => {

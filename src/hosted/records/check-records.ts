@@ -96,7 +96,7 @@ async function readRow({ index }: NoteTools, record: HostedRecord): Promise<'sam
 export async function checkRows(tools: RecordCheckTools, options: RecordCheckOptions): Promise<void> {
   for await (const { repository, digest, mediaType, tags } of hostedManifests(tools.index)) {
     options.signal.throwIfAborted();
-    await checkRow(tools, options, { kind: 'manifest', repository, digest, mediaType });
+    await checkRow(tools, options, { kind: 'manifest', repository, digest, mediaType, held: [] });
     for (const tag of tags) await checkRow(tools, options, { kind: 'tag', repository, digest, tag });
     await options.checked?.();
   }

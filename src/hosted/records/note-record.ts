@@ -15,7 +15,7 @@ export interface NoteTools {
   readonly records: RecordStore;
   readonly index: Pick<
     MetadataIndex,
-    'getLink' | 'getTag' | 'putTag' | 'listManifests' | 'listRepositories' | 'listTags'
+    'getLink' | 'getTag' | 'putTag' | 'listManifests' | 'listRepositories' | 'listTags' | 'referencesOf'
   > &
     Pick<HostedIndex, 'addBlob' | 'putManifest' | 'untag' | 'removeManifest' | 'sync' | 'isRebuilt' | 'markRebuilt'>;
   readonly clock: Pick<Clock, 'now'>;
@@ -78,9 +78,11 @@ async function noteManifest(tools: NoteTools, record: ManifestRecord): Promise<s
   } catch (error) {
     return `its manifest cannot be read: ${(error as Error).message}`;
   }
-  const children = new Set(read.manifests);
-  // The blobs come first: where the manifest is noted, they are, too.
-  for (const blob of read.references) if (!children.has(blob)) await noteBlob(tools, repository, blob);
+  const held = new Set(record.held);
+  // The blobs come first: where the manifest is noted, they are, too. What else is stored need not be the repository's,
+  // and what was read for others who log in would be everybody's who may read this one.
+  for (const blob of read.required) await noteBlob(tools, repository, blob);
+  for (const blob of read.optional) if (held.has(blob)) await noteBlob(tools, repository, blob);
   const { references, subject, artifactType, annotations } = read;
   await index.putManifest(
     repository,

@@ -9,6 +9,8 @@ export type HostedRecord =
       readonly repository: Repository;
       readonly digest: Digest;
       readonly mediaType: string;
+      /** Of the blobs that it references, those that need not have been there, and were. */
+      readonly held: readonly Digest[];
     }
   | { readonly kind: 'tag'; readonly repository: Repository; readonly tag: Tag; readonly digest: Digest };
 
@@ -27,8 +29,8 @@ export function tagRecordName(repository: Repository, tag: Tag): string {
 }
 
 /** What the record of a manifest holds. */
-export function manifestRecord(mediaType: string): Uint8Array {
-  return Buffer.from(JSON.stringify({ mediaType }));
+export function manifestRecord(mediaType: string, held: readonly Digest[] = []): Uint8Array {
+  return Buffer.from(JSON.stringify({ mediaType, ...(held.length === 0 ? {} : { held }) }));
 }
 
 /** What the record of a tag holds. */
@@ -40,14 +42,14 @@ export function tagRecord(digest: Digest): Uint8Array {
 export function readRecord(name: string, bytes: Uint8Array): HostedRecord | undefined {
   const fields = parseJson(bytes);
   if (!isObject(fields)) return undefined;
-  const { mediaType, digest: tagged } = fields;
+  const { mediaType, digest: tagged, held = [] } = fields;
   const [, ofManifest, algorithm, hex] = manifestPattern.exec(name) ?? [];
   const [, ofTag, tagText] = tagPattern.exec(name) ?? [];
   try {
     if (ofManifest !== undefined) {
       const digest = `${algorithm}:${hex}`;
-      if (!isDigest(digest) || typeof mediaType !== 'string') return undefined;
-      return { kind: 'manifest', repository: parseRepository(ofManifest), digest, mediaType };
+      if (!isDigest(digest) || typeof mediaType !== 'string' || !areDigests(held)) return undefined;
+      return { kind: 'manifest', repository: parseRepository(ofManifest), digest, mediaType, held };
     }
     if (ofTag === undefined || tagText === undefined || typeof tagged !== 'string' || !isDigest(tagged))
       return undefined;
@@ -55,4 +57,8 @@ export function readRecord(name: string, bytes: Uint8Array): HostedRecord | unde
   } catch {
     return undefined;
   }
+}
+
+function areDigests(value: unknown): value is Digest[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string' && isDigest(item));
 }

@@ -10,7 +10,7 @@ import { settleManifest, settleTag } from './settle.ts';
 /** What tags and manifests are removed from. */
 export interface RemovalTools {
   readonly records: RecordStore;
-  readonly index: Pick<MetadataIndex, 'getLink' | 'getTag' | 'listManifests'> &
+  readonly index: Pick<MetadataIndex, 'getLink' | 'getTag' | 'listManifests' | 'referencesOf'> &
     Pick<HostedIndex, 'untag' | 'removeManifest' | 'removeBlob'>;
 }
 

@@ -1,14 +1,21 @@
-import type { MetadataIndex } from '../../index/metadata-index.ts';
+import type { MetadataIndex, RepositoryKey } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import type { RecordStore } from '../../store/record-store.ts';
-import { manifestRecord, manifestRecordName, tagRecord, tagRecordName } from './record.ts';
+import {
+  type HostedRecord,
+  manifestRecord,
+  manifestRecordName,
+  readRecord,
+  tagRecord,
+  tagRecordName,
+} from './record.ts';
 
 /** What records are made to follow. */
 export interface SettleTools {
   readonly records: RecordStore;
-  readonly index: Pick<MetadataIndex, 'getLink' | 'getTag'>;
+  readonly index: Pick<MetadataIndex, 'getLink' | 'getTag' | 'referencesOf'>;
 }
 
 // Each further look is one more process that changed the same name within the milliseconds of the last.
@@ -22,30 +29,52 @@ const maxLooks = 10;
 export function settleTag({ records, index }: SettleTools, repository: Repository, tag: Tag): Promise<void> {
   return settle(records, tagRecordName(repository, tag), async () => {
     const entry = await index.getTag({ registry: hostedRegistryName, repository }, tag);
-    return entry && tagRecord(entry.digest);
+    return (
+      entry && {
+        isSaidBy: (record) => record?.kind === 'tag' && record.digest === entry.digest,
+        write: async () => tagRecord(entry.digest),
+      }
+    );
   });
 }
 
 /** The same for the record of a manifest, which is there as long as the repository has the manifest. */
 export function settleManifest({ records, index }: SettleTools, repository: Repository, digest: Digest): Promise<void> {
+  const key = { registry: hostedRegistryName, repository };
   return settle(records, manifestRecordName(repository, digest), async () => {
-    const link = await index.getLink({ registry: hostedRegistryName, repository }, digest);
-    return link?.mediaType === undefined ? undefined : manifestRecord(link.mediaType);
+    const { mediaType } = (await index.getLink(key, digest)) ?? {};
+    if (mediaType === undefined) return undefined;
+    return {
+      isSaidBy: (record) => record?.kind === 'manifest' && record.mediaType === mediaType,
+      write: async () => manifestRecord(mediaType, await heldOf(index, key, digest)),
+    };
   });
 }
 
-async function settle(
-  records: RecordStore,
-  name: string,
-  readRow: () => Promise<Uint8Array | undefined>,
-): Promise<void> {
+/** The blobs that the repository has of those that a manifest references: which it needs, nobody has to know. */
+async function heldOf(index: SettleTools['index'], key: RepositoryKey, digest: Digest): Promise<Digest[]> {
+  const held: Digest[] = [];
+  for (const reference of await index.referencesOf(digest)) {
+    const link = await index.getLink(key, reference.digest);
+    if (link?.sizeBytes !== undefined && link.mediaType === undefined) held.push(reference.digest);
+  }
+  return held;
+}
+
+/** What a row says. */
+interface Row {
+  isSaidBy(record: HostedRecord | undefined): boolean;
+  write(): Promise<Uint8Array>;
+}
+
+async function settle(records: RecordStore, name: string, readRow: () => Promise<Row | undefined>): Promise<void> {
   for (let look = 0; look < maxLooks; look++) {
-    const wanted = await readRow();
-    const record = await records.getRecord(name);
-    if (wanted === undefined && record === undefined) return;
-    if (wanted !== undefined && record !== undefined && Buffer.compare(wanted, record) === 0) return;
-    if (wanted === undefined) await records.removeRecord(name);
-    else await records.putRecord(name, wanted);
+    const row = await readRow();
+    const bytes = await records.getRecord(name);
+    if (row === undefined && bytes === undefined) return;
+    if (row !== undefined && bytes !== undefined && row.isSaidBy(readRecord(name, bytes))) return;
+    if (row === undefined) await records.removeRecord(name);
+    else await records.putRecord(name, await row.write());
   }
   throw new Error(`Cannot settle the record "${name}": others change it all the time`);
 }
