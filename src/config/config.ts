@@ -179,6 +179,8 @@ export interface UpstreamConfig {
   readonly names: readonly string[];
   /** Where it is, tried in this order; without `/v2/`. */
   readonly urls: readonly URL[];
+  /** Those of them that are the registry's own, and no mirrors: what clients send for it is for these. */
+  readonly ownUrls: readonly URL[];
   /** Whether it is Docker Hub, where `alpine` means `library/alpine`. */
   readonly dockerHub: boolean;
   readonly username: string | undefined;

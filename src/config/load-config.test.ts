@@ -161,12 +161,13 @@ log: { level: info, format: json }
   const { freshness, ...others } = corp;
   assert.equal(freshness.tagTtlMs, 60_000);
   assert.deepEqual(
-    { ...others, urls: corp.urls.map(String) },
+    { ...others, urls: corp.urls.map(String), ownUrls: corp.ownUrls.map(String) },
     {
       name: 'registry.corp:5443',
       alias: 'registry.corp',
       names: [],
       urls: ['https://10.0.0.5:5443/'],
+      ownUrls: ['https://10.0.0.5:5443/'],
       dockerHub: false,
       username: undefined,
       password: undefined,

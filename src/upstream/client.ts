@@ -50,6 +50,8 @@ export interface UpstreamOptions {
   readonly name: string;
   /** The registry's servers, tried in order. */
   readonly urls: readonly URL[];
+  /** Those of them that clients' own credentials are for, which never go to the others; all, unless given. */
+  readonly ownUrls?: readonly URL[];
   /** Who it is asked as; nobody, when there is none. */
   readonly credentials?: CredentialSource | undefined;
   readonly tokenHosts?: readonly string[];
@@ -73,9 +75,17 @@ const maxManifestBytes = 8 * 1024 * 1024;
 
 const maxBodyTries = 3; // as many as a request has rounds
 
+/** One of an upstream's servers. */
+interface ReachedServer {
+  readonly host: string;
+  /** Whether it is the registry's own, and no mirror. */
+  readonly isOwn: boolean;
+  readonly exchange: RegistryExchange;
+}
+
 /** The way to an upstream, which all who are asked for share: its servers, and what is known of them. */
 interface Reach {
-  readonly exchanges: readonly { readonly host: string; readonly exchange: RegistryExchange }[];
+  readonly servers: readonly ReachedServer[];
   readonly retrier: Retrier;
 }
 
@@ -105,7 +115,8 @@ export class UpstreamRegistry implements Registry {
   }
 
   /**
-   * The same registry, asked with what a client sent as its `Authorization`, and never with our own credentials. A 401
+   * The registry's own servers, asked with what a client sent as its `Authorization`, and never with our own credentials:
+   * a mirror neither gets those, nor says where clients log in. A 401
    * is UNAUTHORIZED then, with upstream's own `www-authenticate` in the error's headers. What is known of upstream's
    * health is shared, and a client's refusal says nothing of it.
    */
@@ -211,6 +222,7 @@ export class UpstreamRegistry implements Registry {
 
   // A place is left when the last byte of the answer has come, or when there is no answer.
   async #ask(request: UpstreamRequest, signal: AbortSignal): Promise<Answer> {
+    if (this.#servers().length === 0) throw nobodysServers(this.#name);
     this.#health?.assertMayAsk({ ...request, ofClient: this.#client !== undefined });
     const leave = await this.#requestLimit?.enter(signal);
     if (!leave) return this.#askNow(request, signal);
@@ -224,11 +236,16 @@ export class UpstreamRegistry implements Registry {
     }
   }
 
+  #servers(): readonly ReachedServer[] {
+    const { servers } = this.#reach;
+    return this.#client === undefined ? servers : servers.filter(({ isOwn }) => isOwn);
+  }
+
   async #askNow(request: UpstreamRequest, signal: AbortSignal): Promise<Answer> {
     const { method, path, scope, accept, range } = request;
     const headers = { ...(accept === undefined ? {} : { accept }), ...(range === undefined ? {} : { range }) };
     const client = this.#client;
-    const servers = this.#reach.exchanges.map(({ host, exchange }) => ({
+    const servers = this.#servers().map(({ host, exchange }) => ({
       host,
       send: (attempt: AbortSignal) => exchange.send({ method, path, headers, scope, client }, attempt),
     }));
@@ -258,11 +275,20 @@ export class UpstreamRegistry implements Registry {
 }
 
 function openReach(options: UpstreamOptions): Reach {
-  const { urls, transport, clock, userAgent, credentials, tokenHosts = [] } = options;
+  const { urls, ownUrls = urls, transport, clock, userAgent, credentials, tokenHosts = [] } = options;
   const identity = options.identity ?? { insecure: false };
   const common = { transport, clock, userAgent, credentials, tokenHosts, identity };
   return {
-    exchanges: urls.map((url) => ({ host: url.host, exchange: new RegistryExchange(url, common) })),
+    servers: urls.map((url) => ({
+      host: url.host,
+      isOwn: ownUrls.some(({ href }) => href === url.href),
+      exchange: new RegistryExchange(url, common),
+    })),
     retrier: new Retrier({ ...defaultRetryPolicy, ...options.retry }, { clock, random: options.random ?? Math.random }),
   };
+}
+
+function nobodysServers(name: string): RegistryError {
+  const what = `Cannot pass credentials on to ${name}: none of its URLs is known to be the registry's own`;
+  return new RegistryError('DENIED', `${what}; if one is, add its host to the upstream's names`);
 }

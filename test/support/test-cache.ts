@@ -140,6 +140,7 @@ function upstreamOf(upstream: TestCacheOptions['upstreams'][number], options: Te
   return {
     alias: given.name,
     names: [],
+    ownUrls: given.urls,
     dockerHub: false,
     username: undefined,
     password: undefined,

@@ -81,10 +81,10 @@ function openUpstream(
   { retry = {} }: AppOptions,
   tools: Shared & { readonly health: UpstreamHealth; readonly requestLimit: RequestLimit | undefined },
 ): UpstreamRegistry {
-  const { name, urls, ca, cert, key, insecure, tokenHosts, maxBytesPerSecond } = upstream;
+  const { name, urls, ownUrls, ca, cert, key, insecure, tokenHosts, maxBytesPerSecond } = upstream;
   const { transport, clock, log, observer, health, requestLimit, env, stopping, version } = tools;
   return new UpstreamRegistry({
-    ...{ name, urls, tokenHosts, transport, clock, observer, health, requestLimit, retry },
+    ...{ name, urls, ownUrls, tokenHosts, transport, clock, observer, health, requestLimit, retry },
     userAgent: `Entrepot/${version}`,
     credentials: openCredentials(
       { ...upstream, password: upstream.password?.reveal() },

@@ -4,6 +4,7 @@ import type { Report } from '../config-error.ts';
 import type { MergedSettings, UpstreamSettings } from '../merge-settings.ts';
 import type { ParsedConfig, ParsedUpstream } from '../schema/schema.ts';
 import { aliasOfName, makeAlias, parseRegistryName } from '../schema/values/host-name.ts';
+import { ownUrls } from './own-urls.ts';
 import { resolveFreshness } from './resolve-freshness.ts';
 
 /** Reads a file as text; throws the system's error. */
@@ -49,11 +50,11 @@ function resolveUpstream(source: UpstreamSource): UpstreamConfig {
   checkGuard(source);
   const passwordText = parsed.password ?? readPassword(source);
   const keyText = readPem(source, 'key', 'PRIVATE KEY');
+  const names = parsed.names ?? [];
+  const urls = parsed.urls ?? [parsed.url ?? defaultUrl(name)];
   return {
-    name,
+    ...{ name, names, urls, ownUrls: ownUrls(name, names, urls) },
     alias: parsed.alias ?? aliasOfName(name) ?? '',
-    names: parsed.names ?? [],
-    urls: parsed.urls ?? [parsed.url ?? defaultUrl(name)],
     dockerHub: name === 'docker.io',
     username: parsed.username,
     password: passwordText === undefined ? undefined : new Secret(passwordText),

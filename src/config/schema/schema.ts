@@ -24,10 +24,15 @@ export const upstreamSchema = z.strictObject({
     description:
       'Where the registry is: `https://` and its name, unless given. `http://` is possible, and unprotected.',
   }),
-  urls: listOf(parsedBy(parseRegistryUrl)).min(1, { error: 'expected at least one URL' }).optional().register(about, {
-    type: 'list of URLs',
-    description: 'Several places of the registry, tried in this order; instead of `url`.',
-  }),
+  urls: listOf(parsedBy(parseRegistryUrl))
+    .min(1, { error: 'expected at least one URL' })
+    .optional()
+    .register(about, {
+      type: 'list of URLs',
+      description:
+        'Several places of the registry, or mirrors of it, tried in this order; instead of `url`. What clients log in with goes ' +
+        'only to those on a host that is one of its names.',
+    }),
   alias: parsedBy(parseAlias)
     .optional()
     .register(about, {
