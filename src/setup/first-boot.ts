@@ -1,4 +1,4 @@
-import { setupMark } from './plan-script.ts';
+import { setupMark } from './mark.ts';
 import { quote } from './proxy-script.ts';
 import type { SetupFile } from './target.ts';
 

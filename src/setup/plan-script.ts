@@ -1,9 +1,7 @@
+import { setupMark } from './mark.ts';
 import { modeOf } from './plan-text.ts';
 import { quote } from './proxy-script.ts';
 import type { SetupPlan, SetupTarget } from './target.ts';
-
-/** In every file that can hold a comment: by it, a script knows again what it wrote. */
-export const setupMark = 'entrepot setup';
 
 /**
  * A plan as a script for the machine that is to be set up. It writes what is not there, and renews what it has written;
@@ -35,7 +33,8 @@ ${tail(target)}`;
 function head({ name, description }: SetupTarget): string {
   return `#!/bin/sh
 # ${name}: ${description}
-# It writes the files that are below. Where there is one that it has not written itself, it does nothing at all.
+# It writes the files that are below; one that it has written before is kept as *.entrepot-old. Where there is another's
+# file it does nothing at all.
 # --dry-run says what would be done. ENTREPOT_ROOT puts the files below another folder.
 set -eu
 umask 022
@@ -54,11 +53,12 @@ file() {
   if [ -f "$to" ] && [ "$(cat "$to"; printf x)" = "$new" ]; then
     if [ $pass = write ]; then printf 'as it is: %s\\n' "$1"; fi
   elif [ $pass = check ]; then
-    if [ -e "$to" ] && ! grep -qF '${setupMark}' "$to"; then others="$others $1"; fi
+    if [ -e "$to" ] && ! head -n 1 "$to" | grep -qF '${setupMark}'; then others="$others $1"; fi
   else
     printf 'write: %s\\n' "$1"
     if [ -z "$dry" ]; then
       mkdir -p "$(dirname "$to")"
+      if [ -e "$to" ]; then cp -p "$to" "$to.entrepot-old"; fi
       printf '%s' "\${new%x}" >"$to.entrepot-new"
       chmod "$2" "$to.entrepot-new"
       mv "$to.entrepot-new" "$to"

@@ -4,6 +4,10 @@ import { buildkit } from './targets/buildkit.ts';
 import { cloudInit } from './targets/cloud-init.ts';
 import { containerd } from './targets/containerd.ts';
 import { docker } from './targets/docker.ts';
+import { k3d } from './targets/k3d.ts';
+import { k3s } from './targets/k3s.ts';
+import { kind } from './targets/kind.ts';
+import { kops } from './targets/kops.ts';
 import { buildah, criO, podman } from './targets/podman.ts';
 import { proxy } from './targets/proxy.ts';
 
@@ -15,6 +19,10 @@ export const setupTargets: readonly SetupTarget[] = [
   buildah,
   criO,
   buildkit,
+  k3s,
+  k3d,
+  kind,
+  kops,
   proxy,
   cloudInit,
 ];

@@ -1,4 +1,4 @@
-import { setupMark } from '../plan-script.ts';
+import { setupMark } from '../mark.ts';
 import { SetupError, type SetupFile } from '../target.ts';
 
 /** A file of our own, whose comments begin with `#`: what has its name and was not made so is left alone. */

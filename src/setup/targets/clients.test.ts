@@ -4,14 +4,9 @@ import { test } from 'node:test';
 import { setupViews } from '../../../test/support/setup-views.ts';
 import { planText } from '../plan-text.ts';
 import { SetupError, type SetupShape, type SetupTarget } from '../target.ts';
-import { buildkit } from './buildkit.ts';
-import { cloudInit } from './cloud-init.ts';
-import { docker } from './docker.ts';
-import { buildah, criO, podman } from './podman.ts';
-import { proxy } from './proxy.ts';
+import { setupTargets } from '../targets.ts';
 
 const golden = new URL('../../../test/golden/setup/', import.meta.url);
-const targets: readonly SetupTarget[] = [docker, podman, buildah, criO, buildkit, proxy, cloudInit];
 
 /** What a person reads: the plan, or why there is none. */
 function textOf(target: SetupTarget, kind: string, shape: SetupShape | undefined): string {
@@ -25,7 +20,7 @@ function textOf(target: SetupTarget, kind: string, shape: SetupShape | undefined
   }
 }
 
-for (const target of targets) {
+for (const target of setupTargets) {
   test(`${target.name}: what it says in every shape and for every kind of cache is as it was looked at`, () => {
     const shapes = [undefined, ...target.shapes];
     const parts = Object.keys(setupViews).flatMap((kind) =>

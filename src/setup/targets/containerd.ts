@@ -1,101 +1,35 @@
-import { hostedRegistryName } from '../../oci/hosted.ts';
-import { setupMark } from '../plan-script.ts';
-import { mirrorUrl, shapeFor } from '../shape.ts';
-import type { SetupFile, SetupRegistry, SetupShape, SetupTarget, SetupView } from '../target.ts';
-import { putBlock } from '../toml-block.ts';
+import { caFiles, hostsFiles } from '../hosts-files.ts';
+import { shapeFor } from '../shape.ts';
+import type { SetupTarget } from '../target.ts';
 
 const folder = '/etc/containerd/certs.d';
 const caPath = '/etc/containerd/entrepot-ca.crt';
 
-/** containerd, by `certs.d`: a folder for each registry. */
+/** containerd, by the files of its `config_path`: a folder for each registry. */
 export const containerd: SetupTarget = {
   name: 'containerd',
-  description: 'containerd 1.5 and newer, and what runs on it: Kubernetes nodes, nerdctl, ctr',
+  description: 'certs.d, for Kubernetes nodes, crictl, nerdctl, and ctr --hosts-dir',
   // It always says by ns= which registry it means, so that no path is needed.
   shapes: ['ns', 'alias', 'vhost'],
   plan(view) {
-    const files = hostsFiles(view, { folder, caPath });
-    const ca = view.ca === undefined ? [] : [caFile(view.ca, caPath)];
-    return { files: [...ca, ...files], steps, notes: [] };
+    const files = [...caFiles(view, caPath), ...hostsFiles(view, shapeFor(containerd, view), { folder, caPath })];
+    return { files, steps, notes };
   },
 };
 
-/** Where the files of containerd's are. */
-export interface HostsPlace {
-  readonly folder: string;
-  /** Where containerd finds the authority of the door. */
-  readonly caPath: string;
-}
+const steps = [`containerd config dump | grep config_path  # has to name ${folder}; see below when it does not`];
 
-/** The `hosts.toml` of each registry, of what is pushed to, and of all that has none. */
-export function hostsFiles(view: SetupView, place: HostsPlace): SetupFile[] {
-  const shape = shapeFor(containerd, view);
-  const registries = view.registries.map((registry) => mirrorFile(view, registry, shape, place));
-  const hosted = view.hostedNames.map((name) => hostedFile(view, name, shape, place));
-  // Only ns= says which of all the others is meant.
-  const others = view.isWhole && shape === 'ns' ? [defaultFile(view, place)] : [];
-  return [...registries, ...hosted, ...others];
-}
-
-/** The authority of the door, where a client finds it. */
-export function caFile(ca: string, path: string): SetupFile {
-  return { path, about: 'The authority that the certificate of the cache is checked against.', render: () => ca };
-}
-
-function mirrorFile(view: SetupView, registry: SetupRegistry, shape: SetupShape, place: HostsPlace): SetupFile {
-  const { name, origin } = registry;
-  const table = mirrorTable(view, mirrorUrl(view, registry, shape), place);
-  const about = `Pulls ${name} through the cache, and from ${origin} when the cache fails.`;
-  return hostsFile(place, { name, about, text: `server = ${quoted(origin)}\n\n${table}`, table });
-}
-
-function defaultFile(view: SetupView, place: HostsPlace): SetupFile {
-  const table = mirrorTable(view, view.address, place);
-  const about = 'Asks the cache for every other registry, too; one that it does not serve is pulled from itself.';
-  return hostsFile(place, { name: '_default', about, text: table, table });
-}
-
-// A mirror is asked for tags and for content, but nobody pushes to one.
-function mirrorTable(view: SetupView, url: string, place: HostsPlace): string {
-  return `[host.${quoted(url)}]\n  capabilities = ["pull", "resolve"]\n${caLine(view, place, '  ')}`;
-}
-
-// What is pushed there is nowhere else, so that there is nothing to fall back to.
-function hostedFile(view: SetupView, name: string, shape: SetupShape, place: HostsPlace): SetupFile {
-  const url = mirrorUrl(view, { alias: hostedRegistryName }, shape);
-  const about = `Finds ${name}, the registry that is pushed to, at the cache.`;
-  const text = `server = ${quoted(url)}\n${caLine(view, place, '')}`;
-  return hostsFile(place, { name, about, text, table: `[host.${quoted(url)}]\n${caLine(view, place, '  ')}` });
-}
-
-/** What a `hosts.toml` of ours says, and the table that is put into another's. */
-interface HostsText {
-  readonly name: string;
-  readonly about: string;
-  readonly text: string;
-  readonly table: string;
-}
-
-function hostsFile({ folder }: HostsPlace, { name, about, text, table }: HostsText): SetupFile {
-  const comment = `# Made by ${setupMark}. ${about}`;
-  return {
-    path: `${folder}/${name}/hosts.toml`,
-    about,
-    render(before) {
-      const isOurs = before?.startsWith(comment.slice(0, comment.indexOf('.') + 1));
-      return before === undefined || isOurs ? `${comment}\n${text}` : putBlock(before, table);
-    },
-  };
-}
-
-function caLine({ ca }: SetupView, { caPath }: HostsPlace, indent: string): string {
-  return ca === undefined ? '' : `${indent}ca = ${quoted(caPath)}\n`;
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text);
-}
-
-const steps = [
-  `containerd config dump | grep config_path  # must say ${folder}: these files are read at every pull, with no restart`,
+const notes = [
+  'These files are read at every pull: nothing has to be restarted for them. A change of config.toml takes ' +
+    '`systemctl restart containerd`, which lets containers run on.',
+  'config.toml is nothing that a program should write: it is yours, or your distribution’s. Where config_path is empty, it ' +
+    'has to say, with version = 2 (containerd 1.5 to 1.7):\n' +
+    '  [plugins."io.containerd.grpc.v1.cri".registry]\n' +
+    `    config_path = "${folder}"\n` +
+    '  and with version = 3 (containerd 2):\n' +
+    '  [plugins."io.containerd.cri.v1.images".registry]\n' +
+    `    config_path = "${folder}"`,
+  'Then take registry.mirrors out of config.toml, and the tls of registry.configs: with these beside a config_path, ' +
+    'containerd does not load its CRI plugin at all.',
+  `ctr and nerdctl do not read config.toml: nerdctl looks into ${folder} by itself, ctr is told, by --hosts-dir ${folder}.`,
 ];

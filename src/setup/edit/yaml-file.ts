@@ -1,0 +1,83 @@
+import { type Document, isMap, isScalar, isSeq, parseDocument, type Scalar, type YAMLSeq } from 'yaml';
+import { madeHere, setupMark } from '../mark.ts';
+import { SetupError } from '../target.ts';
+
+/** A YAML file that is changed in some places, and stays as it is in all others, with its comments. */
+export class YamlFile {
+  readonly #document: Document;
+  readonly #path: string;
+
+  /**
+   * @param before what is in the file; undefined when there is none
+   * @throws SetupError UNREADABLE_FILE
+   */
+  constructor(path: string, before: string | undefined) {
+    this.#path = path;
+    const text = before === undefined || before.trim() === '' ? `${madeHere}\n{}\n` : before;
+    this.#document = parseDocument(text);
+    const [error] = this.#document.errors;
+    if (error) this.#refuse(error.message.split('\n')[0] ?? '');
+    const { contents } = this.#document;
+    if (contents === null) this.#document.contents = this.#document.createNode({}) as never;
+    else if (!isMap(contents)) this.#refuse('it is no mapping');
+    if (isMap(this.#document.contents)) this.#document.contents.flow = false;
+  }
+
+  /** What stands at a place. */
+  get(path: readonly (string | number)[]): unknown {
+    const node = this.#document.getIn(path);
+    return isMap(node) || isSeq(node) ? node.toJSON() : node;
+  }
+
+  /** Puts a value at a place; mappings on the way there are made. */
+  set(path: readonly (string | number)[], value: unknown): void {
+    for (let length = 1; length < path.length; length++) {
+      const above = path.slice(0, length);
+      const node = this.#document.getIn(above, true);
+      if (isEmpty(node)) this.#document.setIn(above, this.#document.createNode({}));
+      else if (!isMap(node) && !isSeq(node)) this.#refuse(`${above.join('.')} is neither a mapping nor a list`);
+    }
+    this.#document.setIn(path, this.#document.createNode(value));
+  }
+
+  /** Puts a value first into a list, in the place of the one that was put there before. */
+  putFirst(path: readonly (string | number)[], value: string): void {
+    const list = this.#list(path);
+    list.items = list.items.filter((item) => !isScalar(item) || !(isOurs(item) || item.value === value));
+    const ours = this.#document.createNode(value) as Scalar;
+    ours.comment = ` ${setupMark}`;
+    list.items.unshift(ours);
+  }
+
+  /** Puts a value at the end of a list. */
+  append(path: readonly (string | number)[], value: unknown): void {
+    this.#list(path).items.push(this.#document.createNode(value));
+  }
+
+  /** The text of the file. */
+  toString(): string {
+    return this.#document.toString({ lineWidth: 0 });
+  }
+
+  #list(path: readonly (string | number)[]): YAMLSeq {
+    if (isEmpty(this.#document.getIn(path, true))) this.set(path, []);
+    const list = this.#document.getIn(path, true);
+    if (!isSeq(list)) this.#refuse(`${path.join('.')} is no list`);
+    return list;
+  }
+
+  #refuse(why: string): never {
+    throw new SetupError(
+      'UNREADABLE_FILE',
+      `Cannot put anything into ${this.#path}: ${why}; correct it, or move it away`,
+    );
+  }
+}
+
+function isEmpty(node: unknown): boolean {
+  return node === undefined || node === null || (isScalar(node) && node.value === null);
+}
+
+function isOurs({ comment }: Scalar): boolean {
+  return comment?.trim() === setupMark;
+}
