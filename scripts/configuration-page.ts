@@ -30,7 +30,8 @@ removed so.
 
 \`entrepot config check\` takes the same file, variables and flags as \`entrepot serve\`, and prints what they come to:
 each value with where it came from, secrets redacted. It ends with 0, or with 1 after telling everything that is wrong.
-With \`--json\` it prints JSON.
+With \`--json\` it prints JSON. Like \`serve\` it reads the certificates, keys and passwords that are named; no other command
+needs them.
 
 Relative paths count from the working directory.`;
 

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { registryHosts } from './app/doors/registry-hosts.ts';
-import type { Config } from './config/config.ts';
+import type { SettingsConfig } from './config/config.ts';
 import { Authorities } from './proxy/ca/authorities.ts';
 import {
   type AuthorityFolder,
@@ -44,7 +44,7 @@ export interface AuthorityOverview {
   readonly bundle: string;
 }
 
-type WhereAuthorities = Pick<Config, 'data' | 'proxy' | 'upstreams'>;
+type WhereAuthorities = Pick<SettingsConfig, 'data' | 'proxy' | 'upstreams'>;
 
 /** The folder of the authorities that are made here. */
 export function authorityFolder(data: string): string {

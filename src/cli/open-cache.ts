@@ -1,23 +1,23 @@
 import { readStored } from '../cache/content/read-stored.ts';
 import type { ImageNaming } from '../cache/images/image-names.ts';
 import { readUnreadManifests } from '../cache/unread-manifests.ts';
-import type { Config } from '../config/config.ts';
+import type { SettingsConfig } from '../config/config.ts';
 import { isRebuilt } from '../hosted/records/rebuild.ts';
 import { hostedRegistryName } from '../oci/hosted.ts';
 import { openToolStorage, type Storage } from '../storage.ts';
 import { systemClock } from '../util/clock.ts';
 import { CommandFailure } from './command-failure.ts';
-import { type ConfigFlags, loadConfigOf } from './configuration/config-flags.ts';
+import { type ConfigFlags, loadSettingsOf } from './configuration/config-flags.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 /** What a tool works on. */
 export interface OpenCache extends Storage {
-  readonly config: Config;
+  readonly config: SettingsConfig;
   readonly naming: ImageNaming;
 }
 
 /** What the registries of a configuration are called, the hosted one by the first of its names. */
-export function namingOf({ upstreams, hosted, doors }: Config): ImageNaming {
+export function namingOf({ upstreams, hosted, doors }: SettingsConfig): ImageNaming {
   const { names } = hosted;
   const name = hostedRegistryName;
   const hostedRegistry = { name, alias: name, names, dockerHub: false, shown: names[0] };
@@ -33,7 +33,7 @@ export async function withCache<T>(
   terminal: Terminal,
   use: (cache: OpenCache) => Promise<T>,
 ): Promise<T> {
-  const { config } = loadConfigOf(flags, terminal);
+  const config = loadSettingsOf(flags, terminal);
   const storage = await openToolStorage(config.data, systemClock);
   try {
     const { store, index } = storage;

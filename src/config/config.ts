@@ -212,6 +212,17 @@ export interface UpstreamConfig {
   readonly freshness: FreshnessConfig & { readonly rules: readonly FreshnessRuleConfig[] };
 }
 
+/** What is read of an upstream from the files that the configuration names. */
+type ReadOfUpstream = 'password' | 'ca' | 'cert' | 'key';
+
+/**
+ * The configuration for who starts no server: without what the files hold that it names, which only the server's user may
+ * be able to read.
+ */
+export interface SettingsConfig extends Omit<Config, 'upstreams'> {
+  readonly upstreams: readonly Omit<UpstreamConfig, ReadOfUpstream>[];
+}
+
 /** So many pulls, or a part of the limit. */
 export type RateLimitReserve = { readonly count: number } | { readonly part: number };
 

@@ -1,4 +1,4 @@
-import type { Config } from './config.ts';
+import type { Config, SettingsConfig } from './config.ts';
 import { ConfigError, type Problem, quoteValue, type Report } from './config-error.ts';
 import { type MergedSettings, mergeSettings } from './merge-settings.ts';
 import { parseSettings } from './parse-settings.ts';
@@ -44,21 +44,34 @@ export interface LoadedConfig {
 
 /**
  * Loads the configuration: flags over the environment over the file over what is built in.
- * @throws ConfigError that lists everything that is wrong with it
+ * @throws ConfigError that lists everything that is wrong with it, and with the files that it names
  */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
+  return load(sources, sources.readFile);
+}
+
+/**
+ * Loads the configuration, and reads none of the files that it names: certificates, keys, passwords.
+ * @throws ConfigError that lists everything that is wrong with it
+ */
+export function loadSettings(sources: ConfigSources): SettingsConfig {
+  return load(sources, undefined).config;
+}
+
+/** @param readNamed reads the files that the configuration names; undefined to leave them alone */
+function load(sources: ConfigSources, readNamed: ReadFile | undefined): LoadedConfig {
   const problems: Problem[] = [];
   const report: Report = (problem) => problems.push(problem);
   const merged = mergeSettings(readLayers(sources, report), report);
   const parsed = parseSettings(merged, report);
-  const upstreams = resolveUpstreams(merged, parsed, sources.readFile, report);
+  const upstreams = resolveUpstreams(merged, parsed, readNamed, report);
   checkWatermarks(parsed, merged, report);
   const config = assembleConfig(parsed, upstreams, {
     defaultUpstream: resolveDefault(parsed, merged, upstreams, report),
     hosted: resolveHosted(parsed, merged, upstreams, report),
     proxy: resolveProxy(parsed, merged, report),
-    tls: resolveDoorsTls(parsed, merged, sources.readFile, report),
-    auth: resolveAuth({ parsed, merged, upstreams, readFile: sources.readFile, report }),
+    tls: resolveDoorsTls(parsed, merged, readNamed, report),
+    auth: resolveAuth({ parsed, merged, upstreams, readFile: readNamed, report }),
   });
   if (problems.length > 0) throw new ConfigError(problems);
   const values = effectiveValues(merged, config);
@@ -118,7 +131,12 @@ function checkWatermarks({ cache }: ParsedConfig, { values }: MergedSettings, re
   report({ where: given.origin, what, advice: 'lower the one, or raise the other' });
 }
 
-function resolveDoorsTls({ doors }: ParsedConfig, merged: MergedSettings, readFile: ReadFile, report: Report) {
+function resolveDoorsTls(
+  { doors }: ParsedConfig,
+  merged: MergedSettings,
+  readFile: ReadFile | undefined,
+  report: Report,
+) {
   const resolve = (door: 'registry' | 'hosted') =>
     resolveTls({ door, parsed: doors[door].tls, merged, readFile, report });
   return { registry: resolve('registry'), hosted: resolve('hosted') };

@@ -3,7 +3,7 @@ import { RegistryHosts } from '../../proxy/registry-hosts.ts';
 
 /** The hosts that upstreams are known by, each with what answers for it; those of mirrors are not the registry's. */
 export function registryHosts<Registry extends { readonly name: string }>(
-  upstreams: readonly UpstreamConfig[],
+  upstreams: readonly Pick<UpstreamConfig, 'name' | 'names' | 'ownUrls'>[],
   registries: readonly Registry[],
 ): RegistryHosts<Registry> {
   return new RegistryHosts(

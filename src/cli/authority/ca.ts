@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { AuthorityOverview } from '../../authorities.ts';
-import type { Config } from '../../config/config.ts';
+import type { SettingsConfig } from '../../config/config.ts';
 import { systemClock } from '../../util/clock.ts';
 import { CommandFailure } from '../command-failure.ts';
-import { addConfigFlags, type ConfigFlags, loadConfigOf } from '../configuration/config-flags.ts';
+import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { authorityLines, renewalLines } from './authority-text.ts';
 
@@ -36,7 +36,7 @@ export function addCaCommands(program: Command, terminal: Terminal): void {
 }
 
 async function showAuthorities(flags: ShowFlags, terminal: Terminal): Promise<void> {
-  const { config } = loadConfigOf(flags, terminal);
+  const config = loadSettingsOf(flags, terminal);
   const overview = await overviewOf(config);
   for (const { path, reason } of overview.broken) terminal.writeError(`Cannot read "${path}": ${reason}\n`);
   if (overview.authorities.length === 0) {
@@ -55,7 +55,7 @@ async function showAuthorities(flags: ShowFlags, terminal: Terminal): Promise<vo
 }
 
 async function renewAuthorities(flags: RenewFlags, terminal: Terminal): Promise<void> {
-  const { config } = loadConfigOf(flags, terminal);
+  const config = loadSettingsOf(flags, terminal);
   if (config.proxy.ca !== undefined) {
     throw new CommandFailure(
       `Cannot renew the authority in "${config.proxy.ca.cert}": it was brought (proxy.ca); put a new one in its place`,
@@ -68,7 +68,7 @@ async function renewAuthorities(flags: RenewFlags, terminal: Terminal): Promise<
 }
 
 // The library of certificates is large, and no other command needs it.
-async function overviewOf(config: Config): Promise<AuthorityOverview> {
+async function overviewOf(config: SettingsConfig): Promise<AuthorityOverview> {
   const { describeAuthorities } = await import('../../authorities.ts');
   return describeAuthorities(config, systemClock);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
+import type { SettingsConfig } from '../../config/config.ts';
+import { type ConfigSources, type LoadedConfig, loadConfig, loadSettings } from '../../config/load-config.ts';
 import { keyAt } from '../../config/schema/keys.ts';
 import { type FlagValues, flagKeys } from '../../config/sources/flags.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -22,9 +23,21 @@ function collect(value: string, before: readonly string[] = []): readonly string
 }
 
 /**
- * Loads the configuration that the flags and the environment give.
+ * Loads the configuration that the flags and the environment give, as a server needs it.
  * @throws ConfigError
  */
-export function loadConfigOf(flags: ConfigFlags, { env }: Terminal): LoadedConfig {
-  return loadConfig({ file: flags.config, env, flags, readFile: (path) => readFileSync(path, 'utf8') });
+export function loadConfigOf(flags: ConfigFlags, terminal: Terminal): LoadedConfig {
+  return loadConfig(sourcesOf(flags, terminal));
+}
+
+/**
+ * The same for every command that starts no server: it may be somebody else's who cannot read the keys and passwords.
+ * @throws ConfigError
+ */
+export function loadSettingsOf(flags: ConfigFlags, terminal: Terminal): SettingsConfig {
+  return loadSettings(sourcesOf(flags, terminal));
+}
+
+function sourcesOf(flags: ConfigFlags, { env }: Terminal): ConfigSources {
+  return { file: flags.config, env, flags, readFile: (path) => readFileSync(path, 'utf8') };
 }

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Config } from '../../config/config.ts';
+import type { SettingsConfig } from '../../config/config.ts';
 import { readStoredTotals } from '../../storage.ts';
 import type { HostedStatus, StoreStatus } from '../../util/status.ts';
 import { CommandFailure } from '../command-failure.ts';
-import { addConfigFlags, type ConfigFlags, loadConfigOf } from '../configuration/config-flags.ts';
+import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { askStatus, localUrl } from './ask-status.ts';
 import { readFlagFile, type TlsFlags, trustDoor } from './door-trust.ts';
@@ -28,7 +28,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
 type StatusFlags = ConfigFlags & TlsFlags & { readonly json?: true; readonly login?: string };
 
 async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void> {
-  const { config } = loadConfigOf(flags, terminal);
+  const config = loadSettingsOf(flags, terminal);
   const { listen, tls } = config.doors.registry;
   if (listen.port === 0) {
     throw new CommandFailure(
@@ -64,7 +64,7 @@ function readLogin(path: string): string {
 function kept({
   data,
   cache,
-}: Config): { store: StoreStatus; hosted: HostedStatus } | { store?: never; hosted?: never } {
+}: SettingsConfig): { store: StoreStatus; hosted: HostedStatus } | { store?: never; hosted?: never } {
   const totals = readStoredTotals(data);
   if (totals === undefined) return {};
   const { hosted, ...cached } = totals;

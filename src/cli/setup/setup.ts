@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { Config } from '../../config/config.ts';
+import type { SettingsConfig } from '../../config/config.ts';
 import { parseAddress } from '../../setup/address.ts';
 import { fileOf } from '../../setup/answer.ts';
 import { cleanPem, nameOfCertificate, ownAuthority } from '../../setup/door-authority.ts';
@@ -10,7 +10,7 @@ import { type SetupView, setupShapes } from '../../setup/target.ts';
 import { listTargets, setupPlan, setupTarget, setupTargets } from '../../setup/targets.ts';
 import { setupView } from '../../setup/view.ts';
 import { CommandFailure } from '../command-failure.ts';
-import { addConfigFlags, type ConfigFlags, loadConfigOf } from '../configuration/config-flags.ts';
+import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import { localUrl } from '../server/ask-status.ts';
 import { readFlagFile } from '../server/door-trust.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -59,7 +59,7 @@ export function addViewFlags(command: Command): Command {
 
 function printSetup(name: string | undefined, flags: SetupFlags, terminal: Terminal): void {
   if (name === undefined) return void terminal.writeOut(flags.json ? toJson(describeTargets()) : listTargets());
-  const { config } = loadConfigOf(flags, terminal);
+  const config = loadSettingsOf(flags, terminal);
   const target = setupTarget(name);
   const plan = setupPlan(target, viewOf(config, flags));
   const before: ReadBefore = flags.merge ? readIfThere : () => undefined;
@@ -74,7 +74,7 @@ function printSetup(name: string | undefined, flags: SetupFlags, terminal: Termi
  * What a client is told, by the configuration and the flags.
  * @throws SetupError, CommandFailure
  */
-export function viewOf(config: Config, flags: SetupViewFlags): SetupView {
+export function viewOf(config: SettingsConfig, flags: SetupViewFlags): SetupView {
   const { listen, tls } = config.doors.registry;
   const scheme = tls ? 'https' : 'http';
   return setupView(config, {
@@ -87,7 +87,7 @@ export function viewOf(config: Config, flags: SetupViewFlags): SetupView {
     ca: flags.tlsCa === undefined ? tls && ownAuthority(readFlagFile(tls.cert)) : readAuthority(flags.tlsCa),
   });
 
-  function localAddress({ doors }: Config): string {
+  function localAddress({ doors }: SettingsConfig): string {
     if (listen.port === 0) {
       throw new CommandFailure('Cannot tell where the door is: its port is any free one; name it with --address');
     }

@@ -4,13 +4,13 @@ import { Damages } from '../../cache/content/damages.ts';
 import { Hasher } from '../../cache/download/hasher.ts';
 import { type ImageNaming, shownRegistry } from '../../cache/images/image-names.ts';
 import { verifyStore } from '../../cache/scrub/verification.ts';
-import type { Config } from '../../config/config.ts';
+import type { SettingsConfig } from '../../config/config.ts';
 import { formatSize } from '../../config/schema/values/size.ts';
 import { openToolStorage, openWithNewIndex, type Storage } from '../../storage.ts';
 import { systemClock } from '../../util/clock.ts';
 import { silentLog } from '../../util/log.ts';
 import { CommandFailure } from '../command-failure.ts';
-import { addConfigFlags, type ConfigFlags, loadConfigOf } from '../configuration/config-flags.ts';
+import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import { namingOf } from '../open-cache.ts';
 import { describeProgress, describeTime } from '../terminal/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -49,7 +49,7 @@ export function addVerifyCommand(program: Command, terminal: Terminal): void {
 }
 
 async function verify(flags: VerifyFlags, terminal: Terminal): Promise<void> {
-  const { config } = loadConfigOf(flags, terminal);
+  const config = loadSettingsOf(flags, terminal);
   const report: Report = { contents: 0, bytes: 0, seconds: 0, replacedIndex: undefined, findings: [] };
   const stop = new AbortController();
   const interrupt = () => stop.abort(new CommandFailure(`Stopped: ${formatSize(report.bytes)} were read`));
@@ -69,7 +69,7 @@ const signals = ['SIGINT', 'SIGTERM'] as const;
 
 async function verifyStorage(
   flags: VerifyFlags,
-  config: Config,
+  config: SettingsConfig,
   report: Report,
   signal: AbortSignal,
   terminal: Terminal,

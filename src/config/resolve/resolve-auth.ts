@@ -13,7 +13,8 @@ interface AuthSource {
   readonly parsed: ParsedConfig;
   readonly merged: MergedSettings;
   readonly upstreams: Config['upstreams'];
-  readonly readFile: ReadFile;
+  /** Undefined to leave the file alone. */
+  readonly readFile: ReadFile | undefined;
   readonly report: Report;
 }
 
@@ -29,7 +30,7 @@ export function resolveAuth(source: AuthSource): AuthConfig | undefined {
     if (where !== undefined) report({ where, what, advice: 'name a file of them with auth.htpasswd' });
     return undefined;
   }
-  checkReadable(htpasswd, merged.values.get('auth.htpasswd')?.origin ?? '', readFile, report);
+  if (readFile) checkReadable(htpasswd, merged.values.get('auth.htpasswd')?.origin ?? '', readFile, report);
   return { htpasswd, rules: rules?.map(resolveRule), rememberForMs: rememberFor };
 }
 

@@ -10,11 +10,12 @@ interface TlsSource {
   readonly door: string;
   readonly parsed: ParsedTls;
   readonly merged: MergedSettings;
-  readonly readFile: ReadFile;
+  /** Undefined to leave the files alone. */
+  readonly readFile: ReadFile | undefined;
   readonly report: Report;
 }
 
-/** TLS at a door, whose files were looked at: they are read again by the door; undefined when it speaks plain HTTP. */
+/** TLS at a door, whose files are looked at: they are read again by the door; undefined when it speaks plain HTTP. */
 export function resolveTls(source: TlsSource): TlsConfig | undefined {
   const { cert, key, clientCa, hsts } = source.parsed;
   if (cert === undefined || key === undefined) {
@@ -22,7 +23,7 @@ export function resolveTls(source: TlsSource): TlsConfig | undefined {
     return undefined;
   }
   const config = { cert, key, clientCa, hstsMs: hsts };
-  checkFiles(config, source);
+  if (source.readFile) checkFiles(config, source, source.readFile);
   return config;
 }
 
@@ -37,10 +38,9 @@ function reportMissing(source: TlsSource): void {
   report({ where: settingOf(source, given)?.origin ?? '', what, advice: 'give cert and key, or nothing of tls' });
 }
 
-function checkFiles(paths: ServerPems, source: TlsSource): void {
-  const cert = readPart(paths, 'cert', source);
-  const key = readPart(paths, 'key', source);
-  const clientCa = readPart(paths, 'clientCa', source);
+function checkFiles(paths: ServerPems, source: TlsSource, readFile: ReadFile): void {
+  const read = (part: keyof ServerPems) => readPart(paths, part, source, readFile);
+  const [cert, key, clientCa] = [read('cert'), read('key'), read('clientCa')];
   if (cert === undefined || key === undefined) return;
   try {
     checkServerPems({ cert, key, clientCa });
@@ -50,11 +50,16 @@ function checkFiles(paths: ServerPems, source: TlsSource): void {
   }
 }
 
-function readPart(paths: ServerPems, part: keyof ServerPems, source: TlsSource): string | undefined {
+function readPart(
+  paths: ServerPems,
+  part: keyof ServerPems,
+  source: TlsSource,
+  readFile: ReadFile,
+): string | undefined {
   const path = paths[part];
   if (path === undefined) return undefined;
   try {
-    return source.readFile(path);
+    return readFile(path);
   } catch (error) {
     reportPart(paths, part, describeFileError(error), source);
     return undefined;

@@ -19,15 +19,19 @@ interface UpstreamSource {
   readonly cache: ParsedConfig['cache'];
   /** The docker `config.json` of all upstreams that have no credentials of their own. */
   readonly sharedDockerConfig: string | undefined;
-  readonly readFile: ReadFile;
+  /** Undefined to leave the files alone. */
+  readonly readFile: ReadFile | undefined;
   readonly report: Report;
 }
 
-/** Makes the upstreams from their checked entries: what follows from the name is filled in, their files are read. */
+/**
+ * Makes the upstreams from their checked entries: what follows from the name is filled in, their files are read.
+ * @param readFile undefined to leave the files alone
+ */
 export function resolveUpstreams(
   { upstreams, values }: MergedSettings,
   parsed: Pick<ParsedConfig, 'upstreams' | 'cache' | 'dockerConfig'>,
-  readFile: ReadFile,
+  readFile: ReadFile | undefined,
   report: Report,
 ): UpstreamConfig[] {
   const { cache, dockerConfig: sharedDockerConfig } = parsed;
@@ -135,7 +139,14 @@ function dockerConfigOf(source: UpstreamSource): string | undefined {
 }
 
 // Only whether it is one at all: it may change while it is used, and is read then.
-function checkDockerConfig(path: string, name: string, where: string, readFile: ReadFile, report: Report): void {
+function checkDockerConfig(
+  path: string,
+  name: string,
+  where: string,
+  readFile: ReadFile | undefined,
+  report: Report,
+): void {
+  if (readFile === undefined) return;
   let text: string;
   try {
     text = readFile(path);
@@ -181,7 +192,7 @@ function readPem(source: UpstreamSource, key: 'ca' | 'cert' | 'key', holds: stri
 
 function readNamedFile(source: UpstreamSource, key: 'ca' | 'cert' | 'key' | 'passwordFile'): string | undefined {
   const path = source.parsed[key];
-  if (path === undefined) return undefined;
+  if (path === undefined || source.readFile === undefined) return undefined;
   try {
     return source.readFile(path);
   } catch (error) {
