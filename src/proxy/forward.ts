@@ -8,6 +8,7 @@ import {
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { ForwardedRequest } from './forwarded.ts';
+import { authorityOf } from './target.ts';
 
 // RFC 9110, 7.6.1: what is between two neighbours only; and what is for this proxy alone.
 const ownFields = [
@@ -26,13 +27,11 @@ export async function forwardRequest(
   connection: Socket,
   idleMs: number,
 ): Promise<void> {
-  const { host, port } = target;
-  const authority = `${host.includes(':') ? `[${host}]` : host}${port === 80 ? '' : `:${port}`}`;
   const outgoing = send({
     createConnection: () => connection,
     method: request.method ?? 'GET',
     path,
-    headers: { ...endToEnd(request), ...framingOf(request), host: authority, connection: 'close' },
+    headers: { ...endToEnd(request), ...framingOf(request), host: authorityOf(target, 80), connection: 'close' },
     setHost: false,
   });
   outgoing.once('continue', () => response.writeContinue()); // a client that waits for it sends no body before

@@ -54,3 +54,8 @@ export function hasOneHost({ rawHeaders }: { readonly rawHeaders: readonly strin
   }
   return count <= 1;
 }
+
+/** A target as it stands in a URL, whose scheme has this port where none is given. */
+export function authorityOf({ host, port }: ProxyTarget, defaultPort: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}${port === defaultPort ? '' : `:${port}`}`;
+}

@@ -5,9 +5,11 @@ import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics/metrics.ts';
 import type { Admin } from './admin/admin.ts';
 import { Connections } from './connections.ts';
+import { answerTokenRequest, tokenPath } from './pull/client-tokens.ts';
 import { bodyOf } from './push/request-body.ts';
 import { newRecord, type RequestRecord } from './record.ts';
-import { type Exchange, type RegistryHandler, sendError, splitPath } from './registry-handler.ts';
+import { type Exchange, type RegistryHandler, sendError, signalOf, splitPath } from './registry-handler.ts';
+import type { RoutedRegistry } from './routing.ts';
 import { createTlsServer, type DoorTls } from './tls/tls-server.ts';
 
 /** What a door is made of. */
@@ -17,6 +19,8 @@ export interface DoorOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly limits?: DoorLimits;
+  /** The registry whose tokens are asked for at this door, where one is. */
+  readonly tokensOf?: RoutedRegistry;
 }
 
 /** What a door does with connections that do not stay its own. */
@@ -131,14 +135,19 @@ function answerError(exchange: Exchange, error: unknown): void {
   }
 }
 
-async function answer({ registry, admin }: DoorOptions, exchange: Exchange): Promise<void> {
+async function answer({ registry, admin, tokensOf }: DoorOptions, exchange: Exchange): Promise<void> {
   const { request, response, body, record } = exchange;
   const url = request.url!;
   if (url.length > maxUrlLength) throw new RegistryError('NAME_INVALID', 'Cannot read the URL: it is too long');
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
+  const query = mark < 0 ? '' : url.slice(mark + 1);
   const registryPath = splitPath(path);
-  if (registryPath) return registry.handle(exchange, registryPath, mark < 0 ? '' : url.slice(mark + 1));
+  if (registryPath) return registry.handle(exchange, registryPath, query);
+  if (tokensOf && path.startsWith(tokenPath)) {
+    const asked = { id: path.slice(tokenPath.length), query };
+    return answerTokenRequest(tokensOf, exchange, asked, signalOf(response));
+  }
   record.route = 'admin';
   body.leave();
   response.setHeader('x-content-type-options', 'nosniff');

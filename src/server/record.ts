@@ -3,7 +3,7 @@ import type { CacheLabel } from './pull/cache-status.ts';
 
 /** What is noted of a request while it is handled; the access log and the metrics are made of it. */
 export interface RequestRecord {
-  route: AnyRequest['kind'] | 'admin' | 'other';
+  route: AnyRequest['kind'] | 'token' | 'admin' | 'other';
   registry: string | undefined;
   repository: string | undefined;
   reference: string | undefined;

@@ -1,6 +1,7 @@
 import { RegistryError } from '../oci/errors.ts';
 import { parseRepository, type Repository } from '../oci/reference.ts';
 import type { PushableRegistry, Registry } from '../oci/registry.ts';
+import type { TokenAnswer, TokenRequest } from '../oci/token.ts';
 
 /** What keeps clients from reading what upstream does not let them read. */
 export interface RegistryGuard {
@@ -15,6 +16,18 @@ export interface RegistryGuard {
    * It rejects with the signal's reason, and with nothing else.
    */
   challenge(signal: AbortSignal): Promise<string | undefined>;
+  readonly tokens: RegistryTokens;
+}
+
+/** The token server of an upstream, as clients use it through here. */
+export interface RegistryTokens {
+  /**
+   * The same challenge, that names a place here, followed by a name, as where to get tokens; undefined when the client is
+   * to go where upstream says.
+   */
+  renameRealm(challenge: string, place: string): string | undefined;
+  /** Answers what is asked at such a place; `id` is the name. @throws RegistryError */
+  answer(id: string, request: TokenRequest, signal: AbortSignal): Promise<TokenAnswer>;
 }
 
 /** A registry that requests can be routed to, and the names it goes by. */

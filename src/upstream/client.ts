@@ -15,6 +15,7 @@ import type {
   TagList,
 } from '../oci/registry.ts';
 import { pageQuery, referrersPath, tagsPathOf } from '../oci/request.ts';
+import type { TokenAnswer, TokenRequest } from '../oci/token.ts';
 import type { Clock } from '../util/clock.ts';
 import { type AnswerContent, encodingOf } from './answers/answer-content.ts';
 import { challengeOf, discard, errorOfAnswer, errorOfAnswerToClient, readBounded } from './answers/answers.ts';
@@ -130,6 +131,27 @@ export class UpstreamRegistry implements Registry {
     const challenge = challengeOf(answer);
     await discard(answer);
     return challenge;
+  }
+
+  /**
+   * The same challenge, that names a place of ours instead of the token server, for `passOnLogin` to be asked there;
+   * undefined when it names none that one of our servers may name.
+   */
+  renameRealm(challenge: string, place: string): string | undefined {
+    for (const { exchange } of this.#reach.servers) {
+      const renamed = exchange.realms.rename(challenge, place);
+      if (renamed !== undefined) return renamed;
+    }
+    return undefined;
+  }
+
+  /** Passes a client's login on to the token server of this name. @throws RegistryError UNAVAILABLE, NOT_FOUND */
+  async passOnLogin(id: string, request: TokenRequest, signal: AbortSignal): Promise<TokenAnswer> {
+    for (const { exchange } of this.#reach.servers) {
+      const realm = exchange.realms.find(id);
+      if (realm) return exchange.passOnLogin(realm, request, signal);
+    }
+    throw new RegistryError('NOT_FOUND', `Cannot find this token server of ${this.#name}: ask for what you want again`);
   }
 
   async resolveManifest(

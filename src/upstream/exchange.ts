@@ -1,9 +1,12 @@
 import { RegistryError } from '../oci/errors.ts';
+import type { TokenAnswer, TokenRequest } from '../oci/token.ts';
 import type { Clock } from '../util/clock.ts';
 import { discard, readBounded } from './answers/answers.ts';
 import { Authenticator } from './auth/authenticator.ts';
+import { KnownRealms } from './auth/known-realms.ts';
+import { passOnLogin } from './auth/pass-on-login.ts';
 import { errorOfTokenAnswer } from './auth/token-error.ts';
-import { TokenCache, type TokenRequest } from './auth/tokens.ts';
+import { type TokenRequest as OwnTokenRequest, TokenCache } from './auth/tokens.ts';
 import type { CredentialSource } from './credentials/credential-source.ts';
 import type { TlsIdentity } from './transport/connect.ts';
 import type { Answer } from './transport/connection.ts';
@@ -47,6 +50,8 @@ const maxRemembered = 64; // servers met by redirects: registries have a few, un
  * Redirects are never remembered: they are signed, and end soon.
  */
 export class RegistryExchange {
+  /** Where this server lets clients log in. */
+  readonly realms: KnownRealms;
   readonly #base: URL;
   readonly #options: ExchangeOptions;
   readonly #tokens: TokenCache;
@@ -58,6 +63,7 @@ export class RegistryExchange {
   constructor(base: URL, options: ExchangeOptions) {
     this.#base = base;
     this.#options = options;
+    this.realms = new KnownRealms(base, options.tokenHosts);
     const { ca, insecure, cert } = options.identity;
     this.#strangerIdentity = cert === undefined ? options.identity : { ca, insecure };
     this.#tokens = new TokenCache((request, signal) => this.#fetchToken(request, signal), options.clock);
@@ -84,6 +90,11 @@ export class RegistryExchange {
       url = resolveRedirect(location, url);
     }
     throw new RegistryError('UNAVAILABLE', `Cannot follow ${this.#base.host}: more than ${maxRedirects} redirects`);
+  }
+
+  /** Passes a client's login on to one of the realms that this server has named. @throws RegistryError UNAVAILABLE */
+  passOnLogin(realm: URL, request: TokenRequest, signal: AbortSignal): Promise<TokenAnswer> {
+    return passOnLogin((asked, limited) => this.#sendToken(asked, limited), realm, request, signal);
   }
 
   async #sendTo(url: URL, redirected: boolean, request: ExchangeRequest, signal: AbortSignal): Promise<Answer> {
@@ -113,6 +124,7 @@ export class RegistryExchange {
     signal: AbortSignal,
   ): Promise<Answer> {
     const answer = await this.#sendOnce(url, request, redirected ? undefined : authorization, signal);
+    if (answer.head.status === 401) this.realms.note(answer.head);
     if (answer.head.status !== 401 || !redirected || authorization === undefined) return answer;
     await discard(answer);
     return this.#sendOnce(url, request, authorization, signal);
@@ -172,18 +184,20 @@ export class RegistryExchange {
     return answer.head;
   }
 
-  async #fetchToken(request: TokenRequest, signal: AbortSignal): Promise<Uint8Array> {
-    const { url } = request;
+  async #fetchToken(request: OwnTokenRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const answer = await this.#sendToken(request, signal);
+    if (answer.head.status === 200) return readBounded(answer, maxTokenBytes);
+    throw await errorOfTokenAnswer(answer, request.url.host);
+  }
+
+  #sendToken(request: OwnTokenRequest, signal: AbortSignal): Promise<Answer> {
     const headers = {
       'user-agent': this.#options.userAgent,
       'accept-encoding': 'identity',
       accept: 'application/json',
       ...request.headers,
     };
-    const identity = this.#identityFor(url);
-    const answer = await this.#options.transport.request({ ...request, headers, identity }, signal);
-    if (answer.head.status === 200) return readBounded(answer, maxTokenBytes);
-    throw await errorOfTokenAnswer(answer, url.host);
+    return this.#options.transport.request({ ...request, headers, identity: this.#identityFor(request.url) }, signal);
   }
 }
 

@@ -335,7 +335,7 @@ test('what is asked of the proxy itself is answered as at any door', async (t) =
   assert.equal((await rawFetch(`${url}/v2/team/app/manifests/latest`)).status, 404);
 });
 
-test('clients are told to log in at upstream only where they may be connected with whoever makes its tokens', async (t) => {
+test('clients are sent away to a token server that is not upstream’s own only where they may be connected with it', async (t) => {
   const auth = { kind: 'bearer', realm: 'https://auth.origin.test/token' } as const;
   for (const [others, status] of [
     ['tunnel', 401],

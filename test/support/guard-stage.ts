@@ -22,6 +22,8 @@ export const readers = {
 /** What a stage is set with; `auth` is the registry's, beside what all of them have. */
 export interface GuardStageOptions extends StageOptions {
   readonly auth?: Partial<BearerAuth>;
+  /** When it is. */
+  readonly nowMs?: number;
 }
 
 interface Settings {
@@ -40,6 +42,8 @@ export interface GuardStage {
   readonly guarded: Set<string>;
   /** Logs in to the registry's token server, as a client does by itself; nothing of it is recorded. */
   login(user: keyof typeof readers, name?: string): Promise<string>;
+  /** Has what was asked with this `Authorization` told by a name. */
+  call(authorization: string, name: string): void;
   /** Asks for a path below `/v2/`, as a client that sends this along. */
   get(path: string, authorization?: string, method?: string): Promise<RawAnswer>;
   /** What the registry was asked since this was called last: the request, and whose credentials it had. */
@@ -49,9 +53,9 @@ export interface GuardStage {
 /** Sets a stage with an image in the guarded repositories and in the public one. */
 export async function setGuardStage(
   t: TestContext,
-  { auth = {}, registry = {}, cache = {}, upstream = {}, others = [] }: GuardStageOptions = {},
+  { auth = {}, registry = {}, cache = {}, upstream = {}, others = [], nowMs }: GuardStageOptions = {},
 ): Promise<GuardStage> {
-  const clock = new ManualClock();
+  const clock = new ManualClock(nowMs);
   const guarded = new Set<string>([repository, 'lib/other']);
   const settings = { cache: { clock, ...cache }, upstream: { ...upstream } };
   const stage = await setStage(t, {
@@ -68,6 +72,9 @@ export async function setGuardStage(
   const image = makeImage({ seed: 'secret', layers: [200_000, 500] });
   for (const name of [repository, 'lib/other', publicRepository]) origin.content.push(name, image, 'latest');
   const names = new Map<string, string>();
+  for (const [name, { password }] of Object.entries(readers)) {
+    names.set(basicAuthorization(name, password), `${name} by password`);
+  }
   const nameOf = (authorization: string | undefined) => {
     if (authorization === undefined) return 'nobody';
     return names.get(authorization) ?? (authorization.startsWith('Bearer test-token-') ? 'Entrepot' : 'a stranger');
@@ -89,6 +96,7 @@ export async function setGuardStage(
       names.set(authorization, user);
       return authorization;
     },
+    call: (authorization, name) => void names.set(authorization, name),
     get: (path, authorization, method = 'GET') =>
       rawFetch(`${stage.url}/v2/${path}`, { method, headers: authorization === undefined ? {} : { authorization } }),
     asked() {

@@ -28,6 +28,8 @@ export interface Stage {
   readonly log: EventLog;
   /** The cache's own. */
   readonly url: string;
+  /** Where its proxy door is; 0 without one. */
+  readonly proxyPort: number;
   blobUrl(digest: string, repository?: string): string;
   manifestUrl(reference: string, repository?: string): string;
   /** As `rawRequest`; what was not read of the answer goes with the stage. */
@@ -74,6 +76,9 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
     log,
     get url() {
       return cache.url;
+    },
+    get proxyPort() {
+      return cache.proxyPort;
     },
     blobUrl: (digest, name = repository) => `${cache.url}/v2/${name}/blobs/${digest}`,
     manifestUrl: (reference, name = repository) => `${cache.url}/v2/${name}/manifests/${reference}`,

@@ -3,6 +3,7 @@ import { offlinePolicies, policyFor } from '../../cache/freshness/freshness.ts';
 import { rememberNegativeAnswers } from '../../cache/freshness/negative-answers.ts';
 import { offlineRegistry } from '../../cache/freshness/offline.ts';
 import { clientRegistry } from '../../cache/guard/client-registry.ts';
+import { ClientTokens, type LoginUpstream } from '../../cache/guard/client-tokens.ts';
 import { Guard } from '../../cache/guard/guard.ts';
 import { learnKinds, type Refused } from '../../cache/guard/learn-kinds.ts';
 import { rememberChallenge } from '../../cache/guard/ping-challenge.ts';
@@ -11,6 +12,7 @@ import { RepositoryKinds } from '../../cache/guard/repository-kinds.ts';
 import { askAsVisitors, type BorrowingUpstream, Visitors } from '../../cache/guard/visitors.ts';
 import { PullThrough } from '../../cache/pull-through.ts';
 import type { Config, UpstreamConfig } from '../../config/config.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import { isDigestReference, type Tag } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
 import type { RegistryGuard } from '../../server/routing.ts';
@@ -26,12 +28,16 @@ export interface CachedUpstream {
 }
 
 /** An upstream that is asked as us, and as its clients. */
-export type AskedUpstream = Registry & BorrowingUpstream & Pick<RegistryGuard, 'challenge'>;
+export type AskedUpstream = Registry & BorrowingUpstream & LoginUpstream & Pick<RegistryGuard, 'challenge'>;
 
 /** What stands in for an upstream that is not asked. */
 export function offlineUpstream(name: string): AskedUpstream {
   const registry = offlineRegistry(name);
-  return { ...registry, as: () => registry, challenge: async () => undefined };
+  const passOnLogin = async () => {
+    throw new RegistryError('UNAVAILABLE', `Cannot log in to ${name}: it is not asked (offline)`);
+  };
+  const login = { challenge: async () => undefined, renameRealm: () => undefined, passOnLogin };
+  return { ...registry, as: () => registry, ...login };
 }
 
 /** Makes the memory of proofs, which all upstreams share. */
@@ -71,13 +77,19 @@ export async function cacheUpstream(
   });
   const forClient = (authorization: string | undefined) =>
     clientRegistry(guard, authorization || undefined, (page) => open.listRepositories(page));
+  const challenge = rememberChallenge({
+    ask: (signal) => asked.challenge(signal),
+    isAnsweredHere: (challenge) => asked.renameRealm(challenge, 'https:') !== undefined,
+    clock,
+  });
   return {
     registry: forClient(undefined),
     guard: {
       open,
       isOpen: mode === 'always' ? () => false : (repository) => kinds.isOpen(repository),
       forClient,
-      challenge: rememberChallenge((signal) => asked.challenge(signal), clock),
+      challenge,
+      tokens: new ClientTokens({ mode, kinds, upstream: asked, challenge, clock }),
     },
     settled: async () => void (await Promise.all([open.settled(), guarded.settled(), guard.settled()])),
   };

@@ -8,11 +8,12 @@ import { ReachableAddresses } from '../../proxy/addresses.ts';
 import { type ConnectTools, resolveHost } from '../../proxy/connect.ts';
 import { ProxyDoor, ProxyRefusal } from '../../proxy/proxy-door.ts';
 import { ProxyRequests } from '../../proxy/proxy-requests.ts';
-import { hasOneHost, isSamePlace, type ProxyTarget, parsePlace } from '../../proxy/target.ts';
+import { authorityOf, hasOneHost, isSamePlace, type ProxyTarget, parsePlace } from '../../proxy/target.ts';
 import type { Admin } from '../../server/admin/admin.ts';
 import { guardAdmin } from '../../server/admin/guarded-admin.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../../server/door.ts';
-import type { UpstreamLogin } from '../../server/pull/pull-request.ts';
+import { tokenPath } from '../../server/pull/client-tokens.ts';
+import type { LoginAtPing } from '../../server/pull/pull-request.ts';
 import { RegistryHandler } from '../../server/registry-handler.ts';
 import { type RoutedRegistry, routeToOne } from '../../server/routing.ts';
 import type { Basics } from '../app-options.ts';
@@ -42,8 +43,10 @@ export async function openProxyDoor(
   const { log, metrics, access, authorities, hosts, version } = tools;
   warnOfGaps(listen, { access, authorities, hosts, log });
   const seats = new ProxySeats();
-  // Where nothing but registries is reached, there is no token server to be sent to.
-  const login = proxy.others === 'deny' ? 'requests' : 'ping';
+  const login: LoginAtPing = {
+    tokenPlace: (request) => tokenPlace(request, seats.seatOf(request.socket)),
+    reachesOthers: proxy.others !== 'deny',
+  };
   const listeners = new Map(
     tools.registries.map((registry) => [registry, registryListener(registry, seats, login, tools)]),
   );
@@ -140,7 +143,7 @@ class ProxySeats {
 function registryListener(
   registry: RoutedRegistry,
   seats: ProxySeats,
-  upstreamLogin: UpstreamLogin,
+  upstreamLogin: LoginAtPing,
   { access, log, metrics }: Pick<BehindProxyDoor, 'access'> & Basics,
 ): Listener {
   const handler = new RegistryHandler({
@@ -153,7 +156,15 @@ function registryListener(
     upstreamLogin,
     push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
   });
-  return createListener({ registry: handler, admin: notHere, log, metrics });
+  return createListener({ registry: handler, admin: notHere, tokensOf: registry, log, metrics });
+}
+
+/** Where a client gets tokens for the registry that it takes us for: on that one's own host, as no other is reached so. */
+function tokenPlace({ headers }: IncomingMessage, seat: Seat | undefined): string | undefined {
+  // Of a request for a registry of plain HTTP, Host was compared with its URL.
+  const authority = seat ? authorityOf(seat.target, 443) : headers.host;
+  if (authority === undefined || authority === '') return undefined;
+  return `${seat ? 'https' : 'http'}://${authority}${tokenPath}`;
 }
 
 async function notHere(_request: IncomingMessage, _response: ServerResponse, path: string): Promise<void> {

@@ -6,6 +6,7 @@ import { rawFetch } from '../../../test/support/raw-http.ts';
 import { openTestDoor } from '../../../test/support/test-door.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseRepository } from '../../oci/reference.ts';
+import { anonymousToken } from '../../oci/token.ts';
 import type { RegistryGuard } from '../routing.ts';
 import type { UpstreamLogin } from './pull-request.ts';
 
@@ -27,6 +28,10 @@ async function setUp(t: TestContext, upstreamLogin: UpstreamLogin, state = { isO
       return authorization === 'Bearer right' ? open : refusing(open, () => unauthorized);
     },
     challenge: async () => challenge,
+    tokens: {
+      renameRealm: (given, place) => (given === challenge ? `Bearer realm="${place}name"` : undefined),
+      answer: () => Promise.reject(new Error('nobody asks for a token')),
+    },
   };
   const { url } = await openTestDoor(t, { registries: [{ registry: open, guard }], upstreamLogin });
   const get = async (path: string, authorization?: string) => {
@@ -72,15 +77,43 @@ test('where the Authorization is our own, it is passed to nobody, and nobody is 
   assert.deepEqual(seen, [undefined]);
 });
 
+const there = { tokenPlace: () => undefined, reachesOthers: true };
+const nowhere = { tokenPlace: () => undefined, reachesOthers: false };
+const here = { tokenPlace: () => 'https://here.test/', reachesOthers: false };
+
 test('the ping says how to log in only where it is to, and to whom has not', async (t) => {
   for (const [login, first] of [
-    ['ping', [401, challenge]],
+    [there, [401, challenge]],
+    [here, [401, 'Bearer realm="https://here.test/name"']],
+    [nowhere, [200, undefined]],
     ['requests', [200, undefined]],
     ['none', [200, undefined]],
   ] as const) {
     const { get } = await setUp(t, login);
-    assert.deepEqual(await get('?ns=origin.test'), first, login);
-    assert.deepEqual(await get('?ns=origin.test', 'Bearer any'), [200, undefined], login);
-    assert.deepEqual(await get(''), [200, undefined], login); // of the door itself
+    assert.deepEqual(await get('?ns=origin.test'), first, JSON.stringify(login));
+    assert.deepEqual(await get('?ns=origin.test', 'Bearer any'), [200, undefined]);
+    assert.deepEqual(await get(''), [200, undefined]); // of the door itself
+  }
+});
+
+test('what is refused names us where we give tokens, and else upstream', async (t) => {
+  for (const [login, named] of [
+    [here, 'Bearer realm="https://here.test/name"'],
+    [there, challenge],
+    [nowhere, challenge],
+    ['requests', challenge],
+  ] as const) {
+    const { get } = await setUp(t, login, { isOpen: false, turns: false });
+    assert.deepEqual(await get(manifest, 'Bearer wrong'), [401, named]);
+  }
+});
+
+test('a token of our own for nobody is passed on by no door', async (t) => {
+  for (const login of ['requests', here, 'none'] as const) {
+    const { get, seen } = await setUp(t, login, { isOpen: false, turns: false });
+    for (const token of [`Bearer ${anonymousToken}`, `bearer  ${anonymousToken}`, `Bearer ${anonymousToken}.more`]) {
+      await get(manifest, token);
+    }
+    assert.deepEqual(seen, [undefined, undefined, undefined]);
   }
 });

@@ -4,6 +4,7 @@ import { isRefused, RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { MountOffer, Registry } from '../../oci/registry.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
+import { loginIn } from '../../oci/token.ts';
 import type { PushContext } from '../push/push-context.ts';
 import type { RequestRecord } from '../record.ts';
 import type { RegistryGuard, Route } from '../routing.ts';
@@ -13,9 +14,17 @@ import { type PullContext, sendBlob, sendManifest, sendReferrers, sendTags } fro
  * How clients log in to upstreams by a door:
  * - `none`: their `Authorization` is our own, and never leaves this machine. What is guarded, nobody gets.
  * - `requests`: it is meant for the upstream that a request goes to, and asked for when that needs it.
- * - `ping`: the same, and `GET /v2/` says how already, as upstream does: there are clients that look nowhere else.
+ * - otherwise the same, and `GET /v2/` says how already, as upstream does: there are clients that look nowhere else.
  */
-export type UpstreamLogin = 'none' | 'requests' | 'ping';
+export type UpstreamLogin = 'none' | 'requests' | LoginAtPing;
+
+/** How clients log in by a door that stands in for upstream's own host. */
+export interface LoginAtPing {
+  /** Where this client gets upstream's tokens from us, up to a name; undefined when it has to go where upstream says. */
+  tokenPlace(request: IncomingMessage): string | undefined;
+  /** Whether clients reach token servers by this door: where they do not, none is sent away to one. */
+  readonly reachesOthers: boolean;
+}
 
 /** A request to read, of which is known where it goes. */
 export interface RoutedPull {
@@ -52,7 +61,13 @@ export async function pull(routed: RoutedPull, asked: PullRequest, offer: Offer)
 
 async function pullGuarded(guard: RegistryGuard, routed: RoutedPull, asked: PullRequest, offer: Offer): Promise<void> {
   const { request, upstreamLogin, route } = routed;
-  if (upstreamLogin !== 'none') return pullFrom(guard.forClient(request.headers.authorization), routed, asked, offer);
+  if (upstreamLogin !== 'none') {
+    try {
+      return await pullFrom(guard.forClient(loginIn(request.headers.authorization)), routed, asked, offer);
+    } catch (error) {
+      throw nameUs(error, guard, upstreamLogin, request);
+    }
+  }
   try {
     await pullFrom(guard.forClient(undefined), routed, asked, offer);
   } catch (error) {
@@ -65,16 +80,33 @@ async function pullGuarded(guard: RegistryGuard, routed: RoutedPull, asked: Pull
 
 /** Sends a client away to log in to upstream, if that is said in answer to the ping, and upstream says how. */
 export async function challengePing(
-  { to, name }: Route,
+  { to: { name: registry, guard }, name }: Route,
   upstreamLogin: UpstreamLogin,
-  { headers }: IncomingMessage,
+  request: IncomingMessage,
   signal: AbortSignal,
 ): Promise<void> {
-  if (upstreamLogin !== 'ping' || headers.authorization !== undefined || name !== undefined) return;
-  const challenge = await to.guard?.challenge(signal);
-  if (challenge === undefined) return;
-  const what = `Cannot tell who you are: ${to.name} wants a login`;
-  throw new RegistryError('UNAUTHORIZED', what, { headers: { 'www-authenticate': challenge } });
+  if (typeof upstreamLogin === 'string' || request.headers.authorization !== undefined || name !== undefined) return;
+  const challenge = await guard?.challenge(signal);
+  if (guard === undefined || challenge === undefined) return;
+  const what = `Cannot tell who you are: ${registry} wants a login`;
+  const error = new RegistryError('UNAUTHORIZED', what, { headers: { 'www-authenticate': challenge } });
+  const ours = nameUs(error, guard, upstreamLogin, request);
+  if (ours !== error || upstreamLogin.reachesOthers) throw ours;
+}
+
+/** The same error, but that a challenge in it names us in place of upstream's token server, where we stand in for that. */
+function nameUs(error: unknown, guard: RegistryGuard, upstreamLogin: UpstreamLogin, request: IncomingMessage): unknown {
+  const challenge = error instanceof RegistryError ? error.headers['www-authenticate'] : undefined;
+  const place = typeof upstreamLogin === 'string' ? undefined : upstreamLogin.tokenPlace(request);
+  if (challenge === undefined || place === undefined) return error;
+  const renamed = guard.tokens.renameRealm(challenge, place);
+  if (renamed === undefined) return error;
+  const { code, message, status, headers } = error as RegistryError;
+  return new RegistryError(code, message, {
+    status,
+    headers: { ...headers, 'www-authenticate': renamed },
+    cause: error,
+  });
 }
 
 function pullFrom(

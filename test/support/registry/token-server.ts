@@ -81,6 +81,13 @@ export class TokenServer {
   /** Answers a form that was posted, as OAuth 2 has it. */
   answerForm(form: URLSearchParams, quirks: Quirks): Answer {
     const { identityToken } = this.#auth;
+    if (form.get('grant_type') === 'password') {
+      const reader = this.#auth.readers?.[form.get('username') ?? ''];
+      if (reader === undefined || reader.password !== form.get('password')) {
+        return errorAnswer(401, 'UNAUTHORIZED', 'incorrect username or password');
+      }
+      return this.#issueFor(false, form.getAll('scope'), quirks, reader.repositories);
+    }
     const isUser = form.get('grant_type') === 'refresh_token' && form.get('refresh_token') === identityToken;
     if (!isUser || !form.get('client_id')) return errorAnswer(401, 'UNAUTHORIZED', 'invalid refresh token');
     return this.#issueFor(true, form.getAll('scope'), quirks);
