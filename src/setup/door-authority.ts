@@ -23,7 +23,13 @@ export function nameOfCertificate(chain: string): string | undefined {
 
 function certificatesOf(text: string): X509Certificate[] {
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => new X509Certificate(block));
+  return blocks.flatMap((block) => {
+    try {
+      return [new X509Certificate(block)];
+    } catch {
+      return []; // looks like one, and is none
+    }
+  });
 }
 
 function toPem(raw: Buffer): string {

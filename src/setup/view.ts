@@ -60,6 +60,16 @@ export function setupView(sources: SetupSources, question: SetupQuestion): Setup
   };
 }
 
+/**
+ * The names in a list with commas between; undefined for all.
+ * @throws SetupError UNKNOWN_REGISTRY when it has none
+ */
+export function parseOnly(text: string | undefined): readonly string[] | undefined {
+  const names = text?.split(',').map((name) => name.trim());
+  if (names?.includes('') !== true) return names;
+  throw new SetupError('UNKNOWN_REGISTRY', 'Cannot use a name of no letters: write them as docker.io,ghcr.io');
+}
+
 function checkNames({ upstreams, hosted }: SetupSources, only: readonly string[] | undefined): void {
   const known = [...upstreams.map(({ name }) => name), ...hosted.names];
   const aliases = upstreams.map(({ alias }) => alias);

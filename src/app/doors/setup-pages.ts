@@ -13,7 +13,7 @@ import { proxyScript } from '../../setup/proxy-script.ts';
 import { registryAddress } from '../../setup/request-address.ts';
 import { parseShape } from '../../setup/shape.ts';
 import { SetupError, type SetupView } from '../../setup/target.ts';
-import { setupView } from '../../setup/view.ts';
+import { parseOnly, setupView } from '../../setup/view.ts';
 import type { Addresses } from './doors.ts';
 import type { Proxied } from './proxied.ts';
 
@@ -93,10 +93,7 @@ function viewOf(
       address: registryAddress(way, { port: addresses.registry.port, isTls: tls !== undefined }),
       domain: domainOf(query.get('domain')),
       shape: parseShape(query.get('shape') ?? undefined),
-      only: query
-        .get('only')
-        ?.split(',')
-        .filter((name) => name !== ''),
+      only: parseOnly(query.get('only') ?? undefined),
       ca,
     },
   );

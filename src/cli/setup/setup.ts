@@ -8,7 +8,7 @@ import { planObject, planText, type ReadBefore } from '../../setup/plan-text.ts'
 import { parseShape } from '../../setup/shape.ts';
 import { type SetupView, setupShapes } from '../../setup/target.ts';
 import { listTargets, setupPlan, setupTarget, setupTargets } from '../../setup/targets.ts';
-import { setupView } from '../../setup/view.ts';
+import { parseOnly, setupView } from '../../setup/view.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import { localUrl } from '../server/ask-status.ts';
@@ -80,10 +80,7 @@ export function viewOf(config: SettingsConfig, flags: SetupViewFlags): SetupView
   return setupView(config, {
     address: flags.address === undefined ? localAddress(config) : parseAddress(flags.address, scheme),
     shape: parseShape(flags.shape),
-    only: flags.only
-      ?.split(',')
-      .map((each) => each.trim())
-      .filter((each) => each !== ''),
+    only: parseOnly(flags.only),
     ca: flags.tlsCa === undefined ? tls && ownAuthority(readFlagFile(tls.cert)) : readAuthority(flags.tlsCa),
   });
 

@@ -18,7 +18,7 @@ export class YamlFile {
     const [error] = this.#document.errors;
     if (error) this.#refuse(error.message.split('\n')[0] ?? '');
     const { contents } = this.#document;
-    if (contents === null) this.#document.contents = this.#document.createNode({}) as never;
+    if (isEmpty(contents)) this.#document.contents = this.#document.createNode({}) as never;
     else if (!isMap(contents)) this.#refuse('it is no mapping');
     if (isMap(this.#document.contents)) this.#document.contents.flow = false;
   }

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { fakeSystem } from '../../test/support/fake-system.ts';
+import { setupViewOf } from '../../test/support/setup-views.ts';
+import { planScript } from './plan-script.ts';
+import type { SetupPlan } from './target.ts';
+import { containerd } from './targets/containerd.ts';
+import { setupPlan, setupTargets } from './targets.ts';
+
+const view = setupViewOf({ hostedNames: ['localhost:5001'] });
+const script = planScript(containerd, setupPlan(containerd, view));
+const hub = 'etc/containerd/certs.d/docker.io/hosts.toml';
+
+const shells = [['sh'], ['dash'], ['busybox', 'sh']].filter(([shell = '', ...args]) => {
+  try {
+    execFileSync(shell, [...args, '-c', 'exit 0']);
+    return true;
+  } catch {
+    return false;
+  }
+});
+
+for (const shell of shells) {
+  describe(shell.join(' '), () => {
+    test('writes every file as it is to be, says so, and does nothing the second time', (t) => {
+      const system = fakeSystem(t, {}, []);
+      const { code, out, error } = system.run(shell, script, []);
+      assert.deepEqual([code, error], [0, '']);
+      const { files } = containerd.plan(view);
+      for (const { path, render } of files) {
+        assert.equal(system.tree()[path], `644\n${render(undefined)}`);
+        assert.match(out, new RegExp(`^write: ${path}$`, 'm'));
+      }
+      assert.match(out, /^Then run:\n {2}containerd config dump/m);
+      const after = system.tree();
+      const again = system.run(shell, script, []);
+      assert.equal(again.out.match(/^as it is: /gm)?.length, files.length);
+      assert.doesNotMatch(again.out, /^write: /m);
+      assert.deepEqual(system.tree(), after);
+    });
+
+    test('leaves another’s file alone, and then does nothing at all', (t) => {
+      const system = fakeSystem(t, { [hub]: 'server = "https://own.corp"\n' }, []);
+      const before = system.tree();
+      const { code, error } = system.run(shell, script, []);
+      assert.equal(code, 1);
+      assert.match(
+        error,
+        /^Nothing was done, as there is already: \/etc\/containerd\/certs\.d\/docker\.io\/hosts\.toml$/m,
+      );
+      assert.deepEqual(system.tree(), before);
+    });
+
+    test('renews its own, and keeps what it was', (t) => {
+      const system = fakeSystem(t, {}, []);
+      system.run(shell, script, []);
+      const older = system.tree()[`/${hub}`];
+      const moved = setupViewOf({ address: 'http://cache.lan:6000' });
+      const { code } = system.run(shell, planScript(containerd, setupPlan(containerd, moved)), []);
+      assert.equal(code, 0);
+      assert.match(system.tree()[`/${hub}`] ?? '', /cache\.lan:6000/);
+      assert.equal(system.tree()[`/${hub}.entrepot-old`], older);
+    });
+
+    test('says in a dry run what it would do, and knows no other word', (t) => {
+      const system = fakeSystem(t, { 'etc/hostname': 'a\n' }, []);
+      const before = system.tree();
+      const { code, out } = system.run(shell, script, ['--dry-run']);
+      assert.equal(code, 0);
+      assert.match(out, /^write: [\s\S]*^Nothing was done: this was a dry run$/m);
+      assert.deepEqual(system.tree(), before);
+      assert.equal(system.run(shell, script, ['--undoo']).code, 2);
+    });
+  });
+}
+
+test('whatever a plan says is text to the script, and modes are kept', (t) => {
+  const odd = 'END\n$(touch x) `id` \\ \'quoted\' "$HOME" %s\nEND_\n';
+  const files = [{ path: "/etc/it's here", about: '', mode: 0o600, render: () => odd }];
+  const plan: SetupPlan = { files, steps: ['one\ntwo'], notes: [odd] };
+  const system = fakeSystem(t, {}, []);
+  const { code, out, error } = system.run(['sh'], planScript(containerd, plan), []);
+  assert.deepEqual([code, error], [0, '']);
+  assert.deepEqual(system.tree(), { '/etc': '755', "/etc/it's here": `600\n${odd}` });
+  assert.ok(out.includes(odd));
+});
+
+test('the script of every target is one that a shell understands', (t) => {
+  for (const target of setupTargets) {
+    const plan = setupPlan(target, setupViewOf({ proxyAddress: 'http://10.0.0.5:3128' }));
+    const { error } = fakeSystem(t, {}, []).run(['sh', '-n'], planScript(target, plan), []);
+    assert.equal(error, '', target.name);
+  }
+});
