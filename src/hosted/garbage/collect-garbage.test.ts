@@ -7,6 +7,7 @@ import { type Digest, digestOf } from '../../oci/digest.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { parseRepository, parseTag } from '../../oci/reference.ts';
 import { manifestRecordName } from '../records/record.ts';
+import type { Unsettled } from './collect-garbage.ts';
 
 const image = makeImage({ seed: 'app', layers: [100, 200] });
 const other = makeImage({ seed: 'other', layers: [300] });
@@ -192,7 +193,8 @@ test('collecting that fails in the middle loses no record of what stays, and goe
     stage.beforeChange = () => {
       if (left-- === 0) throw new Error('the disk failed');
     };
-    const isDone = await collectOf(stage).then(
+    const unsettled: Unsettled = [];
+    const isDone = await collectOf(stage, {}, unsettled).then(
       () => true,
       () => false,
     );
@@ -202,7 +204,7 @@ test('collecting that fails in the middle loses no record of what stays, and goe
     for (const { digest } of manifests) {
       assert.ok(recorded.has(manifestRecordName(stage.repository, digest)), `after ${steps} steps`);
     }
-    await collectOf(stage);
+    await collectOf(stage, {}, unsettled);
     assert.deepEqual([stage.blobs.blobs.size, stage.records.records.size], [0, 0], `after ${steps} steps`);
     if (isDone) return;
   }

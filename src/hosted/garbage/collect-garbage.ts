@@ -6,7 +6,6 @@ import type { Repository } from '../../oci/reference.ts';
 import type { RecordStore } from '../../store/record-store.ts';
 import type { SharedLocks } from '../../util/locks/shared-locks.ts';
 import { lockOfRepository } from '../hosted-locks.ts';
-import { manifestRecordName } from '../records/record.ts';
 import { settleManifest } from '../records/settle.ts';
 import { findGarbage, type Garbage, type GarbageRules } from './find-garbage.ts';
 import { GarbageTally } from './garbage-tally.ts';
@@ -26,6 +25,9 @@ export interface GarbageTools {
   /** Removes contents as making room does, rows first and then files, but for what is hosted or in use; gives what went. */
   remove(digests: readonly Digest[]): Promise<readonly Digest[]>;
 }
+
+/** Manifests that went, and whose records could not be removed: the next collection begins with them. */
+export type Unsettled = { readonly repository: Repository; readonly digest: Digest }[];
 
 /** What is to be collected. */
 export interface GarbageRequest extends GarbageRules {
@@ -53,13 +55,15 @@ export async function collectGarbage(
   tools: GarbageTools,
   request: GarbageRequest,
   signal: AbortSignal,
+  unsettled: Unsettled = [],
 ): Promise<CollectedGarbage> {
   const tally = new GarbageTally();
+  if (!request.dryRun) await settleRemoved(tools, unsettled);
   for await (const links of repositoriesOf(tools.index, signal)) {
     const garbage = findGarbage(links, request);
     tally.wait(garbage, findGarbage(links, { ...request, beforeMs: Number.POSITIVE_INFINITY }));
     if (request.dryRun) tally.note(garbage);
-    else await removeLinks(tools, garbage, request, tally, signal);
+    else await removeLinks({ ...tools, unsettled }, garbage, request, tally, signal);
   }
   if (request.dryRun) await tally.foresee(tools.index, signal);
   await takeLetGo(tools, request, tally, signal);
@@ -87,14 +91,15 @@ async function* repositoriesOf(index: GarbageTools['index'], signal: AbortSignal
 }
 
 async function removeLinks(
-  tools: GarbageTools,
+  tools: GarbageTools & { readonly unsettled: Unsettled },
   { manifests, blobs }: Garbage,
   { beforeMs }: GarbageRules,
   tally: GarbageTally,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { repository, digest } of manifests) {
-    if (await removeManifest(tools, repository, digest, beforeMs, signal)) tally.manifests++;
+  for (let start = 0; start < manifests.length; start += batchCount) {
+    const batch = manifests.slice(start, start + batchCount);
+    tally.manifests += await removeManifests(tools, batch, beforeMs, signal);
   }
   for (const [count, { repository, digest }] of blobs.entries()) {
     if (count % batchCount === 0) await setImmediate(undefined, { signal });
@@ -103,24 +108,39 @@ async function removeLinks(
 }
 
 /**
- * Its record goes first, so that it does not come back with a new index; and is there again when the manifest stays, as
- * somebody began to push it again meanwhile.
+ * Removes manifests of one repository, and gives how many went. Rows first, for good, and then the records, as those who
+ * delete do it: the transaction finds whether somebody began to push one again meanwhile, which then stays as it is.
  */
-async function removeManifest(
-  tools: GarbageTools,
-  repository: Repository,
-  digest: Digest,
+async function removeManifests(
+  tools: GarbageTools & { readonly unsettled: Unsettled },
+  links: readonly HeldLink[],
   beforeMs: number,
   signal: AbortSignal,
-): Promise<boolean> {
-  return tools.locks.run(lockOfRepository(repository), signal, async () => {
+): Promise<number> {
+  const { index, locks, unsettled } = tools;
+  const { repository } = links[0]!;
+  return locks.run(lockOfRepository(repository), signal, async () => {
+    let count = 0;
     try {
-      await tools.records.removeRecord(manifestRecordName(repository, digest));
-      return (await tools.index.removeManifest(repository, digest, beforeMs)) !== undefined;
+      for (const { digest } of links) {
+        if ((await index.removeManifest(repository, digest, beforeMs)) === undefined) continue;
+        count++;
+        unsettled.push({ repository, digest });
+      }
     } finally {
-      await settleManifest(tools, repository, digest);
+      await settleRemoved(tools, unsettled);
     }
+    return count;
   });
+}
+
+/** Removes the records of what went. One that stays would bring it back, at the next start, without what it needs. */
+async function settleRemoved(tools: GarbageTools, unsettled: Unsettled): Promise<void> {
+  if (unsettled.length > 0) await tools.index.sync();
+  for (let last = unsettled.at(-1); last; last = unsettled.at(-1)) {
+    await settleManifest(tools, last.repository, last.digest);
+    unsettled.pop();
+  }
 }
 
 /**

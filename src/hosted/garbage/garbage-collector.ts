@@ -1,6 +1,6 @@
 import type { Clock } from '../../util/clock.ts';
 import type { Log } from '../../util/log.ts';
-import { type CollectedGarbage, collectGarbage, type GarbageTools } from './collect-garbage.ts';
+import { type CollectedGarbage, collectGarbage, type GarbageTools, type Unsettled } from './collect-garbage.ts';
 
 /** How garbage is collected by itself. */
 export interface GarbagePolicy {
@@ -28,6 +28,7 @@ export class GarbageCollector {
   readonly #policy: GarbagePolicy;
   readonly #tools: CollectorTools;
   readonly #stop = new AbortController();
+  readonly #unsettled: Unsettled = [];
   #running: Promise<void> | undefined;
 
   constructor(policy: GarbagePolicy, tools: CollectorTools) {
@@ -62,7 +63,7 @@ export class GarbageCollector {
     const beganMs = clock.now();
     const request = { beforeMs: beganMs - graceMs, untagged, dryRun: false };
     try {
-      const garbage = await collectGarbage(this.#tools, request, this.#stop.signal);
+      const garbage = await collectGarbage(this.#tools, request, this.#stop.signal, this.#unsettled);
       collected(garbage);
       const { manifests, blobs, contents, sizeBytes } = garbage;
       if (manifests + blobs === 0) return;

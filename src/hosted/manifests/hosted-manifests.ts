@@ -99,12 +99,10 @@ export class HostedManifests {
   async deleteTag(repository: Repository, tag: Tag, signal: AbortSignal): Promise<void> {
     const { index, locks } = this.#tools;
     await locks.run(locksOfTags(repository, [tag]), signal, async () => {
-      if ((await index.getTag({ registry: hostedRegistryName, repository }, tag)) === undefined) {
-        throw await unknownManifest(index, repository, tag);
-      }
-      assertRemovable(this.#limits.immutableTags, repository, [tag]);
-      await removeTag(this.#tools, repository, tag);
-      await index.sync();
+      const entry = await index.getTag({ registry: hostedRegistryName, repository }, tag);
+      if (entry !== undefined) assertRemovable(this.#limits.immutableTags, repository, [tag]);
+      // What an earlier try has left of it goes before anybody is told that it is gone.
+      if (!(await removeTag(this.#tools, repository, tag))) throw await unknownManifest(index, repository, tag);
     });
   }
 
@@ -112,11 +110,10 @@ export class HostedManifests {
   async deleteManifest(repository: Repository, digest: Digest, signal: AbortSignal): Promise<void> {
     const { index, locks } = this.#tools;
     await locks.run(lockOfRepository(repository), signal, async () => {
-      const link = await index.getLink({ registry: hostedRegistryName, repository }, digest);
-      if (link?.mediaType === undefined) throw await unknownManifest(index, repository, digest);
       assertRemovable(this.#limits.immutableTags, repository, await tagsOf(index, repository, digest));
-      await removeManifest(this.#tools, repository, digest);
-      await index.sync();
+      if (!(await removeManifest(this.#tools, repository, digest))) {
+        throw await unknownManifest(index, repository, digest);
+      }
     });
   }
 

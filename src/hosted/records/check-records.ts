@@ -109,7 +109,7 @@ async function checkRow(tools: RecordCheckTools, options: RecordCheckOptions, ro
     (await tools.records.getRecord(record)) === undefined && (await readRow(tools, row)) !== 'missing';
   if (!(await isUnrecorded())) return;
   await tools.locks.run(locksOf(repository, digest, row.kind === 'tag' ? [row.tag] : []), options.signal, async () => {
-    if (!(await isUnrecorded())) return; // it was being removed
+    if (!(await isUnrecorded())) return; // it was written, or removed, meanwhile
     if (options.repair) await settleRecord(tools, row);
     options.found({ kind: 'wrong record', record, reason: 'there is none, and the index has it' }, options.repair);
   });

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ManualClock } from '../../../test/support/clock.ts';
+import { collectOf } from '../../../test/support/garbage-rig.ts';
 import { HostedStage } from '../../../test/support/hosted-stage.ts';
 import { makeImage } from '../../../test/support/images.ts';
+import { hostedRegistryName } from '../../oci/hosted.ts';
 import { parseTag } from '../../oci/reference.ts';
 import { silentLog } from '../../util/log.ts';
 import { checkRecords, checkRows } from './check-records.ts';
@@ -20,6 +22,7 @@ async function killAtEachStep(
   t: ConstructorParameters<typeof HostedStage>[0],
   work: (stage: HostedStage) => Promise<unknown>,
   after: (stage: HostedStage, isAcknowledged: boolean) => Promise<void>,
+  prepare: (stage: HostedStage) => Promise<unknown> = async () => {},
 ): Promise<number> {
   for (const loses of [undefined, 'index'] as const) {
     for (let steps = 0; ; steps++) {
@@ -27,6 +30,7 @@ async function killAtEachStep(
       const clock = stage.clock as ManualClock;
       await stage.push(first, 'latest');
       for (const { bytes } of second.blobs) await stage.putBlob(bytes);
+      await prepare(stage);
       await rebuildHosted(stage.tools, never);
       let left = steps;
       // Whoever was killed does nothing any more, not even put right what it began.
@@ -38,6 +42,8 @@ async function killAtEachStep(
         () => false,
       );
       stage.beforeChange = () => {};
+      // Whatever is shown would be there with a new index, too: it may be pushed next what needs it.
+      await checkRows(stage.tools, { repair: false, beforeMs: Number.POSITIVE_INFINITY, signal: never, found: fail });
       await stage.restart(loses);
       await rebuildHosted(stage.tools, never);
       clock.advance(1); // what was written before is older than the start
@@ -51,10 +57,13 @@ async function killAtEachStep(
   return 0;
 }
 
+function fail({ record, reason }: RecordFinding): never {
+  assert.fail(`${record}: ${reason}`);
+}
+
 /** Records and index say the same. */
 async function assertAgreed({ tools }: HostedStage): Promise<void> {
-  const found = (finding: RecordFinding) => assert.fail(`${finding.record}: ${finding.reason}`);
-  const options = { repair: false, beforeMs: Number.POSITIVE_INFINITY, signal: never, found };
+  const options = { repair: false, beforeMs: Number.POSITIVE_INFINITY, signal: never, found: fail };
   await checkRecords(tools, options);
   await checkRows(tools, options);
 }
@@ -111,4 +120,45 @@ test('the removal of a manifest that is killed at any step leaves nothing by hal
     },
   );
   assert.ok(steps >= 4, `${steps}`);
+});
+
+test('a collection of garbage that is killed at any step leaves what goes whole or gone, and all that stays', async (t) => {
+  const { bytes, mediaType, digest } = second.manifest;
+  const steps = await killAtEachStep(
+    t,
+    (stage) => collectOf(stage),
+    async (stage, isAcknowledged) => {
+      await assertWhole(stage, [first.manifest.digest]);
+      const found = await stage.resolve(digest);
+      if (isAcknowledged) assert.equal(found, undefined);
+      const key = { registry: hostedRegistryName, repository: stage.repository };
+      for (const blob of second.blobs) {
+        const isThere = (await stage.index.getLink(key, blob.digest))?.sizeBytes !== undefined;
+        if (found) assert.ok(isThere && stage.blobs.blobs.has(blob.digest), 'a manifest without its blobs');
+      }
+    },
+    (stage) => stage.put(bytes, mediaType, digest),
+  );
+  assert.ok(steps >= 5, `${steps}`); // the row, the sync, the record, two blobs
+});
+
+test('a removal that failed half-way and is tried again is not undone at the next start', async (t) => {
+  for (const what of ['latest', first.manifest.digest]) {
+    const stage = new HostedStage(t);
+    await stage.push(first, 'latest');
+    await rebuildHosted(stage.tools, never);
+    stage.beforeChange = (change) => {
+      if (change.startsWith('removeRecord')) throw new Error('the disk is away');
+    };
+    const remove = () =>
+      what === 'latest'
+        ? stage.manifests.deleteTag(stage.repository, latest, never)
+        : stage.manifests.deleteManifest(stage.repository, first.manifest.digest, never);
+    await assert.rejects(remove(), /the disk is away/);
+    stage.beforeChange = () => {};
+    await remove().catch((error: unknown) => assert.equal((error as { status?: number }).status, 404));
+    await stage.restart('index');
+    await rebuildHosted(stage.tools, never);
+    assert.equal(await stage.resolve(what), undefined);
+  }
 });

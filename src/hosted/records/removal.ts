@@ -11,36 +11,55 @@ import { settleManifest, settleTag } from './settle.ts';
 export interface RemovalTools {
   readonly records: RecordStore;
   readonly index: Pick<MetadataIndex, 'getLink' | 'getTag' | 'listManifests' | 'referencesOf'> &
-    Pick<HostedIndex, 'untag' | 'removeManifest' | 'removeBlob'>;
+    Pick<HostedIndex, 'untag' | 'removeManifest' | 'removeBlob' | 'sync'>;
+}
+
+// Each further look is one more process that noted, or pushed, the same within the milliseconds of the last.
+const maxLooks = 10;
+
+/**
+ * Removes a tag. Its row goes first, for good, and then its record: so whatever is shown is there with a new index, too,
+ * wherever this breaks off. What was not acknowledged as removed may come back then, from the record. False when there
+ * was none; a record that was left of it is gone, too.
+ */
+export function removeTag(tools: RemovalTools, repository: Repository, tag: Tag): Promise<boolean> {
+  return removeTags(tools, repository, [tag]);
+}
+
+async function removeTags(tools: RemovalTools, repository: Repository, tags: readonly Tag[]): Promise<boolean> {
+  const { records, index } = tools;
+  let isRemoved = false;
+  for (let look = 0; look < maxLooks; look++) {
+    const left: Tag[] = [];
+    for (const tag of tags) {
+      const isUntagged = await index.untag(repository, tag);
+      isRemoved ||= isUntagged;
+      if (isUntagged || (await records.getRecord(tagRecordName(repository, tag)))) left.push(tag);
+    }
+    if (left.length === 0) return isRemoved;
+    await index.sync();
+    for (const tag of left) await settleTag(tools, repository, tag);
+  }
+  throw new Error(`Cannot remove tags of "${repository}": others set them all the time`);
 }
 
 /**
- * Removes a tag: its record first, so that nothing which was acknowledged as removed comes back with a new index. False
- * when there was none. It is durable when the index was synced.
+ * Removes a manifest in the same way, after its tags: broken off, it is left with fewer, and no tag stands for nothing.
+ * What refers to it stays, as the spec has it.
  */
-export async function removeTag(tools: RemovalTools, repository: Repository, tag: Tag): Promise<boolean> {
-  try {
-    await tools.records.removeRecord(tagRecordName(repository, tag));
-    return await tools.index.untag(repository, tag);
-  } finally {
-    await settleTag(tools, repository, tag);
-  }
-}
-
-/** Removes a manifest with its tags, in the same way. What refers to it stays, as the spec has it. */
 export async function removeManifest(tools: RemovalTools, repository: Repository, digest: Digest): Promise<boolean> {
   const { records, index } = tools;
-  const tags = new Set(await tagsOf(index, repository, digest));
-  try {
-    for (const tag of tags) await records.removeRecord(tagRecordName(repository, tag));
-    await records.removeRecord(manifestRecordName(repository, digest));
-    const removed = await index.removeManifest(repository, digest);
-    for (const tag of removed ?? []) tags.add(tag); // what another process has tagged meanwhile
-    return removed !== undefined;
-  } finally {
+  await removeTags(tools, repository, await tagsOf(index, repository, digest));
+  let isRemoved = false;
+  for (let look = 0; look < maxLooks; look++) {
+    const tags = await index.removeManifest(repository, digest);
+    if (tags === undefined && !(await records.getRecord(manifestRecordName(repository, digest)))) return isRemoved;
+    isRemoved ||= tags !== undefined;
+    await index.sync();
+    for (const tag of tags ?? []) await settleTag(tools, repository, tag); // what another process has tagged meanwhile
     await settleManifest(tools, repository, digest);
-    for (const tag of tags) await settleTag(tools, repository, tag);
   }
+  throw new Error(`Cannot remove ${digest} from "${repository}": others push it all the time`);
 }
 
 /** Removes a manifest, or a blob unless a manifest of the repository references it. False when it was not there, or stays. */

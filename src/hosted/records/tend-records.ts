@@ -7,9 +7,9 @@ const stepCount = 32;
 const pauseMs = 10;
 
 /**
- * Completes, in the background, what was being pushed or removed when the process died, so that no record is left that
- * says something else than the index, and none is missing: were the index lost later, the records would be believed. Nothing that was acknowledged
- * depends on it.
+ * Completes, in the background, what was being pushed when the process died, and takes back what was being removed, so
+ * that no record is left that says something else than the index, and none is missing: were the index lost later, the
+ * records would be believed. Nothing that was acknowledged depends on it.
  */
 export async function tendRecords(
   tools: RecordCheckTools & { readonly clock: Clock; readonly log: Log },
@@ -26,5 +26,5 @@ export async function tendRecords(
     found: (finding, repaired) => log.warn({ ...finding, repaired }, 'hosted record and index disagree'),
   };
   await checkRecords(tools, options);
-  await checkRows(tools, options); // what was being removed lost its record first
+  await checkRows(tools, options); // none lacks its record but by a fault of the disk, or of an older version
 }
