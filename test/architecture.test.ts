@@ -47,6 +47,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   access: ['src/oci/', 'src/util/'],
   server: ['src/oci/', 'src/util/', 'src/cache/', 'src/hosted/', 'src/access/'],
   proxy: ['src/util/'],
+  // Measures the ways to an image, from where clients are.
+  measure: ['src/oci/', 'src/util/', 'src/upstream/'],
   // What the server and the tools open alike.
   'storage.ts': ['src/oci/', 'src/util/', 'src/store/', 'src/index/'],
   'authorities.ts': ['src/oci/', 'src/util/', 'src/config/', 'src/proxy/', 'src/app/doors/registry-hosts.ts'],
@@ -54,7 +56,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   app: composition,
   cli: [
     ...['src/app.ts', 'src/storage.ts', 'src/authorities.ts'],
-    ...['config', 'setup', 'cache', 'hosted', 'oci', 'util'].map((folder) => `src/${folder}/`),
+    ...['config', 'setup', 'cache', 'hosted', 'measure', 'oci', 'util'].map((folder) => `src/${folder}/`),
   ],
 };
 

@@ -10,6 +10,7 @@ import { addLsCommand } from './images/ls.ts';
 import { addPinCommands } from './images/pin.ts';
 import { addPruneCommand } from './images/prune.ts';
 import { addRmCommand } from './images/rm.ts';
+import { addBenchCommand } from './measure/bench.ts';
 import { addServeCommand } from './server/serve.ts';
 import { addStatusCommand } from './server/status.ts';
 import { addSetupCommands } from './setup/setup.ts';
@@ -57,6 +58,7 @@ function makeProgram(terminal: Terminal): Command {
   addRmCommand(program, terminal);
   addPruneCommand(program, terminal);
   addGcCommand(program, terminal);
+  addBenchCommand(program, terminal);
   return program;
 }
 

@@ -7,7 +7,8 @@ import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { askStatus, localUrl } from './ask-status.ts';
-import { readFlagFile, type TlsFlags, trustDoor } from './door-trust.ts';
+import { type TlsFlags, trustDoor } from './door-trust.ts';
+import { readLogin } from './login-file.ts';
 import { hostedText, statusText, storeText } from './status-text.ts';
 
 /** Adds `entrepot status`. */
@@ -51,13 +52,6 @@ async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void>
       : `Nothing is kept in ${data}`;
     terminal.writeOut(`No server answers at ${url}\n${told}\n`);
   }
-}
-
-// A password in an argument could be read by everybody on the machine.
-function readLogin(path: string): string {
-  const login = readFlagFile(path).replace(/\r?\n$/, '');
-  if (!login.includes(':')) throw new CommandFailure(`Cannot use "${path}": it does not hold name:password`);
-  return login;
 }
 
 /** What the index of a data folder says, if there is one. */

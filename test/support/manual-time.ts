@@ -1,0 +1,4 @@
+/** A time that goes on when a test says so. */
+export interface ManualTime {
+  nowMs: number;
+}
