@@ -87,6 +87,8 @@ export type SetupErrorCode =
   | 'UNKNOWN_REGISTRY'
   | 'UNKNOWN_FILE'
   | 'UNREADABLE_FILE'
+  | 'CANNOT_WRITE'
+  | 'CANNOT_UNDO'
   | 'UNKNOWN_SHAPE'
   | 'NO_DOMAIN'
   | 'NO_DOOR';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { SettingsConfig } from '../../config/config.ts';
 import { parseAddress } from '../../setup/address.ts';
 import { fileOf } from '../../setup/answer.ts';
@@ -14,6 +14,7 @@ import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configurati
 import { localUrl } from '../server/ask-status.ts';
 import { readFlagFile } from '../server/door-trust.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { type ApplyFlags, applySetup, undoSetup } from './apply.ts';
 
 /** The flags about what a client is told. */
 export interface SetupViewFlags extends ConfigFlags {
@@ -23,10 +24,9 @@ export interface SetupViewFlags extends ConfigFlags {
   readonly shape?: string;
 }
 
-interface SetupFlags extends SetupViewFlags {
+interface SetupFlags extends SetupViewFlags, ApplyFlags {
   readonly file?: string;
   readonly merge?: true;
-  readonly json?: true;
 }
 
 /** Adds `entrepot setup` and `entrepot registries`. */
@@ -38,6 +38,12 @@ export function addSetupCommands(program: Command, terminal: Terminal): void {
   addViewFlags(setup)
     .option('--file <PATH>', 'print this file and nothing else')
     .option('--merge', 'into the files that are on this machine: print what they would be')
+    .addOption(
+      new Option('--apply', 'write the files on this machine, and keep what was there').conflicts(['file', 'merge']),
+    )
+    .addOption(new Option('--undo', 'bring back what was there before --apply').conflicts(['apply', 'file', 'merge']))
+    .option('--force', 'with --undo: also where somebody has changed a file since; that is kept beside it')
+    .option('--root <FOLDER>', 'with --apply and --undo: a folder that is to be the root of a machine, as of an image')
     .option('--json', 'print JSON');
   addConfigFlags(setup).action((target: string | undefined, flags: SetupFlags) => printSetup(target, flags, terminal));
   const registries = program
@@ -57,11 +63,16 @@ export function addViewFlags(command: Command): Command {
     .option('--shape <SHAPE>', `how clients say which registry they mean: ${setupShapes.join(', ')}`);
 }
 
-function printSetup(name: string | undefined, flags: SetupFlags, terminal: Terminal): void {
+async function printSetup(name: string | undefined, flags: SetupFlags, terminal: Terminal): Promise<void> {
+  if (name === undefined && (flags.apply || flags.undo)) {
+    throw new CommandFailure('Cannot tell what to set up: name a target, `entrepot setup` lists them');
+  }
   if (name === undefined) return void terminal.writeOut(flags.json ? toJson(describeTargets()) : listTargets());
-  const config = loadSettingsOf(flags, terminal);
   const target = setupTarget(name);
+  if (flags.undo) return undoSetup(target, flags, terminal);
+  const config = loadSettingsOf(flags, terminal);
   const plan = setupPlan(target, viewOf(config, flags));
+  if (flags.apply) return applySetup(target, plan, flags, terminal);
   const before: ReadBefore = flags.merge ? readIfThere : () => undefined;
   if (flags.json) return void terminal.writeOut(toJson(planObject(target, plan, before)));
   const only = plan.files.length === 1 && !terminal.isRead ? plan.files[0] : undefined;
