@@ -33,8 +33,11 @@ export function configOfManifest(bytes: Uint8Array): Digest | undefined {
   return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
 }
 
-// Builders give their attestations the platform "unknown/unknown".
-function platformName(value: unknown): string | undefined {
+/**
+ * The name of a platform as manifests write it: `linux/arm64/v8`; undefined when there is none. Builders give their
+ * attestations the platform "unknown/unknown", which is none.
+ */
+export function platformName(value: unknown): string | undefined {
   if (!isObject(value)) return undefined;
   const { os, architecture, variant } = value as { os?: unknown; architecture?: unknown; variant?: unknown };
   const parts = [os, architecture, variant].filter((part) => typeof part === 'string' && part !== '');
