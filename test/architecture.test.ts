@@ -29,6 +29,7 @@ const composition = [
     'server',
     'proxy',
     'setup',
+    'warm',
     'app',
   ].map((folder) => `src/${folder}/`),
 ];
@@ -42,6 +43,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   store: ['src/oci/', 'src/util/'],
   index: ['src/oci/', 'src/util/'],
   setup: ['src/oci/', 'src/util/'],
+  warm: ['src/oci/', 'src/util/'],
   cache: ['src/oci/', 'src/util/', ...interfaces],
   hosted: ['src/oci/', 'src/util/', ...interfaces],
   access: ['src/oci/', 'src/util/'],
@@ -53,10 +55,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'storage.ts': ['src/oci/', 'src/util/', 'src/store/', 'src/index/'],
   'authorities.ts': ['src/oci/', 'src/util/', 'src/config/', 'src/proxy/', 'src/app/doors/registry-hosts.ts'],
   'app.ts': composition,
+  'local-cache.ts': composition,
   app: composition,
   cli: [
-    ...['src/app.ts', 'src/storage.ts', 'src/authorities.ts'],
-    ...['config', 'setup', 'cache', 'hosted', 'measure', 'oci', 'util'].map((folder) => `src/${folder}/`),
+    ...['src/app.ts', 'src/local-cache.ts', 'src/storage.ts', 'src/authorities.ts'],
+    ...['config', 'setup', 'warm', 'cache', 'hosted', 'measure', 'oci', 'util'].map((folder) => `src/${folder}/`),
   ],
 };
 

@@ -17,6 +17,7 @@ import { addSetupCommands } from './setup/setup.ts';
 import type { Terminal } from './terminal/terminal.ts';
 import { addGcCommand } from './upkeep/gc.ts';
 import { addVerifyCommand } from './upkeep/verify.ts';
+import { addWarmCommand } from './warm/warm.ts';
 
 /** How the program ends: the same for every command. */
 export const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
@@ -55,6 +56,7 @@ function makeProgram(terminal: Terminal): Command {
   addLsCommand(program, terminal);
   addDuCommand(program, terminal);
   addPinCommands(program, terminal);
+  addWarmCommand(program, terminal);
   addRmCommand(program, terminal);
   addPruneCommand(program, terminal);
   addGcCommand(program, terminal);

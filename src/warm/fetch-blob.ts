@@ -49,6 +49,8 @@ export async function fetchBlob(
   const isSmall = last < stepBytes; // then its last byte tells all at once
   const begun = await patiently(clock, signal, () => askByte(blob, isSmall ? Math.max(0, last) : 0, tools, signal));
   if (isHere(begun)) return 'present';
+  // What nobody keeps would be fetched anew for each of its bytes.
+  if (begun?.kind === 'miss' && !begun.stored) throw notKept(blob.digest);
   for (let position = stepBytes; !isSmall && position < last + stepBytes; position += stepBytes) {
     const at = Math.min(position, last);
     const outcome = await patiently(clock, signal, () => askByte(blob, at, tools, signal));
@@ -103,6 +105,10 @@ async function waitUntilStored(
     if (outcome?.kind === 'miss' && !outcome.collapsed) lost++;
     await clock.sleep(storingLookMs, signal);
   }
-  const why = `blob ${digest} came, and is not kept`;
-  throw new RegistryError('UNAVAILABLE', `${why}: there is no room for it (cache.maxBytes), or the disk fails`);
+  throw notKept(digest);
+}
+
+function notKept(digest: Digest): RegistryError {
+  const why = 'there is no room for it (cache.maxBytes), or the disk fails';
+  return new RegistryError('INTERNAL', `blob ${digest} is not kept: ${why}`);
 }

@@ -23,8 +23,7 @@ function collect(value: unknown, found: Set<string>, seen: Set<unknown>, depth: 
     return;
   }
   for (const [key, inner] of Object.entries(value)) {
-    // What a pod was created from, as kubectl notes it, is text; and what a pod reports of itself names images otherwise.
-    if (key === 'status' && depth <= 2) continue;
+    if (key === 'status' && depth <= 2) continue; // what is, and not what is wanted
     if (containerLists.has(key)) namesIn(inner, found, (container) => container['image']);
     if (key === 'volumes') namesIn(inner, found, ({ image }) => (isObject(image) ? image['reference'] : undefined));
     collect(inner, found, seen, depth + 1);

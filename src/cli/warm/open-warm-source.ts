@@ -1,0 +1,137 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
+import type { Config, SettingsConfig } from '../../config/config.ts';
+import { type AskDoor, doorRegistry } from '../../warm/door-registry.ts';
+import type { WarmRegistry } from '../../warm/warm-registry.ts';
+import { CommandFailure } from '../command-failure.ts';
+import { localUrl } from '../server/ask-status.ts';
+import { readFlagFile, type TlsFlags, trustDoor } from '../server/door-trust.ts';
+import { readLogin } from '../server/login-file.ts';
+
+/** The flags about the server that is asked to fetch. */
+export interface ServerFlags extends TlsFlags {
+  readonly address?: string;
+  readonly login?: string;
+}
+
+/** A cache that images are fetched into. */
+export interface WarmSource {
+  /** What people are told that it is. */
+  readonly where: string;
+  registryOf(name: string): WarmRegistry | undefined;
+  close(): Promise<void>;
+}
+
+const helloMs = 5_000; // within which a server says who it is
+const maxHelloBytes = 4_096;
+
+/**
+ * Opens the cache: that of the server which is named or runs on this machine and, without one, that of the data folder in
+ * this process, for which alone secrets are read.
+ * @throws CommandFailure
+ */
+export async function openWarmSource(
+  { doors }: SettingsConfig,
+  readConfig: () => Config,
+  flags: ServerFlags,
+): Promise<WarmSource> {
+  const { listen, tls } = doors.registry;
+  const named = flags.address === undefined ? undefined : readAddress(flags.address);
+  if (named === undefined && listen.port === 0) return openOwnCache(readConfig());
+  const url = named ?? localUrl(listen, tls ? 'https' : 'http');
+  const trust = named === undefined ? tls && trustDoor(tls, flags) : trustNamed(flags);
+  const login = flags.login === undefined ? undefined : readLogin(flags.login);
+  const { ask, close } = openDoor(url, trust, login);
+  try {
+    if (await isServing(url, ask, { isNamed: named !== undefined, login })) {
+      return {
+        where: `the server at ${url}`,
+        registryOf: (name) => doorRegistry(name, ask),
+        close: async () => close(),
+      };
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  close();
+  return openOwnCache(readConfig());
+}
+
+async function openOwnCache(config: Config): Promise<WarmSource> {
+  const { openLocalCache } = await import('../../local-cache.ts');
+  const local = await openLocalCache(config);
+  const byName = new Map(local.upstreams.map(({ name, registry }) => [name, registry]));
+  return { where: config.data, registryOf: (name) => byName.get(name), close: () => local.close() };
+}
+
+function readAddress(text: string): string {
+  const url = URL.parse(text.includes('://') ? text : `http://${text}`);
+  if (url && /^https?:$/.test(url.protocol) && url.hostname !== '' && url.pathname === '/' && url.username === '') {
+    return url.origin;
+  }
+  throw new CommandFailure(`Cannot use --address "${text}": expected such as http://cache.example:5000`);
+}
+
+function trustNamed({ tlsCa, tlsCert, tlsKey }: ServerFlags): ConnectionOptions {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new CommandFailure('Cannot show a certificate to the server: it takes both --tls-cert and --tls-key');
+  }
+  return {
+    ...(tlsCa === undefined ? {} : { ca: readFlagFile(tlsCa) }),
+    ...(tlsCert && tlsKey ? { cert: readFlagFile(tlsCert), key: readFlagFile(tlsKey) } : {}),
+  };
+}
+
+function openDoor(
+  url: string,
+  trust: ConnectionOptions | undefined,
+  login: string | undefined,
+): { readonly ask: AskDoor; close(): void } {
+  const isTls = url.startsWith('https:');
+  // An agent of its own: that of the process may be made to use a proxy by the environment.
+  const agent = isTls ? new https.Agent({ keepAlive: true, ...trust }) : new http.Agent({ keepAlive: true });
+  const ask: AskDoor = (method, path, headers, signal) =>
+    new Promise((resolve, reject) => {
+      const options = { method, headers, agent, signal, ...(login === undefined ? {} : { auth: login }) };
+      (isTls ? https : http).request(`${url}${path}`, options, resolve).on('error', reject).end();
+    });
+  return { ask, close: () => agent.destroy() };
+}
+
+interface Greeting {
+  readonly isNamed: boolean;
+  readonly login: string | undefined;
+}
+
+/**
+ * Whether a server answers there; false when none listens, unless it was named.
+ * @throws CommandFailure when it is another than Entrepot, or wants a login
+ */
+async function isServing(url: string, ask: AskDoor, { isNamed, login }: Greeting): Promise<boolean> {
+  const signal = AbortSignal.timeout(helloMs);
+  try {
+    const hello = await ask('GET', '/', {}, signal);
+    let text = '';
+    for await (const piece of hello) {
+      text += piece;
+      if (text.length > maxHelloBytes) break;
+    }
+    if (!text.startsWith('Entrepot '))
+      throw new CommandFailure(`Cannot use ${url}: another program than Entrepot answers`);
+    const ping = await ask('GET', '/v2/', {}, signal);
+    ping.resume();
+    if (ping.statusCode !== 401) return true;
+  } catch (error) {
+    if (error instanceof CommandFailure) throw error;
+    if (!isNamed && (error as NodeJS.ErrnoException).code === 'ECONNREFUSED') return false;
+    const why = signal.aborted ? `it does not answer within ${helloMs / 1000} s` : (error as Error).message;
+    throw new CommandFailure(`Cannot ask ${url}: ${why}`);
+  }
+  throw new CommandFailure(
+    login === undefined
+      ? `Cannot ask ${url}: it wants a login, name a file that holds name:password with --login`
+      : `Cannot ask ${url}: it refuses the name or the password of --login`,
+  );
+}
