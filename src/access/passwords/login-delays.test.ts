@@ -45,6 +45,16 @@ test('logins as a user wait for what failed as that user, wherever from', async 
   assert.equal(await login('bob', '10.0.0.4', 'succeeded'), 0);
 });
 
+test('of a name that is longer than any user has, what is remembered is no longer', async () => {
+  const { fail, login } = setUp();
+  const long = 'x'.repeat(255);
+  for (const [index, address] of ['10.0.0.1', '10.0.0.2', '10.0.0.3'].entries()) {
+    await fail(1, `${long}${index}${'y'.repeat(10_000)}`, address);
+  }
+  assert.equal(await login(`${long}another`, '10.0.0.4', 'failed'), 500);
+  assert.equal(await login(long.slice(1), '10.0.0.4', 'failed'), 0);
+});
+
 test('who was let in from an address as a user waits only for what failed there as that user', async () => {
   const { fail, login } = setUp();
   await login('alice', '10.0.0.1', 'succeeded');

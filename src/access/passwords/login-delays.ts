@@ -13,6 +13,8 @@ const forgetMs = 60_000;
 const maxFailures = 20;
 // Of each kind, at some hundred bytes each. The one that failed longest ago goes first.
 const maxKeys = 10_000;
+// A name may be as long as a header; no user's is longer than this, so longer ones can share what is remembered.
+const maxNameLength = 255;
 
 interface Failures {
   /** As of `atMs`: they get fewer with time. */
@@ -60,12 +62,13 @@ export class LoginDelays {
    */
   async begin(user: string, address: string, signal: AbortSignal): Promise<LoginAttempt> {
     const place = placeOf(address);
-    const known = `${place} ${user}`;
+    const name = user.slice(0, maxNameLength);
+    const known = `${place} ${name}`;
     const counted: readonly (readonly [FailuresByKey, string])[] = this.#byKnown.has(known)
       ? [[this.#byKnown, known]]
       : [
           [this.#byPlace, place],
-          [this.#byUser, user],
+          [this.#byUser, name],
         ];
     await this.#wait(
       counted.flatMap(([map, key]) => map.get(key) ?? []),
