@@ -9,7 +9,10 @@ import type { ReadableAt } from './blob-store.ts';
  * EACCES, …); "not there" is `undefined` or `false`.
  */
 export interface UploadStore {
-  /** Begins an upload to a repository: it is this store's own. */
+  /**
+   * Begins an upload to a repository: it is this store's own. Until it is kept, or closed, it ends with the process, and
+   * is not listed.
+   */
   beginUpload(repository: Repository): Promise<OpenUpload>;
 
   /**
@@ -56,6 +59,9 @@ export interface OpenUpload extends ReadableAt {
   /** Writes all of the bytes after those that are there, or none; one call at a time. They must not change until it settles. */
   append(bytes: Uint8Array): Promise<void>;
 
+  /** Sees that it outlives the process as it is, and whatever is added to it; when it does, that costs nothing. */
+  keep(): Promise<void>;
+
   /**
    * Makes it the blob of this digest, as `BlobWriter.commit` does: durable when it resolves. The bytes are not verified.
    * It replaces a blob of that digest, whose readers go on. The upload is no more; nor is it when the disk could not be
@@ -64,5 +70,6 @@ export interface OpenUpload extends ReadableAt {
    */
   commit(digest: Digest, placed?: () => Promise<void>): Promise<void>;
 
+  /** Closes it; what is no blob is kept. */
   close(): Promise<void>;
 }

@@ -10,6 +10,7 @@ export interface UploadFaults {
   claim?: ((id: string) => Promise<void>) | undefined;
   stat?: ((id: string) => Promise<void>) | undefined;
   remove?: ((id: string) => Promise<void>) | undefined;
+  keep?: ((id: string) => Promise<void>) | undefined;
   read?: ((position: number) => Promise<void>) | undefined;
   append?: ((position: number) => Promise<void>) | undefined;
   commit?: ((digest: Digest) => Promise<void>) | undefined;
@@ -105,6 +106,7 @@ export class MemoryUploadStore implements UploadStore {
         upload.bytes = Buffer.concat([upload.bytes, bytes]);
         upload.writtenAtMs = this.#now();
       },
+      keep: async () => this.faults.keep?.(id),
       commit: async (digest, placed) => {
         await this.faults.commit?.(digest);
         if (!this.uploads.delete(id)) throw new Error('Cannot store an upload: it was removed');

@@ -14,6 +14,7 @@ export function watchUploads(uploads: UploadStore, disk: DiskHealth): UploadStor
     },
     read: (into, position) => reading(upload.read(into, position)),
     append: (bytes) => writing(upload.append(bytes)),
+    keep: () => writing(upload.keep()),
     commit: (digest, placed) => beside(placed, (told) => stored(upload.commit(digest, told))),
     close: () => writing(upload.close()),
   });

@@ -170,9 +170,11 @@ export class HostedManifests {
       await this.#settle(push).catch(() => {}); // the same failure, most likely; the next start does it
       throw error;
     }
+    const synced = index.sync();
+    synced.catch(() => {}); // it is awaited below
     await this.#settle(push);
     if (missing.length > 0) throw unknownBlobs(repository, missing);
-    await index.sync();
+    await synced;
   }
 
   #note({ repository, digest, tags, bytes, read }: Push): Promise<Digest[]> {

@@ -8,6 +8,7 @@ import { explainDiskFailure } from '../disk-failure.ts';
 import type { Quota } from '../quota.ts';
 import type { HostedTools, RefusalReason, UploadLimits } from '../tools.ts';
 import type { DiskRoom } from './disk-room.ts';
+import { IdleUploads } from './idle-uploads.ts';
 import { checkSize, receive } from './receive.ts';
 import { UploadBuffers } from './upload-buffers.ts';
 import { tooManyUploads, unknownUpload, wrongDigest } from './upload-errors.ts';
@@ -22,6 +23,9 @@ export interface UploadTools
   readonly placing: Placing;
 }
 
+/** So much comes at once, or is quickly sent again: it is not kept before it is whole. */
+const maxLostBytes = 64 * 1024;
+
 /**
  * The blobs that are being pushed, as `PushableRegistry` has it. What has arrived is in the store; only the hash that
  * runs along, and who is at which upload, is lost with the process.
@@ -30,12 +34,14 @@ export class Uploads {
   readonly #limits: UploadLimits;
   readonly #tools: UploadTools & { readonly buffers: UploadBuffers; readonly maxBytes: number | undefined };
   readonly #sessions: UploadSessions;
+  readonly #idle: IdleUploads;
   #beginning = 0;
 
   constructor(limits: UploadLimits, tools: UploadTools) {
     this.#limits = limits;
     this.#tools = { ...tools, buffers: new UploadBuffers(), maxBytes: limits.maxBytes };
     this.#sessions = new UploadSessions(limits.maxAgeMs, tools);
+    this.#idle = new IdleUploads(tools);
   }
 
   /** How many were begun and are not over. */
@@ -54,8 +60,9 @@ export class Uploads {
   }
 
   /** What has arrived stays for the next start. Called when no request is under way, as the last. */
-  close(): Promise<void> {
-    return this.#sessions.close();
+  async close(): Promise<void> {
+    await this.#sessions.close();
+    await this.#idle.close();
   }
 
   /** @throws RegistryError TOOMANYREQUESTS, SIZE_INVALID, DENIED, UNAVAILABLE */
@@ -64,8 +71,9 @@ export class Uploads {
     return this.#telling(async () => {
       if (this.count >= this.#limits.maxCount) throw tooManyUploads(this.#limits.maxCount);
       this.#beginning++;
-      const id = await this.#begin(repository, hint, signal).finally(() => this.#beginning--);
-      return this.#sessions.add(id, repository, hint.algorithm).state;
+      const upload = await this.#begin(repository, hint, signal).finally(() => this.#beginning--);
+      this.#idle.put(upload);
+      return this.#sessions.add(upload.id, repository, hint.algorithm).state;
     });
   }
 
@@ -80,6 +88,7 @@ export class Uploads {
   /** @throws RegistryError BLOB_UPLOAD_UNKNOWN, and as `receive` */
   append(repository: Repository, id: string, body: UploadBody, signal: AbortSignal): Promise<UploadState> {
     return this.#change(repository, id, signal, async (session, upload) => {
+      await upload.keep();
       await receive({ session, upload, body }, this.#tools, signal);
       return { id, sizeBytes: upload.sizeBytes };
     });
@@ -90,6 +99,7 @@ export class Uploads {
     return this.#change(repository, id, signal, async (session, upload) => {
       const algorithm = algorithmOf(digest);
       session.digest.expect(algorithm);
+      if ((body.sizeBytes ?? Number.POSITIVE_INFINITY) > maxLostBytes) await upload.keep();
       await receive({ session, upload, body, digest }, this.#tools, signal);
       const found = await session.digest.end(algorithm, upload, this.#tools.buffers, signal);
       if (found !== digest) throw wrongDigest(digest, found, upload.sizeBytes);
@@ -104,20 +114,26 @@ export class Uploads {
     const leave = await session.enter(signal);
     try {
       if (session.isOver) throw unknownUpload(repository, id);
+      await this.#idle.take(id)?.close();
       await this.#sessions.remove(session);
     } finally {
       leave();
     }
   }
 
-  async #begin(repository: Repository, { sizeBytes = 0 }: UploadHint, signal: AbortSignal): Promise<string> {
+  async #begin(repository: Repository, { sizeBytes = 0 }: UploadHint, signal: AbortSignal): Promise<OpenUpload> {
     const { uploads, quota, disk } = this.#tools;
     checkSize(sizeBytes, this.#limits.maxBytes);
     await quota.check(sizeBytes);
     await disk.check(sizeBytes, signal);
-    const upload = await uploads.beginUpload(repository);
-    await upload.close();
-    return upload.id;
+    return uploads.beginUpload(repository);
+  }
+
+  async #open(id: string): Promise<OpenUpload | undefined> {
+    const idle = this.#idle.take(id);
+    if (idle) return idle;
+    await this.#idle.closed();
+    return this.#tools.uploads.openUpload(id);
   }
 
   /** Does something with an upload that nobody else is at; one that is refused for good is over. */
@@ -131,7 +147,7 @@ export class Uploads {
     const leave = await session.enter(signal);
     let refused = false;
     try {
-      const upload = session.isOver ? undefined : await this.#tools.uploads.openUpload(id);
+      const upload = session.isOver ? undefined : await this.#open(id);
       if (!upload) {
         this.#sessions.forget(session);
         throw unknownUpload(repository, id);

@@ -16,7 +16,7 @@ export async function* listLeftovers(folders: StoreFolders, nowMs: number): Asyn
   yield* strangeFiles(blobs, () => false);
   for (const algorithm of algorithms) yield* strangeBlobs(join(blobs, algorithm), algorithm);
   yield* strangeFiles(spool, (name) => parseSpoolName(name) !== undefined);
-  yield* listUploadLeftovers(uploads);
+  yield* listUploadLeftovers(uploads, nowMs);
   yield* listRecordLeftovers(records, nowMs);
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { readFile, rename, rm, unlink } from 'node:fs/promises';
+import { rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Leftover } from '../blob-store.ts';
 import { DurableFolders } from '../durable-folders.ts';
@@ -82,7 +82,7 @@ class FileRecords implements RecordStore {
   async getRecord(name: string): Promise<Uint8Array | undefined> {
     const path = recordPath(this.#folder, name);
     try {
-      return await unlessMissing(readFile(path));
+      return (await unlessMissing(readStored(path)))?.bytes;
     } catch (error) {
       throw explainSystemError('read the record', path, error);
     }

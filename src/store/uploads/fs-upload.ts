@@ -12,8 +12,17 @@ export interface FileUploadOptions {
   readonly repository: Repository;
   readonly sizeBytes: number;
   readonly places: BlobPlaces;
-  /** The file that says what is known of it. */
-  readonly sidecar: string;
+  /** What says what is known of it. */
+  readonly sidecar: UploadSidecar;
+}
+
+/** The file beside the bytes of an upload that says what they are. */
+export interface UploadSidecar {
+  /** Whether it is there. */
+  readonly isWritten: boolean;
+  write(): Promise<void>;
+  /** It never rejects: what stays is a leftover. */
+  remove(): Promise<void>;
 }
 
 /** Writes one upload: to the end of its file, which becomes the blob by a rename. */
@@ -22,7 +31,7 @@ export class FileUpload implements OpenUpload {
   readonly repository: Repository;
   readonly #file: OpenFile;
   readonly #places: BlobPlaces;
-  readonly #sidecar: string;
+  readonly #sidecar: UploadSidecar;
   #sizeBytes: number;
   #isBlob = false;
 
@@ -55,24 +64,32 @@ export class FileUpload implements OpenUpload {
     this.#sizeBytes += bytes.length;
   }
 
+  async keep(): Promise<void> {
+    if (!this.#sidecar.isWritten) await this.#sidecar.write();
+  }
+
   async commit(digest: Digest, placed?: () => Promise<void>): Promise<void> {
     const onMoved = async () => {
       this.#isBlob = true;
-      await placed?.();
+      await Promise.all([placed?.(), this.#sidecar.remove()]); // the blob stands without that
     };
     try {
       await this.#places.put(this.#file, digest, onMoved);
     } catch (error) {
       // Nobody may go on with what may not be on the disk, and would be found right as it is read from memory.
-      if (this.#file.isDoubtful) await rm(this.#file.path, { force: true }).catch(() => {});
+      if (this.#file.isDoubtful) {
+        await rm(this.#file.path, { force: true }).catch(() => {});
+        await this.#sidecar.remove();
+      }
       throw explainSystemError('store the upload', this.#file.path, error);
-    } finally {
-      // The blob stands without that: what cannot be removed is a leftover.
-      if (this.#isBlob || this.#file.isDoubtful) await rm(this.#sidecar, { force: true }).catch(() => {});
     }
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  async close(): Promise<void> {
+    try {
+      if (!this.#isBlob && !this.#file.isDoubtful) await this.keep();
+    } finally {
+      await this.#file.close();
+    }
   }
 }

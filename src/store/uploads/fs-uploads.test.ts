@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { uploadStoreContract } from '../../../test/contract/upload-store-contract.ts';
@@ -45,10 +45,13 @@ async function beginOne(uploads: UploadStore): Promise<string> {
   return upload.id;
 }
 
-test('an upload is two files that only the owner may read, and none after the commit', async (t) => {
+test('an upload that is kept is two files that only the owner may read, and none after the commit', async (t) => {
   const { folder, top, uploads } = await setUp(t);
   const upload = await uploads.beginUpload(repository);
   await upload.append(bytes);
+  assert.deepEqual(await filesIn(top), [`${upload.id}.upload`]);
+  await upload.keep();
+  await upload.keep();
   assert.deepEqual(await filesIn(top), [`${upload.id}.json`, `${upload.id}.upload`]);
   for (const name of await readdir(top)) assert.equal((await stat(join(top, name))).mode & 0o777, 0o600);
   assert.equal((await stat(top)).mode & 0o777, 0o700);
@@ -134,7 +137,27 @@ test('an upload that was begun after the folder was emptied is of one process, t
   assert.equal((await uploads.statUpload(id))?.sizeBytes, 5);
 });
 
-test('an upload of which half is missing or broken is none, and is left over', async (t) => {
+test("an upload that is not kept yet is nobody else's, and ends with its owner", async (t) => {
+  const { folder, top, uploads, store } = await setUp(t);
+  const upload = await uploads.beginUpload(repository);
+  await upload.append(bytes.subarray(0, 5));
+  const { uploads: other } = await openStores(t, folder);
+  assert.equal(await other.claimUpload(upload.id), 'theirs');
+  assert.equal(await other.removeUpload(upload.id), false);
+  assert.deepEqual(await collect(store.listLeftovers()), []);
+  assert.deepEqual(await collect(uploads.listUploads()), []);
+  assert.equal((await uploads.statUpload(upload.id))?.sizeBytes, 5);
+  const hourAgo = new Date(Date.now() - 3_700_000);
+  await utimes(join(top, `${upload.id}.upload`), hourAgo, hourAgo);
+  assert.equal((await collect(store.listLeftovers())).length, 1, 'nobody needs so long');
+  await uploads.close(); // as if it had died
+  assert.equal(await other.claimUpload(upload.id), undefined);
+  await openStores(t, folder);
+  assert.deepEqual(await filesIn(top), []);
+  await upload.close();
+});
+
+test('an upload of which half is missing or broken is none, and is left over or removed at the next start', async (t) => {
   const { folder, top, uploads, store } = await setUp(t);
   const begun = await Promise.all(Array.from({ length: 7 }, () => beginOne(uploads)));
   const [whole, bare, empty, broken, strange, odd, gone] = begun;
@@ -157,7 +180,7 @@ test('an upload of which half is missing or broken is none, and is left over', a
   assert.deepEqual(ids, [whole]);
   const left = await collect(store.listLeftovers());
   const both = await Promise.all([empty, broken, strange, odd].map(async (id) => [await sidecar(id), `${id}.upload`]));
-  const names = [...both.flat(), `${bare}.upload`, 'notes.txt'];
+  const names = [...both.flat(), 'notes.txt'];
   assert.deepEqual(left.map(({ path }) => path).sort(), names.map((name) => resolve(top, name)).sort());
   for (const leftover of left) await leftover.remove();
   assert.deepEqual(await filesIn(top), [`${whole}.json`, `${whole}.upload`]);

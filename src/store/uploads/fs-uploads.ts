@@ -9,10 +9,11 @@ import { type OpenFile, openFile } from '../open-file.ts';
 import { buryOwner, type OwnerLock, takeOwnerLock } from '../owner-lock.ts';
 import { explainSystemError, isSystemError } from '../system-error.ts';
 import type { OpenUpload, StoredUpload, UploadStore } from '../upload-store.ts';
-import { FileUpload } from './fs-upload.ts';
+import { FileUpload, type UploadSidecar } from './fs-upload.ts';
 import {
   bytesPath,
   findOwner,
+  hasLiveOwner,
   isUploadId,
   listOwned,
   readSidecar,
@@ -23,8 +24,6 @@ import {
   uploadMode,
   writeSidecar,
 } from './upload-files.ts';
-
-const maxBegun = 1000; // some 200 KB
 
 const maxLooks = 10; // each further one is another process that took the same upload a moment before, and died
 
@@ -41,10 +40,11 @@ export async function openFileUploads(
 }
 
 /**
- * The uploads in a folder: for each its bytes, and a file beside that says what they are. Either without the other is no
- * upload; what says it comes first and goes last, so that no process that is killed leaves bytes that are nobody's. Its
- * name says whose it is: one that holds a lock for as long as it lives, so that an upload costs nothing more for it. They
- * are not synced before the commit: what the machine loses when it crashes was not acknowledged.
+ * The uploads in a folder: for each its bytes, and a file beside that says what they are. Its name says whose it is: one
+ * that holds a lock for as long as it lives, so that an upload costs nothing more for it. Most uploads are small, and over
+ * a moment after they were begun: that file is made only of those that are kept. Bytes that nothing says anything about are
+ * no upload, but for who has begun it. They are not synced before the commit: what the machine loses when it crashes was
+ * not acknowledged.
  */
 class FileUploads implements UploadStore {
   readonly #folder: string;
@@ -52,8 +52,8 @@ class FileUploads implements UploadStore {
   readonly #clock: Pick<Clock, 'now'>;
   /** There is none as long as nothing is ours. */
   #lock: OwnerLock | undefined;
-  /** What is known of the last that were begun here: most are gone on with, and over, a moment later. */
-  readonly #begun = new Map<string, Sidecar>();
+  /** What is known of those that were begun here, and of which nothing else says it. */
+  readonly #unsaid = new Map<string, Sidecar>();
 
   constructor(folder: string, places: BlobPlaces, clock: Pick<Clock, 'now'>) {
     this.#folder = folder;
@@ -66,9 +66,9 @@ class FileUploads implements UploadStore {
     const path = bytesPath(this.#folder, id);
     try {
       const known = { repository, beganAtMs: this.#clock.now() };
-      const sidecar = await inFolder(this.#folder, () => this.#writeSidecar(id, known), privateFolderMode);
-      const file = await openFile(path, 'wx+', uploadMode);
-      this.#remember(id, known);
+      const file = await inFolder(this.#folder, () => this.#makeBytes(path), privateFolderMode);
+      this.#unsaid.set(id, known);
+      const sidecar = this.#sidecar(id, known, false);
       return new FileUpload(file, { id, repository, sizeBytes: 0, sidecar, places: this.#places });
     } catch (error) {
       await this.#remove(id).catch(() => {}); // it is a leftover, then
@@ -84,7 +84,7 @@ class FileUploads implements UploadStore {
         // Who tries names has none of them looked for in the list.
         if ((await unlessMissing(stat(path))) === undefined) return undefined;
         const owner = await findOwner(this.#folder, id);
-        if (owner === undefined) return undefined;
+        if (owner === undefined) return this.#unsaid.has(id) ? 'ours' : this.#whoseBare();
         if (owner === this.#lock?.owner) return 'ours';
         if (!buryOwner(this.#folder, owner)) return 'theirs';
         if (await this.#takeOver(id, owner)) return 'ours';
@@ -97,13 +97,15 @@ class FileUploads implements UploadStore {
 
   async openUpload(id: string): Promise<OpenUpload | undefined> {
     if (!this.#mayHave(id)) return undefined;
-    const [path, sidecar] = [bytesPath(this.#folder, id), this.#sidecarPath(id)];
+    const path = bytesPath(this.#folder, id);
     try {
-      const known = this.#begun.get(id) ?? (await readSidecar(sidecar));
+      const unsaid = this.#unsaid.get(id);
+      const known = unsaid ?? (await readSidecar(this.#sidecarPath(id)));
       const file = known && (await unlessMissing(openFile(path, 'r+')));
       if (!file) return undefined;
       return await orClose(file, async () => {
         const { size: sizeBytes } = await file.stat();
+        const sidecar = this.#sidecar(id, known, unsaid === undefined);
         return new FileUpload(file, { id, repository: known.repository, sizeBytes, sidecar, places: this.#places });
       });
     } catch (error) {
@@ -114,7 +116,7 @@ class FileUploads implements UploadStore {
   async statUpload(id: string): Promise<StoredUpload | undefined> {
     if (!this.#mayHave(id)) return undefined;
     try {
-      return await statUploadFiles(this.#folder, id, this.#owner);
+      return await statUploadFiles(this.#folder, id, this.#unsaid.get(id) ?? this.#owner);
     } catch (error) {
       throw explainSystemError('read the upload', bytesPath(this.#folder, id), error);
     }
@@ -123,7 +125,7 @@ class FileUploads implements UploadStore {
   async removeUpload(id: string): Promise<boolean> {
     if (!this.#mayHave(id)) return false;
     try {
-      const isOurs = this.#begun.has(id) || (await unlessMissing(stat(this.#sidecarPath(id)))) !== undefined;
+      const isOurs = this.#unsaid.has(id) || (await unlessMissing(stat(this.#sidecarPath(id)))) !== undefined;
       return isOurs && (await this.#remove(id));
     } catch (error) {
       throw explainSystemError('remove the upload', bytesPath(this.#folder, id), error);
@@ -146,15 +148,19 @@ class FileUploads implements UploadStore {
   }
 
   async close(): Promise<void> {
-    this.#begun.clear();
+    this.#unsaid.clear();
     this.#lock?.release();
     this.#lock = undefined;
   }
 
   /** The name of this store as an owner: from now on it has something. */
   get #owner(): string {
+    return this.#ownLock().owner;
+  }
+
+  #ownLock(): OwnerLock {
     this.#lock ??= takeOwnerLock(this.#folder);
-    return this.#lock.owner;
+    return this.#lock;
   }
 
   #sidecarPath(id: string): string {
@@ -172,12 +178,29 @@ class FileUploads implements UploadStore {
     return this.#lock !== undefined && isUploadId(id);
   }
 
-  async #writeSidecar(id: string, sidecar: Sidecar): Promise<string> {
-    const path = this.#sidecarPath(id);
-    const lock = this.#lock;
+  #sidecar(id: string, known: Sidecar, isWritten: boolean): UploadSidecar {
+    let isThere = isWritten;
+    return {
+      get isWritten() {
+        return isThere;
+      },
+      write: async () => {
+        await writeSidecar(this.#sidecarPath(id), known);
+        isThere = true;
+        this.#unsaid.delete(id);
+      },
+      remove: async () => {
+        this.#unsaid.delete(id);
+        if (isThere) await unlink(this.#sidecarPath(id)).catch(() => {});
+      },
+    };
+  }
+
+  /** The lock comes first: whoever finds the bytes sees that their owner lives. */
+  async #makeBytes(path: string): Promise<OpenFile> {
+    const lock = this.#ownLock();
     try {
-      await writeSidecar(path, sidecar);
-      return path;
+      return await openFile(path, 'wx+', uploadMode);
     } catch (error) {
       // Somebody has emptied the data folder: the lock has no name any more, and nobody would heed it.
       if (isSystemError(error, 'ENOENT') && this.#lock === lock) await this.close();
@@ -185,19 +208,15 @@ class FileUploads implements UploadStore {
     }
   }
 
-  async #remove(id: string): Promise<boolean> {
-    const isRemoved = await unlessMissing(unlink(bytesPath(this.#folder, id)).then(() => true));
-    await rm(this.#sidecarPath(id), { force: true });
-    this.#begun.delete(id);
-    return isRemoved ?? false;
+  /** Whose the bytes are that nothing says anything about: another's that lives may just have begun them. */
+  async #whoseBare(): Promise<'theirs' | undefined> {
+    return (await hasLiveOwner(this.#folder, this.#lock?.owner)) ? 'theirs' : undefined;
   }
 
-  #remember(id: string, sidecar: Sidecar): void {
-    for (const oldest of this.#begun.keys()) {
-      if (this.#begun.size < maxBegun) break;
-      this.#begun.delete(oldest);
-    }
-    this.#begun.set(id, sidecar);
+  async #remove(id: string): Promise<boolean> {
+    const isRemoved = await unlessMissing(unlink(bytesPath(this.#folder, id)).then(() => true));
+    if (!this.#unsaid.delete(id)) await rm(this.#sidecarPath(id), { force: true });
+    return isRemoved ?? false;
   }
 }
 

@@ -2,7 +2,7 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseRepository, type Repository } from '../../oci/reference.ts';
 import type { Leftover } from '../blob-store.ts';
-import { leftoverAt } from '../files/fs-leftover.ts';
+import { leftoverAt, maxNewAgeMs } from '../files/fs-leftover.ts';
 import { unlessMissing } from '../files/fs-reader.ts';
 import { entries } from '../folder.ts';
 import { openFile } from '../open-file.ts';
@@ -45,9 +45,16 @@ export async function findOwner(folder: string, id: string): Promise<string | un
   return undefined;
 }
 
-/** What is known of an owner's upload; undefined when either of its files is missing or says nothing. */
-export async function statUploadFiles(folder: string, id: string, owner: string): Promise<StoredUpload | undefined> {
-  const known = await readSidecar(sidecarPath(folder, id, owner));
+/**
+ * What is known of an upload, by what its owner's file beside it says, or by what is known already; undefined when either
+ * is missing or says nothing.
+ */
+export async function statUploadFiles(
+  folder: string,
+  id: string,
+  by: string | Sidecar,
+): Promise<StoredUpload | undefined> {
+  const known = typeof by === 'string' ? await readSidecar(sidecarPath(folder, id, by)) : by;
   const stats = known && (await unlessMissing(stat(bytesPath(folder, id))));
   return stats && { id, ...known, sizeBytes: stats.size, writtenAtMs: stats.mtimeMs };
 }
@@ -61,20 +68,38 @@ export async function* listOwned(folder: string): AsyncIterable<{ readonly id: s
 }
 
 /** The files in a folder that are of no upload. */
-export async function* listUploadLeftovers(folder: string): AsyncIterable<Leftover> {
-  const uploads = new Set<string>();
+export async function* listUploadLeftovers(folder: string, nowMs: number): AsyncIterable<Leftover> {
+  const [uploads, said] = [new Set<string>(), new Set<string>()];
   for await (const { id, owner } of listOwned(folder)) {
+    said.add(id);
     if (await statUploadFiles(folder, id, owner)) uploads.add(id);
   }
   for await (const entry of entries(folder)) {
     const { name } = entry;
     if (!entry.isFile() || ownerOfLock(name) !== undefined) continue;
-    const id = (bytesPattern.exec(name) ?? sidecarPattern.exec(name))?.[1];
-    // It may have been begun, or have got another owner, while the others were listed.
+    const bare = bytesPattern.exec(name)?.[1];
+    const id = bare ?? sidecarPattern.exec(name)?.[1];
+    // It may have been kept, or have got another owner, while the others were listed.
     if (id !== undefined && (uploads.has(id) || (await isUpload(folder, id)))) continue;
     const leftover = await leftoverAt(join(folder, name));
-    if (leftover) yield leftover;
+    if (leftover === undefined) continue;
+    if (bare !== undefined && !said.has(bare) && (await isBeingWritten(folder, leftover, nowMs))) continue;
+    yield leftover;
   }
+}
+
+/** Whether bytes that nothing says anything about may be an upload that somebody has just begun. */
+async function isBeingWritten(folder: string, { writtenAtMs }: Leftover, nowMs: number): Promise<boolean> {
+  return writtenAtMs > nowMs - maxNewAgeMs && (await hasLiveOwner(folder));
+}
+
+/** Whether anybody lives who may have begun uploads in a folder; the locks of the dead are removed. */
+export async function hasLiveOwner(folder: string, but?: string): Promise<boolean> {
+  for await (const { name } of entries(folder)) {
+    const owner = ownerOfLock(name);
+    if (owner !== undefined && owner !== but && !buryOwner(folder, owner)) return true;
+  }
+  return false;
 }
 
 async function isUpload(folder: string, id: string): Promise<boolean> {
@@ -84,17 +109,24 @@ async function isUpload(folder: string, id: string): Promise<boolean> {
 
 /**
  * Removes what a process leaves that is killed, and serves nobody: what says something of uploads that have no bytes (any
- * more), and its lock. One that lives may be just about to begin such an upload, which is then none: its client begins
- * another.
+ * more), bytes that nothing says anything about, and its lock.
  */
 export async function removeRemains(folder: string): Promise<void> {
+  const [bytes, sidecars] = [new Set<string>(), new Map<string, string>()];
   for await (const { name } of entries(folder)) {
-    const dead = ownerOfLock(name);
-    if (dead !== undefined) buryOwner(folder, dead);
-    const [, id] = sidecarPattern.exec(name) ?? [];
-    if (id !== undefined && (await unlessMissing(stat(bytesPath(folder, id)))) === undefined) {
-      await rm(join(folder, name), { force: true });
-    }
+    const [, ofBytes] = bytesPattern.exec(name) ?? [];
+    const [, ofSidecar] = sidecarPattern.exec(name) ?? [];
+    if (ofBytes !== undefined) bytes.add(ofBytes);
+    if (ofSidecar !== undefined) sidecars.set(ofSidecar, name);
+  }
+  for (const [id, name] of sidecars) {
+    const isGone = (await unlessMissing(stat(bytesPath(folder, id)))) === undefined;
+    if (isGone) await rm(join(folder, name), { force: true });
+  }
+  // Who has begun one lived before its bytes were there; looked for now, it is found, or dead.
+  if (await hasLiveOwner(folder)) return;
+  for (const id of bytes) {
+    if (!sidecars.has(id) && !(await isUpload(folder, id))) await rm(bytesPath(folder, id), { force: true });
   }
 }
 
