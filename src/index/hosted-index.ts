@@ -15,10 +15,10 @@ export interface HostedIndex {
   /**
    * Links the repository to content that is about to be put in the store: whoever wants to remove what is there of it
    * from now on does not, and whoever has begun removes the old file only. So this comes first, then the bytes are put
-   * in place as a new file, then `addBlob` or `putManifest` notes them. Until then the content is not there, and a hold that nothing follows
-   * is garbage; again renews the time of the link.
+   * in place as a new file, then `addBlob` or `putManifest` notes them. Until then the content is not there, and a hold
+   * that nothing follows is garbage; again renews the time of the link. Says whether the content is there already.
    */
-  hold(repository: Repository, digest: Digest, nowMs: number): Promise<void>;
+  hold(repository: Repository, digest: Digest, nowMs: number): Promise<boolean>;
 
   /**
    * Renews the time of a link, unless that is hardly a minute old: for whoever was told that the content is there, and

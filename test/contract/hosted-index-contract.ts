@@ -65,11 +65,14 @@ function blobs(make: MakeHostedIndex): void {
 
   test('what is only held is not there', async (t) => {
     const index = await make(t);
-    await index.hold(app, layer, 1);
+    assert.equal(await index.hold(app, layer, 1), false);
+    assert.equal(await index.hold(app, layer, 1), false);
     assert.deepEqual(await index.getLink(appKey, layer), { mediaType: undefined, sizeBytes: undefined });
     assert.equal(await index.mountBlob(other, layer, 1), false);
     assert.deepEqual(await index.putManifest(app, manifest(image, [layer]), [], 1), [layer]);
     assert.deepEqual(await index.listHolders(layer, 9), []);
+    await index.putContent(layer, 20, 1);
+    assert.equal(await index.hold(other, layer, 1), true);
   });
 
   test('the holders of stored content are of all registries, hosted ones first', async (t) => {

@@ -15,9 +15,10 @@ export class MemoryHeld {
   readonly calls: string[] = [];
   readonly faults: { addBlob?: () => Promise<void>; sync?: () => Promise<void>; mountBlob?: () => Promise<void> } = {};
 
-  async hold(repository: Repository, digest: Digest): Promise<void> {
+  async hold(repository: Repository, digest: Digest): Promise<boolean> {
     this.calls.push('hold');
     this.link({ registry: hostedRegistryName, repository }, digest);
+    return this.contents.has(digest);
   }
 
   async renew(): Promise<void> {}

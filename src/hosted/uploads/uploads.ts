@@ -180,14 +180,13 @@ export class Uploads {
     const letGo = inUse.take(digest);
     try {
       await removed(digest);
-      await index.hold(repository, digest, clock.now());
       const note = async () => {
         this.#sessions.forget(session);
         await index.addBlob(repository, digest, sizeBytes, clock.now());
         share.release();
         await index.sync();
       };
-      await placing.run(digest, () => this.#place(upload, digest, note));
+      await placing.run(digest, () => this.#place(upload, repository, digest, note));
     } finally {
       letGo();
       share.release();
@@ -195,9 +194,9 @@ export class Uploads {
   }
 
   /** A name that may not be on the disk is forgotten again, or else it would be taken for a blob that is here. */
-  async #place(upload: OpenUpload, digest: Digest, note: () => Promise<void>): Promise<void> {
-    const { index } = this.#tools;
-    const wasStored = (await index.listHolders(digest, 1)).length > 0;
+  async #place(upload: OpenUpload, repository: Repository, digest: Digest, note: () => Promise<void>): Promise<void> {
+    const { index, clock } = this.#tools;
+    const wasStored = await index.hold(repository, digest, clock.now());
     let noted: Promise<void> | undefined;
     try {
       await upload.commit(digest, async () => {

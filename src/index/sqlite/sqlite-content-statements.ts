@@ -10,7 +10,8 @@ export function prepareContentStatements(database: DatabaseSync) {
   const prepare = (sql: string) => database.prepare(sql);
   return {
     put: prepare(`
-      INSERT INTO contents (digest, size_bytes, used_at_ms, stored_at_ms) VALUES (?1, ?2, ?3, ?3)
+      INSERT INTO contents (digest, size_bytes, used_at_ms, stored_at_ms, hosted)
+      VALUES (?1, ?2, ?3, ?3, EXISTS (SELECT 1 FROM links WHERE digest = ?1 AND repository_id < 0))
       ON CONFLICT (digest) DO UPDATE SET
         size_bytes = excluded.size_bytes, used_at_ms = max(used_at_ms, excluded.used_at_ms)`),
     isLinkedAsManifest: prepare('SELECT 1 FROM links WHERE digest = ? AND media_type IS NOT NULL LIMIT 1'),

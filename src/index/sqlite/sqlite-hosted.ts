@@ -43,8 +43,13 @@ export class SqliteHostedIndex implements HostedIndex {
     this.#hosted = prepareHostedStatements(parts.database);
   }
 
-  async hold(repository: Repository, digest: Digest, nowMs: number): Promise<void> {
-    this.#hosted.renewLink.run(this.#add(repository), digest, null, nowMs);
+  async hold(repository: Repository, digest: Digest, nowMs: number): Promise<boolean> {
+    const { renewLink, isStored } = this.#hosted;
+    const number = this.#add(repository);
+    return inTransaction(this.#parts.database, () => {
+      renewLink.run(number, digest, null, nowMs);
+      return isStored.get(digest) !== undefined;
+    });
   }
 
   async renew(repository: Repository, digest: Digest, nowMs: number): Promise<void> {

@@ -5,6 +5,7 @@ import { hostedRepositories } from '../migrations/0003-hosted-repositories.ts';
 import { rebuiltFromRecords } from '../migrations/0004-rebuilt-from-records.ts';
 import { contentLetGo } from '../migrations/0005-content-let-go.ts';
 import { repositoryKinds } from '../migrations/0006-repository-kinds.ts';
+import { heldFromTheStart } from '../migrations/0007-held-from-the-start.ts';
 import { inTransaction } from './sqlite-transaction.ts';
 
 /** One step from a schema to the next. Once released it never changes. */
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   rebuiltFromRecords,
   contentLetGo,
   repositoryKinds,
+  heldFromTheStart,
 ];
 
 /**
