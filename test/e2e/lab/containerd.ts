@@ -7,7 +7,8 @@ import type { Client } from './pull-tests.ts';
 import { type PulledImage, readPulledManifest } from './pulled-image.ts';
 import { environmentOf, type Login, mirrorOf, type Route } from './route.ts';
 
-type Ctr = (...args: string[]) => Promise<string>;
+/** Runs ctr with a containerd. */
+export type Ctr = (...args: string[]) => Promise<string>;
 
 // In /run, which is private here: the path of a socket may have 100 characters or so, and the scratch folder's may not.
 const socket = '/run/end-to-end-containerd.sock';
@@ -19,16 +20,20 @@ export function containerdThrough(route: Route, login?: Login): Client {
     looksUpFirst: true,
     async pull(reference, folder) {
       const hosts = await writeHostsFolder(folder, route);
-      return withContainerd(folder, environmentOf(route), async (ctr) => {
-        const user = login ? ['--user', `${login.name}:${login.password}`] : [];
-        await ctr('images', 'pull', '--snapshotter', 'native', '--hosts-dir', hosts, ...user, reference);
-        return inspect(ctr, reference);
-      });
+      return withContainerd(folder, environmentOf(route), (ctr) => pullBy(ctr, hosts, reference, login));
     },
   };
 }
 
-async function withContainerd<Result>(
+/** Pulls an image by the folder of registries that there is, and says what is there afterwards. */
+export async function pullBy(ctr: Ctr, hosts: string, reference: string, login?: Login): Promise<PulledImage> {
+  const user = login ? ['--user', `${login.name}:${login.password}`] : [];
+  await ctr('images', 'pull', '--snapshotter', 'native', '--hosts-dir', hosts, ...user, reference);
+  return inspect(ctr, reference);
+}
+
+/** Starts a containerd that keeps all in a folder, for as long as it is used. */
+export async function withContainerd<Result>(
   folder: string,
   env: Record<string, string>,
   use: (ctr: Ctr) => Promise<Result>,

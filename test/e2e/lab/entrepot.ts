@@ -21,6 +21,8 @@ export const entrepotProxyUrl = 'http://127.0.0.1:3128';
 export interface EntrepotSettings {
   readonly cache?: Readonly<Record<string, string>>;
   readonly upstreams?: Readonly<Record<string, Readonly<Record<string, string>> | null>>;
+  /** Below it every registry has a host of its own. */
+  readonly domain?: string;
   /** Whether there is the door that is pushed to. */
   readonly hosted?: boolean;
   /** The files of a door of TLS, in the place of that of plain HTTP. */
@@ -51,7 +53,7 @@ export function entrepotLog(folder: string): string {
 /** Starts Entrepot from the checkout, with its data and its log in a folder; a second start there finds what is stored. */
 export async function startEntrepot(
   folder: string,
-  { cache = {}, upstreams = {}, hosted = false, tls, proxy }: EntrepotSettings,
+  { domain, cache = {}, upstreams = {}, hosted = false, tls, proxy }: EntrepotSettings,
 ): Promise<Entrepot> {
   await mkdir(folder, { recursive: true });
   const configuration = {
@@ -62,6 +64,7 @@ export async function startEntrepot(
       proxy: { listen: proxy ? new URL(entrepotProxyUrl).host : 'none' },
     },
     ...(proxy && { proxy }),
+    ...(domain && { domain }),
     cache,
     upstreams: { 'quay.io': null, ...upstreams }, // the registry of the tests that Entrepot does not know
     log: { format: 'json' },

@@ -10,6 +10,7 @@ export const groups: Readonly<Record<string, readonly string[]>> = {
   podman: ['podman'],
   buildah: ['buildah'],
   containerd: ['containerd', 'ctr'],
+  'containerd-setup': ['containerd', 'ctr', 'skopeo'],
   dockerd: ['dockerd', 'docker', 'containerd'],
   proxy: ['curl', 'skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
   push: ['skopeo', 'podman', 'buildah', 'containerd', 'ctr', 'dockerd', 'docker'],
