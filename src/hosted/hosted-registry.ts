@@ -40,7 +40,8 @@ export class HostedRegistry implements PushableRegistry {
 
   constructor(tools: HostedTools, limits: HostedLimits) {
     const quota = new Quota(limits.maxBytes, tools.index);
-    const disk = new DiskRoom(limits.minFreeBytes, tools);
+    const cachedBytes = async () => (await tools.index.totals()).sizeBytes;
+    const disk = new DiskRoom(limits.minFreeBytes, { ...tools, cachedBytes });
     this.#index = tools.index;
     const placing = new Placing();
     this.#uploads = new Uploads(limits.uploads, { ...tools, quota, disk, placing });

@@ -44,7 +44,7 @@ export function hostedRig(t: TestContext, { limits, maxBytes, minFreeBytes = 0 }
   const hasher = new Hasher(1);
   t.after(() => hasher.close());
   const refusals: RefusalReason[] = [];
-  const disk = { freeBytes: 1e12, receivedBytes: 0, freeDisk: async (_sizeBytes: number) => {} };
+  const disk = { freeBytes: 1e12, cachedBytes: 0, receivedBytes: 0, freeDisk: async (_sizeBytes: number) => {} };
   const quota = new Quota(maxBytes, index);
   const damages = new Damages({ store: blobs, index: index as unknown as MetadataIndex, log });
   const content = new LocalContent({
@@ -55,6 +55,7 @@ export function hostedRig(t: TestContext, { limits, maxBytes, minFreeBytes = 0 }
     ...{ blobs, uploads: store, index: index as unknown as HostedTools['index'], content, inUse, quota, clock, log },
     disk: new DiskRoom(minFreeBytes, {
       freeBytes: async () => disk.freeBytes - disk.receivedBytes, // as of a disk that is written to
+      cachedBytes: async () => disk.cachedBytes,
       freeDisk: (sizeBytes) => disk.freeDisk(sizeBytes),
       clock,
       log,

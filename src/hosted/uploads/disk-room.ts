@@ -2,24 +2,31 @@ import { diskFull } from '../disk-failure.ts';
 import type { HostedTools } from '../tools.ts';
 
 /** What tells how full the disk is. */
-export type DiskRoomTools = Pick<HostedTools, 'freeBytes' | 'freeDisk' | 'clock' | 'log'>;
+export interface DiskRoomTools extends Pick<HostedTools, 'freeBytes' | 'freeDisk' | 'clock' | 'log'> {
+  /** How much is cached: what `freeDisk` could free at most. */
+  cachedBytes(): Promise<number>;
+}
 
-/** Room on the disk for bytes that are to come. It is released once. */
+/** Room on the disk for bytes that come. It is released once. */
 export interface DiskShare {
-  /** Uses some of it, before it is written; takes more when it is used up. @throws as `DiskRoom.take` */
+  /**
+   * Takes room for bytes that are here and will be written, and for as many more as have come before.
+   * @throws RegistryError UNAVAILABLE, status 507, when the disk would be too full
+   */
   use(sizeBytes: number): Promise<void> | undefined;
   release(): void;
 }
 
-/** Who does not say how much comes takes so much at a time. */
-const stepBytes = 16 * 1024 * 1024;
+/** Who has sent much takes so much ahead, so that room need not be made for each piece. */
+const maxAheadBytes = 256 * 1024 * 1024;
 
 /** What the system said holds for so long, but for what was written since: small pushes need not ask for each. */
 const believeMs = 1_000;
 
 /**
- * Keeps some of the disk free. An upload that would leave less is refused, if it can be before it is sent, and before
- * the disk is full for all others.
+ * Keeps some of the disk free. An upload that would leave less is refused: before it is sent, when there could be no room
+ * for it though all went that is cached; and before the disk is full for all others. What is only announced takes no
+ * room, else a client could empty the cache by promises.
  */
 export class DiskRoom {
   readonly #minFreeBytes: number;
@@ -35,33 +42,33 @@ export class DiskRoom {
     this.#tools = tools;
   }
 
-  /** Sees that there is room for so much more. @throws as `take` */
+  /**
+   * Sees that there could be room for so much more.
+   * @throws RegistryError UNAVAILABLE, status 507, when there could not
+   */
   async check(sizeBytes: number, signal: AbortSignal): Promise<void> {
-    (await this.take(sizeBytes, signal)).release();
+    if (this.#minFreeBytes > 0 && !(await this.#told(() => this.#couldHave(sizeBytes), signal))) throw diskFull();
   }
 
-  /**
-   * Takes room for so many bytes; for what comes bit by bit when that is not known.
-   * @throws RegistryError UNAVAILABLE, status 507, when the disk would be too full
-   */
-  async take(sizeBytes: number | undefined, signal: AbortSignal): Promise<DiskShare> {
+  /** Begins to take room for bytes that come bit by bit, of `sizeBytes` in all when that is known. */
+  take(sizeBytes: number | undefined, signal: AbortSignal): DiskShare {
     if (this.#minFreeBytes === 0) return { use: () => undefined, release() {} };
-    let leftBytes = sizeBytes ?? 0;
-    await this.#takeMore(leftBytes, signal);
-    const spend = (usedBytes: number) => {
-      leftBytes -= usedBytes;
-      this.#takenBytes -= usedBytes;
-      this.#freeBytes -= usedBytes;
+    let leftBytes = 0;
+    let usedBytes = 0;
+    const spend = (spentBytes: number) => {
+      leftBytes -= spentBytes;
+      usedBytes += spentBytes;
+      this.#takenBytes -= spentBytes;
+      this.#freeBytes -= spentBytes;
+    };
+    const takeMore = async (neededBytes: number) => {
+      const comingBytes = (sizeBytes ?? Number.POSITIVE_INFINITY) - usedBytes;
+      const wantedBytes = Math.max(neededBytes, Math.min(usedBytes, maxAheadBytes, comingBytes));
+      leftBytes += await this.#takeMore(wantedBytes, neededBytes, signal);
+      spend(neededBytes);
     };
     return {
-      use: (usedBytes) => {
-        if (usedBytes <= leftBytes) return void spend(usedBytes);
-        const moreBytes = Math.max(usedBytes, stepBytes);
-        return this.#takeMore(moreBytes, signal).then(() => {
-          leftBytes += moreBytes;
-          spend(usedBytes);
-        });
-      },
+      use: (nextBytes) => (nextBytes <= leftBytes ? void spend(nextBytes) : takeMore(nextBytes)),
       release: () => {
         this.#takenBytes -= leftBytes;
         leftBytes = 0;
@@ -69,30 +76,56 @@ export class DiskRoom {
     };
   }
 
-  async #takeMore(sizeBytes: number, signal: AbortSignal): Promise<void> {
-    this.#takenBytes += sizeBytes; // first of all, so that those who come meanwhile ask for more
-    try {
-      if (!(await this.#isEnough(signal))) throw diskFull();
-    } catch (error) {
+  /** Takes what is wanted or, if there is not so much, what is needed; gives how much. */
+  async #takeMore(wantedBytes: number, neededBytes: number, signal: AbortSignal): Promise<number> {
+    for (const sizeBytes of new Set([wantedBytes, neededBytes])) {
+      this.#takenBytes += sizeBytes; // first of all, so that those who come meanwhile ask for more
+      try {
+        if (await this.#told(() => this.#canHave(signal), signal)) return sizeBytes;
+      } catch (error) {
+        this.#takenBytes -= sizeBytes;
+        throw error;
+      }
       this.#takenBytes -= sizeBytes;
-      throw error;
     }
+    throw diskFull();
   }
 
-  async #isEnough(signal: AbortSignal): Promise<boolean> {
-    const isEnough = () => this.#freeBytes >= this.#minFreeBytes + this.#takenBytes;
+  /** Whether there is room for all that was taken, for which some is made. */
+  async #canHave(signal: AbortSignal): Promise<boolean> {
+    await this.#look();
+    if (this.#isEnough(0)) return true;
+    await this.#tools.freeDisk(this.#takenBytes, signal);
+    await this.#lookAgain();
+    return this.#isEnough(0);
+  }
+
+  /** Whether there is room for so much beside all that was taken, or could be made. */
+  async #couldHave(sizeBytes: number): Promise<boolean> {
+    await this.#look();
+    if (this.#isEnough(sizeBytes)) return true;
+    await this.#lookAgain();
+    return this.#isEnough(sizeBytes - (await this.#tools.cachedBytes()));
+  }
+
+  #isEnough(moreBytes: number): boolean {
+    return this.#freeBytes >= this.#minFreeBytes + this.#takenBytes + moreBytes;
+  }
+
+  /** The answer; when it cannot be told it is as if there were room: the system will say itself when it is full. */
+  async #told(answer: () => Promise<boolean>, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.#look();
-      if (isEnough()) return true;
-      await this.#tools.freeDisk(this.#takenBytes, signal);
-      this.#lookedAtMs = Number.NEGATIVE_INFINITY;
-      await this.#look();
-      return isEnough();
+      return await answer();
     } catch (error) {
       signal.throwIfAborted();
       this.#tools.log.error({ reason: (error as Error).message }, 'free space cannot be told');
-      return true; // the system will say itself when it is full
+      return true;
     }
+  }
+
+  async #lookAgain(): Promise<void> {
+    this.#lookedAtMs = Number.NEGATIVE_INFINITY;
+    await this.#look();
   }
 
   async #look(): Promise<void> {

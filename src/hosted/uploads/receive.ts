@@ -49,7 +49,8 @@ export async function receive(delivery: Delivery, tools: ReceiveTools, signal: A
     checkSize(end, tools.maxBytes);
     await tools.quota.check(end, digest);
   }
-  const share = await tools.disk.take(body.sizeBytes, signal);
+  await tools.disk.check(body.sizeBytes ?? 0, signal);
+  const share = tools.disk.take(body.sizeBytes, signal);
   try {
     await bring(delivery, end, { ...tools, use: share.use }, signal);
   } finally {
