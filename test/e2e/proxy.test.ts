@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -50,19 +52,22 @@ async function connectsOf(bench: Bench): Promise<LoggedConnect[]> {
   return entries.filter(({ msg }) => msg === 'connect' || msg === 'connect refused');
 }
 
+/** Sets up a bench with a proxy door, whose authority everything here trusts. */
+async function setUpProxyBench(name: string, proxy: Readonly<Record<string, unknown>>): Promise<Bench> {
+  const bench = await setUpBench(name, { cache: { tagTtl: '1h' }, upstreams: { 'quay.io': {} }, proxy });
+  const authority = await fetch(`http://${entrepotAddress}/ca.crt`);
+  assert.equal(authority.status, 200);
+  await trustOnly(Buffer.concat([Buffer.from(await authority.arrayBuffer()), await readFile(certificates.authority)]));
+  return bench;
+}
+
+// Nobody waits longer for an image that is here: what asks the origin in vain is given up before.
+const warmLimitMs = 15_000;
+
 describe('the proxy door', () => {
   let bench: Bench;
   before(async () => {
-    bench = await setUpBench('proxy', {
-      cache: { tagTtl: '1h' },
-      upstreams: { 'quay.io': {} },
-      proxy: { allowAddresses: [addresses.tokens] },
-    });
-    const authority = await fetch(`http://${entrepotAddress}/ca.crt`);
-    assert.equal(authority.status, 200);
-    await trustOnly(
-      Buffer.concat([Buffer.from(await authority.arrayBuffer()), await readFile(certificates.authority)]),
-    );
+    bench = await setUpProxyBench('proxy', { allowAddresses: [addresses.tokens] });
   });
   after(async () => {
     await trustOnly(await readFile(certificates.authority));
@@ -102,14 +107,13 @@ describe('the proxy door', () => {
     for (const image of [images.namesake, images.index]) await pull(skopeo, image);
   });
 
-  test('was asked by none of them for the host that docker.io keeps its blobs at', async () => {
+  test('was asked by none of them for a host that makes tokens, or keeps blobs', async () => {
     const connects = await connectsOf(bench);
     const hosts = new Set(connects.map(({ host, result }) => `${host} ${result}`));
     const registries = ['ghcr.io', 'index.docker.io', 'quay.io', 'registry-1.docker.io'];
-    const tokenServers = ['auth.docker.io', 'auth.ghcr.io', 'auth.quay.io'];
     assert.deepEqual(
       [...hosts].sort(),
-      [...registries.map((host) => `${host} intercepted`), ...tokenServers.map((host) => `${host} tunnelled`)].sort(),
+      registries.map((host) => `${host} intercepted`),
     );
   });
 
@@ -146,13 +150,99 @@ describe('the proxy door', () => {
     test('gives it to nobody else afterwards', assertRefused);
   });
 
-  describe('with the origin stopped and Entrepot started anew', () => {
+  const warmPulls = () => {
+    for (const client of [skopeo, podman, containerd, dockerd]) {
+      test(`lets ${client.name} pull what it has`, { timeout: warmLimitMs }, () => pull(client, images.layered));
+    }
+  };
+
+  describe('with the origin and its token server stopped', () => {
+    before(() => bench.origin.stop());
+    warmPulls();
+  });
+
+  describe('with both stopped and Entrepot started anew', () => {
+    before(() => bench.restartEntrepot());
+    warmPulls();
+  });
+
+  describe('with both silent, which is worse', () => {
+    let silence: { end(): void };
     before(async () => {
-      await bench.origin.stop();
+      silence = await beSilentAt([addresses.hub, addresses.tokens]);
       await bench.restartEntrepot();
     });
-    for (const client of [skopeo, podman, containerd, dockerd]) {
-      test(`lets ${client.name} pull what it has`, () => pull(client, images.layered));
+    after(() => silence?.end());
+    warmPulls();
+  });
+});
+
+describe('the proxy door that leads to registries alone', () => {
+  let bench: Bench;
+  before(async () => {
+    bench = await setUpProxyBench('alone', { others: 'deny' });
+  });
+  after(async () => {
+    await trustOnly(await readFile(certificates.authority));
+    await bench?.clear();
+  });
+  afterEach((context) => showLogAfterFailure(bench, context));
+  const pull = async (client: Client, image: TestImage) => {
+    const pulled = await client.pull(image.reference, await bench.makeFolder());
+    assertPulled(pulled, image, manifestsFor(client, image));
+  };
+  const clients = [skopeo, podman, containerd, dockerd];
+
+  for (const client of clients) {
+    test(`lets ${client.name} pull what everybody may read`, () => pull(client, images.layered));
+  }
+
+  test('asks for nothing, and for no token, for what is here', async () => {
+    bench.origin.takeTokenRequests();
+    await bench.origin.takeRequests();
+    for (const client of clients) await pull(client, images.layered);
+    assert.deepEqual(await bench.origin.takeRequests(), []);
+    assert.deepEqual(bench.origin.takeTokenRequests(), []);
+  });
+
+  for (const through of [dockerdThrough, containerdThrough, skopeoThrough]) {
+    const client = through(proxyRoute, tokenUser);
+    test(`passes the login of ${client.name} on, and gives it what that is good for`, async () => {
+      await assert.rejects(pull(through(proxyRoute), images.restricted), /unauthorized|denied|authorization failed/);
+      bench.origin.takeTokenRequests();
+      await pull(client, images.restricted);
+      const users = bench.origin.takeTokenRequests().flatMap(({ user, status }) => (status === 200 ? [user] : []));
+      assert.ok(users.includes(tokenUser.name), String(users));
+    });
+  }
+
+  test('reaches nothing else', async () => {
+    await assert.rejects(curl('https://auth.docker.io/token'), /403/);
+  });
+
+  describe('with the origin and its token server stopped', () => {
+    before(() => bench.origin.stop());
+    for (const client of [...clients, dockerdThrough(proxyRoute, tokenUser), skopeoThrough(proxyRoute, tokenUser)]) {
+      test(`lets ${client.name} pull what it has`, { timeout: warmLimitMs }, () => pull(client, images.layered));
     }
   });
 });
+
+/** Takes connections at the HTTPS port of addresses, and says nothing on them. */
+async function beSilentAt(places: readonly string[]): Promise<{ end(): void }> {
+  const sockets = new Set<Socket>();
+  const servers = await Promise.all(
+    places.map(async (host) => {
+      const server = createServer((socket) => sockets.add(socket.on('error', () => {}).resume()));
+      server.listen(443, host);
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  return {
+    end() {
+      for (const socket of sockets) socket.destroy();
+      for (const server of servers) server.close();
+    },
+  };
+}
