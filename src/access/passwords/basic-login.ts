@@ -11,10 +11,11 @@ const basicPattern = /^basic +([a-z0-9+/_=-]*)$/i;
 export function parseBasicLogin(authorization: string): Login | undefined {
   const encoded = basicPattern.exec(authorization.trimEnd())?.[1];
   if (encoded === undefined) return undefined;
-  const text = Buffer.from(encoded, 'base64').toString('utf8');
-  const colon = text.indexOf(':');
+  const bytes = Buffer.from(encoded, 'base64');
+  const colon = bytes.indexOf(':');
   if (colon < 0) return undefined;
-  return { name: text.slice(0, colon), password: text.slice(colon + 1) };
+  // Each decoded by itself: a name that is a part of the text would keep the password in memory, for as long as it is kept.
+  return { name: bytes.toString('utf8', 0, colon), password: bytes.toString('utf8', colon + 1) };
 }
 
 /** Whether it claims nothing: podman and skopeo send an empty name and password where they have none. */

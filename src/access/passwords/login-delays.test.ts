@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ManualClock } from '../../../test/support/clock.ts';
+import { parseBasicLogin } from './basic-login.ts';
 import { LoginDelays, placeOf } from './login-delays.ts';
 
 const patient = new AbortController().signal;
@@ -126,6 +129,27 @@ test('of ever more addresses and users, a bounded number is remembered, the late
   assert.equal(delays.size, 20_000);
   for (let count = 0; count < 2; count++) await login('user11999', '10.0.46.223', 'failed');
   assert.equal(await login('user11999', '10.0.46.223', 'failed'), 500);
+});
+
+test('what is remembered of names and logins that are as long as headers takes little memory', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const { delays } = setUp();
+  const fill = async (count: number) => {
+    for (let index = 0; index < count; index++) {
+      const text =
+        index % 2 === 0 ? `${index}${'x'.repeat(10_000)}:` : `somebody who is number ${index}:${'y'.repeat(10_000)}`;
+      const { name = '' } = parseBasicLogin(`Basic ${Buffer.from(text).toString('base64')}`) ?? {};
+      (await delays.begin(name, `10.0.${index >> 8}.${index & 255}`, patient)).failed();
+    }
+  };
+  await fill(100);
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  await fill(4_000);
+  collect();
+  const grown = process.memoryUsage().heapUsed - before;
+  assert.ok(grown < 8_000_000, `${grown} bytes`); // 40 MB, were they kept whole
 });
 
 describe('placeOf()', () => {

@@ -62,7 +62,7 @@ export class LoginDelays {
    */
   async begin(user: string, address: string, signal: AbortSignal): Promise<LoginAttempt> {
     const place = placeOf(address);
-    const name = user.slice(0, maxNameLength);
+    const name = shortened(user);
     const known = `${place} ${name}`;
     const counted: readonly (readonly [FailuresByKey, string])[] = this.#byKnown.has(known)
       ? [[this.#byKnown, known]]
@@ -111,6 +111,11 @@ export class LoginDelays {
     map.set(key, failures);
     if (map.size > maxKeys) map.delete(map.keys().next().value!);
   }
+}
+
+/** A copy of its own: a part of a string keeps all of the string in memory. */
+function shortened(name: string): string {
+  return name.length <= maxNameLength ? name : Buffer.from(name.slice(0, maxNameLength)).toString();
 }
 
 /** When the next login may be checked. A turn further away than any wait was given before the clock was set back. */
