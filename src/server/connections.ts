@@ -25,12 +25,17 @@ export class Connections {
     server.closeIdleConnections = () => this.#endIdle(); // what `close` calls first
   }
 
+  /** How many answers are under way on a connection. */
+  underWay(socket: Socket): number {
+    return this.#underWay.get(socket) ?? 0;
+  }
+
   /**
    * Lets go of a connection on which no more requests come: it is somebody else's to end.
    * @returns how many answers it waits for
    */
   release(socket: Socket): number {
-    const count = this.#underWay.get(socket) ?? 0;
+    const count = this.underWay(socket);
     this.#underWay.delete(socket);
     return count;
   }

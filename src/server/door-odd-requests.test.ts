@@ -55,6 +55,30 @@ test('what is sent after a request whose answer ended the connection is not answ
   );
 });
 
+test('of requests that are sent without waiting for answers, a few are served, and with more the connection ends', async (t) => {
+  const registry = smallRegistry();
+  const gate = Promise.withResolvers<void>();
+  let asked = 0;
+  const slow = Object.assign(Object.create(registry) as MemoryRegistry, {
+    listTags: async () => {
+      asked++;
+      await gate.promise;
+      return { tags: [], next: undefined };
+    },
+  });
+  const door = await openTestDoor(t, { registries: [{ registry: slow }] });
+  const request = 'GET /v2/team/app/tags/list HTTP/1.1\r\nhost: cache\r\n\r\n';
+  const few = await connectRaw(door.port);
+  few.write(request.repeat(16));
+  const many = await connectRaw(door.port);
+  many.write(request.repeat(500));
+  assert.equal(await many.closed, '');
+  assert.ok(asked <= 32, `${asked} were asked`);
+  gate.resolve();
+  assert.equal((await few.until(/(?:HTTP\/1\.1 200 [\s\S]*?){16}\}$/)).match(/HTTP\/1\.1 200 /g)?.length, 16);
+  few.socket.destroy();
+});
+
 test('a client that waits for leave to send its body gets the answer instead, and the connection ends', async (t) => {
   const door = await openTestDoor(t, { registries: [{ registry: smallRegistry() }] });
   const socket = await connectRaw(door.port);

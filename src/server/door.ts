@@ -62,6 +62,10 @@ export const defaultDoorLimits: DoorLimits = {
   checkMs: 5_000,
 };
 
+// No client of registries asks again on a connection before it has its answer. Of those that may, each answer holds a
+// buffer, and hundreds of requests fit into what is read at once.
+const maxUnderWay = 16;
+
 const maxUrlLength = 8 * 1024; // far above any name, digest and query of the spec
 
 /** What is known of a request when it is over. */
@@ -191,10 +195,14 @@ export async function openDoor(
     requestTimeout: 0, // a push takes as long as its bytes take to come; see `request-body.ts` for those nobody wants
     connectionsCheckingInterval: limits.checkMs,
   };
+  const limited: typeof listener = (request, response) => {
+    if (connections.underWay(request.socket) >= maxUnderWay) return void request.socket.destroy();
+    listener(request, response);
+  };
   const { server, handshakes } =
     tls === undefined
-      ? { server: http.createServer(options, listener), handshakes: undefined }
-      : createTlsServer({ ...options, handshakeTimeout: limits.headMs }, listener, tls);
+      ? { server: http.createServer(options, limited), handshakes: undefined }
+      : createTlsServer({ ...options, handshakeTimeout: limits.headMs }, limited, tls);
   server.timeout = limits.idleMs;
   // Without a listener node:http says "100 Continue" by itself; here `request-body.ts` does, when the body is wanted.
   server.on('checkContinue', (request, response) => void server.emit('request', request, response));
