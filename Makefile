@@ -1,5 +1,5 @@
 # Everything runs on the Node.js that npm installs here, whatever the machine has: npm puts it first in the path.
-.PHONY: run test build bench clean
+.PHONY: run test build bench clean deploy test-deploy
 
 run: node_modules/.package-lock.json
 	npm start --silent
@@ -12,6 +12,15 @@ build: node_modules/.package-lock.json
 
 bench: node_modules/.package-lock.json
 	npm run --silent bench
+
+# Applies the manifests of deploy/kubernetes; without variables it says which there are.
+deploy:
+	@deploy/kubernetes/deploy.sh
+
+# What is in deploy/ by kustomize, helm and the types of the Kubernetes API; Go builds the tools that are missing.
+# WRITE=yes writes the golden files anew.
+test-deploy: node_modules/.package-lock.json
+	npm exec -- node test/deploy/main.ts $(if $(filter yes,$(WRITE)),--write)
 
 # npm writes this file last, so it is there, and newer than the lock file, only after a whole install.
 node_modules/.package-lock.json: package.json package-lock.json

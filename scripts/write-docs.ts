@@ -1,6 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { configurationPage } from './configuration-page.ts';
+import { deployFiles } from './deploy/deploy-files.ts';
 
-// `npm run docs`: writes the pages of docs/ that follow from the code. A test compares them.
+// `npm run docs`: writes the pages of docs/, and the files of deploy/, that follow from others. A test compares them.
 
-writeFileSync(new URL('../docs/configuration.md', import.meta.url), configurationPage());
+const root = new URL('..', import.meta.url);
+writeFileSync(new URL('docs/configuration.md', root), configurationPage());
+for (const [path, text] of Object.entries(deployFiles())) writeFileSync(new URL(path, root), text);
