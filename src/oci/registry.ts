@@ -108,6 +108,8 @@ export interface UploadHint {
   readonly algorithm?: DigestAlgorithm | undefined;
   /** How large it will be: of a POST that brings all of it. */
   readonly sizeBytes?: number | undefined;
+  /** Who begins it, by whatever tells clients apart: so that none takes all places. */
+  readonly by?: string | undefined;
 }
 
 /** How far an upload is. */

@@ -86,6 +86,15 @@ async function statusesOf(
   return found;
 }
 
+test('an upload is of the user who begins it, in one request or several, and of an address where nobody logged in', async (t) => {
+  const { registry, send, path } = await setUp(t, 'hosted');
+  await send('POST', path('team/app/blobs/uploads/'), { headers: headersOf('alice') });
+  await send('POST', path(`team/app/blobs/uploads/?digest=${digest}`), { headers: headersOf('ci'), body: blob });
+  const free = await openPushDoor(t);
+  await free.send('POST', free.path('team/app/blobs/uploads/'));
+  assert.deepEqual([...registry.beginners, ...free.registry.beginners], ['user alice', 'user ci', 'at 127.0.0.1']);
+});
+
 describe('by the hosted door', () => {
   const rows: readonly (readonly [Client, name: string, pull: number, push: number, remove: number])[] = [
     ['nobody', 'team/app', 401, 401, 401],

@@ -30,6 +30,8 @@ interface ManifestDocument {
 export class MemoryPushable extends MemoryRegistry implements PushableRegistry {
   /** What a cache beside it holds, which blobs may be mounted from. */
   readonly cached = new Content();
+  /** Who has begun uploads. */
+  readonly beginners: (string | undefined)[] = [];
   readonly #uploads = new Map<string, Upload>();
   #lastId = 0;
 
@@ -38,8 +40,9 @@ export class MemoryPushable extends MemoryRegistry implements PushableRegistry {
     return this.#uploads.size;
   }
 
-  async beginUpload(repository: Repository, _hint: UploadHint, signal: AbortSignal): Promise<UploadState> {
+  async beginUpload(repository: Repository, { by }: UploadHint, signal: AbortSignal): Promise<UploadState> {
     signal.throwIfAborted();
+    this.beginners.push(by);
     const id = `upload-${++this.#lastId}`;
     this.#uploads.set(id, { repository, bytes: Buffer.alloc(0) });
     return { id, sizeBytes: 0 };

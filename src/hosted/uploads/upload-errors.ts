@@ -34,6 +34,12 @@ export function tooManyUploads(maxCount: number): RegistryError {
   return new RegistryError('TOOMANYREQUESTS', what, { headers: { 'retry-after': '60' } });
 }
 
+/** One client has as many uploads as it may have. */
+export function tooManyOfYours(maxCount: number, allCount: number): RegistryError {
+  const what = `Cannot begin an upload: ${maxCount} of yours are under way, half of all (${allCount}, hosted.uploads.maxCount)`;
+  return new RegistryError('TOOMANYREQUESTS', `${what}; finish or cancel some`, { headers: { 'retry-after': '60' } });
+}
+
 /** The bytes are not the next ones. */
 export function outOfOrder(start: number, sizeBytes: number): RegistryError {
   const what = `Cannot take bytes from ${start} on: ${sizeBytes} have arrived, go on after them`;

@@ -31,6 +31,21 @@ test('more uploads than may be at a time are refused, until one is over', async 
   await uploads.begin(app, {}, never);
 });
 
+test('nobody has more than half of the places, so that others find one', async (t) => {
+  const { uploads } = hostedRig(t, { limits: { maxCount: 5 } });
+  const begin = (by: string) => uploads.begin(app, { by }, never);
+  const begun = await Promise.allSettled(['eve', 'eve', 'eve', 'eve'].map(begin));
+  const [refused] = begun.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+  assert.deepEqual([refused.code, refused.status, refused.headers], ['TOOMANYREQUESTS', 429, { 'retry-after': '60' }]);
+  assert.match(refused.message, /3 of yours are under way, half of all \(5, hosted\.uploads\.maxCount\)/);
+  const { id } = await begin('ann');
+  await begin('ann');
+  await assert.rejects(begin('bob'), /5 are under way/);
+  await uploads.cancel(app, id, never);
+  await assert.rejects(begin('eve'), /of yours/);
+  await begin('bob');
+});
+
 test('a beginning that fails leaves no trace', async (t) => {
   const { uploads, store } = hostedRig(t, { limits: { maxCount: 1 } });
   store.faults.begin = async () => {

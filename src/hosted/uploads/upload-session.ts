@@ -14,6 +14,7 @@ export interface SessionOptions {
   readonly writtenAtMs: number;
   readonly hasher: Hashing;
   readonly algorithm: DigestAlgorithm | undefined;
+  readonly by?: string | undefined;
 }
 
 interface Request {
@@ -25,6 +26,8 @@ interface Request {
 export class UploadSession {
   readonly id: string;
   readonly repository: Repository;
+  /** Who began it, if that is known. */
+  readonly by: string | undefined;
   readonly digest: UploadDigest;
   sizeBytes: number;
   writtenAtMs: number;
@@ -32,9 +35,10 @@ export class UploadSession {
   isOver = false;
   #request: Request | undefined;
 
-  constructor({ id, repository, sizeBytes, writtenAtMs, hasher, algorithm = 'sha256' }: SessionOptions) {
+  constructor({ id, repository, sizeBytes, writtenAtMs, hasher, algorithm = 'sha256', by }: SessionOptions) {
     this.id = id;
     this.repository = repository;
+    this.by = by;
     this.sizeBytes = sizeBytes;
     this.writtenAtMs = writtenAtMs;
     this.digest = new UploadDigest(hasher, algorithm);

@@ -1,5 +1,5 @@
-import type { DigestAlgorithm } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
+import type { UploadHint } from '../../oci/registry.ts';
 import type { HostedTools } from '../tools.ts';
 import { unknownUpload, uploadElsewhere } from './upload-errors.ts';
 import { UploadSession } from './upload-session.ts';
@@ -44,9 +44,16 @@ export class UploadSessions {
     this.#sessions.clear();
   }
 
+  /** How many of them somebody has begun. */
+  countOf(by: string): number {
+    let count = 0;
+    for (const session of this.#sessions.values()) if (session.by === by) count++;
+    return count;
+  }
+
   /** Notes one that was begun. */
-  add(id: string, repository: Repository, algorithm: DigestAlgorithm | undefined): UploadSession {
-    return this.#note({ id, repository, sizeBytes: 0, writtenAtMs: this.#tools.clock.now() }, algorithm);
+  add(id: string, repository: Repository, { algorithm, by }: UploadHint): UploadSession {
+    return this.#note({ id, repository, sizeBytes: 0, writtenAtMs: this.#tools.clock.now() }, { algorithm, by });
   }
 
   /** The upload of a repository. @throws RegistryError BLOB_UPLOAD_UNKNOWN; UNAVAILABLE while another process has it */
@@ -88,13 +95,13 @@ export class UploadSessions {
 
   #note(
     upload: Pick<UploadSession, 'id' | 'repository' | 'sizeBytes' | 'writtenAtMs'>,
-    algorithm?: DigestAlgorithm,
+    { algorithm, by }: UploadHint = {},
   ): UploadSession {
     const { hasher, clock } = this.#tools;
     // A clock that was set back does not make it old, nor young for ever.
     const writtenAtMs = Math.min(upload.writtenAtMs, clock.now());
     const { id, repository, sizeBytes } = upload;
-    const session = new UploadSession({ id, repository, sizeBytes, writtenAtMs, hasher, algorithm });
+    const session = new UploadSession({ id, repository, sizeBytes, writtenAtMs, hasher, algorithm, by });
     this.#sessions.set(id, session);
     return session;
   }

@@ -11,7 +11,7 @@ import type { DiskRoom } from './disk-room.ts';
 import { IdleUploads } from './idle-uploads.ts';
 import { checkSize, receive } from './receive.ts';
 import { UploadBuffers } from './upload-buffers.ts';
-import { tooManyUploads, unknownUpload, wrongDigest } from './upload-errors.ts';
+import { tooManyOfYours, tooManyUploads, unknownUpload, wrongDigest } from './upload-errors.ts';
 import type { UploadSession } from './upload-session.ts';
 import { UploadSessions } from './upload-sessions.ts';
 
@@ -35,7 +35,8 @@ export class Uploads {
   readonly #tools: UploadTools & { readonly buffers: UploadBuffers; readonly maxBytes: number | undefined };
   readonly #sessions: UploadSessions;
   readonly #idle: IdleUploads;
-  #beginning = 0;
+  /** Who begins those that have no session yet. */
+  readonly #beginning = new Set<{ readonly by: string | undefined }>();
 
   constructor(limits: UploadLimits, tools: UploadTools) {
     this.#limits = limits;
@@ -46,7 +47,7 @@ export class Uploads {
 
   /** How many were begun and are not over. */
   get count(): number {
-    return this.#sessions.count + this.#beginning;
+    return this.#sessions.count + this.#beginning.size;
   }
 
   /** How much memory the bytes take that are on their way to the disk. */
@@ -69,11 +70,12 @@ export class Uploads {
   async begin(repository: Repository, hint: UploadHint, signal: AbortSignal): Promise<UploadState> {
     signal.throwIfAborted();
     return this.#telling(async () => {
-      if (this.count >= this.#limits.maxCount) throw tooManyUploads(this.#limits.maxCount);
-      this.#beginning++;
-      const upload = await this.#begin(repository, hint, signal).finally(() => this.#beginning--);
+      this.#assertPlace(hint.by);
+      const beginning = { by: hint.by };
+      this.#beginning.add(beginning);
+      const upload = await this.#begin(repository, hint, signal).finally(() => this.#beginning.delete(beginning));
       this.#idle.put(upload);
-      return this.#sessions.add(upload.id, repository, hint.algorithm).state;
+      return this.#sessions.add(upload.id, repository, hint).state;
     });
   }
 
@@ -119,6 +121,16 @@ export class Uploads {
     } finally {
       leave();
     }
+  }
+
+  /** Half of the places are for others: nobody keeps all from pushing by uploads that he never ends. */
+  #assertPlace(by: string | undefined): void {
+    const { maxCount } = this.#limits;
+    if (this.count >= maxCount) throw tooManyUploads(maxCount);
+    if (by === undefined) return;
+    const beginning = [...this.#beginning].filter((one) => one.by === by).length;
+    const maxOfOne = Math.ceil(maxCount / 2);
+    if (this.#sessions.countOf(by) + beginning >= maxOfOne) throw tooManyOfYours(maxOfOne, maxCount);
   }
 
   async #begin(repository: Repository, { sizeBytes = 0 }: UploadHint, signal: AbortSignal): Promise<OpenUpload> {

@@ -19,6 +19,8 @@ export interface PushContext {
   readonly registry: PushableRegistry;
   readonly repository: Repository;
   readonly record: RequestRecord;
+  /** What tells this client from others: the name that it proved, or else its address. */
+  readonly client: string;
   /** Fires when the client has gone. */
   readonly signal: AbortSignal;
   readonly maxManifestBytes: number;
@@ -46,6 +48,7 @@ export function pushContext(routed: RoutedPush, { name }: PushRequest): PushCont
   return {
     ...{ response, body, registry, repository, record, signal, maxManifestBytes, offer },
     headers: routed.request.headers,
+    client: record.user === undefined ? `at ${routed.request.socket.remoteAddress ?? ''}` : `user ${record.user}`,
     // An alias in front makes a name that is none of a repository, and whose every component could be of one.
     locate: (path) => `${before}${path(name as Repository)}${query}`,
   };

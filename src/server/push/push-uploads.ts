@@ -5,7 +5,7 @@ import { type PushContext, type PushOf, sendEmpty, uploadBody } from './push-con
 
 /** Answers the beginning of an upload, all of one in a request, and a mount (end-4, end-11). */
 export async function beginUpload(context: PushContext, asked: PushOf<'begin-upload'>): Promise<void> {
-  const { registry, repository, signal, body } = context;
+  const { registry, repository, signal, body, client } = context;
   const { mount, digest } = asked;
   if (mount && (await registry.mountBlob(repository, mount.digest, context.offer(mount.from), signal))) {
     return sendBlobCreated(context, mount.digest);
@@ -14,7 +14,7 @@ export async function beginUpload(context: PushContext, asked: PushOf<'begin-upl
   if (digest !== undefined && (body.sizeBytes !== 0 || isOfNothing(digest))) return takeWhole(context, digest);
   const told = digest ?? mount?.digest;
   const algorithm = asked.algorithm ?? (told && algorithmOf(told));
-  sendState(context, 202, await registry.beginUpload(repository, { algorithm }, signal));
+  sendState(context, 202, await registry.beginUpload(repository, { algorithm, by: client }, signal));
 }
 
 function isOfNothing(digest: Digest): boolean {
@@ -22,9 +22,9 @@ function isOfNothing(digest: Digest): boolean {
 }
 
 async function takeWhole(context: PushContext, digest: Digest): Promise<void> {
-  const { registry, repository, signal } = context;
+  const { registry, repository, signal, client } = context;
   const body = uploadBody(context);
-  const hint = { algorithm: algorithmOf(digest), sizeBytes: body.sizeBytes };
+  const hint = { algorithm: algorithmOf(digest), sizeBytes: body.sizeBytes, by: client };
   const { id } = await registry.beginUpload(repository, hint, signal);
   try {
     await registry.finishUpload(repository, id, digest, body, signal);
