@@ -1,5 +1,5 @@
 # Everything runs on the Node.js that npm installs here, whatever the machine has: npm puts it first in the path.
-.PHONY: run test build bench clean deploy test-deploy
+.PHONY: run test build bench clean deploy test-deploy test-parsers
 
 run: node_modules/.package-lock.json
 	npm start --silent
@@ -21,6 +21,10 @@ deploy:
 # WRITE=yes writes the golden files anew.
 test-deploy: node_modules/.package-lock.json
 	npm exec -- node test/deploy/main.ts $(if $(filter yes,$(WRITE)),--write)
+
+# What is generated for clients, read by these clients' own Go code; it takes Go, and its modules.
+test-parsers: node_modules/.package-lock.json
+	npm exec -- node --test test/parsers/parsers.ts
 
 # npm writes this file last, so it is there, and newer than the lock file, only after a whole install.
 node_modules/.package-lock.json: package.json package-lock.json
