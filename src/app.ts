@@ -72,7 +72,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const upstreams = await openUpstreams(config, options, { ...basics, cache }, lifetime);
   lifetime.push(() => cache.downloads.close());
   const status = reportStatus({ ...sources, version, maxBytes, clock });
-  const proxied = await openProxied(config, upstreams.registries, basics);
+  const proxied = await openProxied(config, upstreams.registries, basics, lifetime);
   const ready = () => readinessOf(disk, config.offline);
   let open: Addresses | undefined;
   const page = setupPages({ config, proxied, access, addresses: () => open });

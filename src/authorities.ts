@@ -9,9 +9,11 @@ import {
   addAuthority,
   readAuthorities,
   type StoredAuthority,
+  stampAuthorities,
 } from './proxy/ca/authority-folder.ts';
 import { readAuthority } from './proxy/ca/certificates.ts';
 import type { Clock } from './util/clock.ts';
+import { stampFiles } from './util/watched-stamp.ts';
 
 // What the server and the tools open alike: the authorities that the proxy door signs by.
 
@@ -64,6 +66,11 @@ export async function readConfiguredAuthorities({ data, proxy }: WhereAuthoritie
   } catch (error) {
     throw Object.assign(new Error(`Cannot use proxy.ca "${cert}": ${(error as Error).message}`), { code: 'BAD_CA' });
   }
+}
+
+/** What changes whenever the authorities of a configuration do. */
+export function stampConfiguredAuthorities({ data, proxy }: WhereAuthorities): Promise<string> {
+  return proxy.ca === undefined ? stampAuthorities(authorityFolder(data)) : stampFiles([proxy.ca.cert, proxy.ca.key]);
 }
 
 /** Makes a new authority for the registries that are configured, beside those that there are. */

@@ -3,6 +3,7 @@ import type { Authorities } from '../../proxy/ca/authorities.ts';
 import type { RegistryHosts } from '../../proxy/registry-hosts.ts';
 import type { RoutedRegistry } from '../../server/routing.ts';
 import type { Basics } from '../app-options.ts';
+import type { Lifetime } from '../lifetime.ts';
 import { openAuthorities } from './proxy-authority.ts';
 import { registryHosts } from './registry-hosts.ts';
 
@@ -18,8 +19,9 @@ export async function openProxied(
   config: Config,
   registries: readonly RoutedRegistry[],
   tools: Pick<Basics, 'clock' | 'log'>,
+  lifetime: Lifetime,
 ): Promise<Proxied | undefined> {
   if (config.doors.proxy.listen === undefined) return undefined;
   const hosts = registryHosts(config.upstreams, registries);
-  return { hosts, authorities: await openAuthorities(config, tools) };
+  return { hosts, authorities: await openAuthorities(config, tools, lifetime) };
 }

@@ -37,7 +37,7 @@ export function renewalLines({ authorities }: AuthorityOverview): string[] {
     `  File:       ${path}`,
     ...labelled('  May sign:   ', hosts === undefined ? ['every host'] : hosts),
     '',
-    'A server that is running takes it when it is started again.',
+    'A server that is running takes it within seconds.',
   ];
   if (going.length === 0) return [...lines, 'Then clients have to trust it: see docs/proxy.md.'];
   return [

@@ -11,7 +11,7 @@ const renewBeforeMs = leafLifeMs / 2; // a certificate that was given out keeps 
 
 /** Signs for hosts by the authorities that there are. Certificates are made once, and again when they grow old. */
 export class Authorities {
-  readonly #authorities: readonly Authority[];
+  #authorities: readonly Authority[];
   readonly #clock: Pick<Clock, 'now'>;
   readonly #leaves = new Map<string, { readonly leaf: Promise<CertifiedKey>; readonly untilMs: number }>();
 
@@ -19,6 +19,12 @@ export class Authorities {
   constructor(authorities: readonly Authority[], clock: Pick<Clock, 'now'>) {
     this.#authorities = authorities;
     this.#clock = clock;
+  }
+
+  /** Signs by these from now on, the newest first; connections that are open keep what they were given. */
+  replace(authorities: readonly Authority[]): void {
+    this.#authorities = authorities;
+    this.#leaves.clear();
   }
 
   /** The certificates of all authorities that are valid, as PEM, the newest first: what clients have to trust. */

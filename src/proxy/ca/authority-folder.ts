@@ -1,5 +1,6 @@
 import { chown, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { stampFiles } from '../../util/watched-stamp.ts';
 import { type Authority, makeAuthority, readAuthority } from './certificates.ts';
 
 /**
@@ -27,11 +28,7 @@ const namePattern = /^\d{13}\.crt$/;
 export async function readAuthorities(folder: string): Promise<AuthorityFolder> {
   const authorities: StoredAuthority[] = [];
   const broken: { path: string; reason: string }[] = [];
-  for (const name of (await namesIn(folder))
-    .filter((entry) => namePattern.test(entry))
-    .sort()
-    .reverse()) {
-    const path = join(folder, name);
+  for (const path of await certPathsIn(folder)) {
     try {
       const cert = await readFile(path, 'utf8');
       const key = await readFile(keyPathOf(path), 'utf8');
@@ -41,6 +38,17 @@ export async function readAuthorities(folder: string): Promise<AuthorityFolder> 
     }
   }
   return { authorities, broken };
+}
+
+/** What changes whenever an authority is added to a folder, removed from it, or written anew. */
+export async function stampAuthorities(folder: string): Promise<string> {
+  try {
+    const certs = await certPathsIn(folder);
+    const paths = certs.flatMap((path) => [path, keyPathOf(path)]);
+    return [...paths, await stampFiles(paths)].join('; ');
+  } catch (error) {
+    return String(error);
+  }
 }
 
 /**
@@ -64,6 +72,15 @@ export async function addAuthority(
 
 function keyPathOf(certPath: string): string {
   return certPath.replace(/\.crt$/, '.key');
+}
+
+/** The newest first. */
+async function certPathsIn(folder: string): Promise<string[]> {
+  const names = (await namesIn(folder)).filter((name) => namePattern.test(name));
+  return names
+    .sort()
+    .reverse()
+    .map((name) => join(folder, name));
 }
 
 async function namesIn(folder: string): Promise<string[]> {

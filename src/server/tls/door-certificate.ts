@@ -1,5 +1,6 @@
 import type { Clock } from '../../util/clock.ts';
 import type { Log } from '../../util/log.ts';
+import { watchStamp } from '../../util/watched-stamp.ts';
 import { readTlsFiles, stampTlsFiles, type TlsFiles, type TlsPaths } from './tls-files.ts';
 
 /** What the certificate of a door is watched with. */
@@ -11,12 +12,6 @@ export interface DoorCertificateOptions {
   /** Told until when each certificate counts that is taken into use. */
   readonly expires: (untilMs: number) => void;
 }
-
-/**
- * How often the files are looked at. A change counts when it has stood for one more look, so that whoever writes one
- * file after the other is not caught between them.
- */
-const lookAgainMs = 2_000;
 
 /**
  * The certificate of a door, and what else it needs for TLS, which are read again when their files change. While those
@@ -33,7 +28,11 @@ export class DoorCertificate {
     this.#options = options;
     this.#files = files;
     this.#take(files);
-    this.#watching = this.#watch(stamp);
+    // What cannot be used is told of once, and tried again when it has changed.
+    this.#watching = watchStamp(
+      { stamp: () => stampTlsFiles(options.paths), known: stamp, changed: () => this.#renew(), clock: options.clock },
+      this.#stopping.signal,
+    );
   }
 
   /**
@@ -59,22 +58,6 @@ export class DoorCertificate {
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#watching;
-  }
-
-  async #watch(stamp: string): Promise<void> {
-    const { paths, clock } = this.#options;
-    const { signal } = this.#stopping;
-    let [known, before] = [stamp, stamp];
-    while (true) {
-      await clock.sleep(lookAgainMs, signal).catch(() => {});
-      if (signal.aborted) return;
-      const seen = await stampTlsFiles(paths);
-      const isSettled = seen === before;
-      before = seen;
-      if (seen === known || !isSettled) continue;
-      known = seen; // what cannot be used is told of once, and tried again when it has changed
-      await this.#renew();
-    }
   }
 
   async #renew(): Promise<void> {

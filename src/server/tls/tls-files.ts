@@ -1,5 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { checkServerPems, PemProblem, type ServerPems, type Validity } from '../../util/certified-key.ts';
+import { stampFiles } from '../../util/watched-stamp.ts';
 
 /** What was read of the files of a door, and fits together. */
 export interface TlsFiles extends ServerPems {
@@ -28,18 +29,8 @@ export async function readTlsFiles(door: string, paths: TlsPaths): Promise<TlsFi
 }
 
 /** What changes whenever one of the files does. */
-export async function stampTlsFiles({ cert, key, clientCa }: TlsPaths): Promise<string> {
-  const paths = clientCa === undefined ? [cert, key] : [cert, key, clientCa];
-  return (await Promise.all(paths.map(stampFile))).join('; ');
-}
-
-async function stampFile(path: string): Promise<string> {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
-  } catch (error) {
-    return codeOf(error);
-  }
+export function stampTlsFiles({ cert, key, clientCa }: TlsPaths): Promise<string> {
+  return stampFiles(clientCa === undefined ? [cert, key] : [cert, key, clientCa]);
 }
 
 async function readPart(door: string, part: keyof ServerPems, path: string): Promise<string> {
