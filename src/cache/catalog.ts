@@ -1,9 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { MetadataIndex, RepositoryKey } from '../index/metadata-index.ts';
 import type { Repository } from '../oci/reference.ts';
-import type { Page, RepositoryList } from '../oci/registry.ts';
+import type { Page, RepositoryList, TagList } from '../oci/registry.ts';
 
-const defaultPageCount = 1000;
+// However many are wanted: an answer is some 100 KB at most, and of each it is asked whether it is guarded.
+const maxRepositoryCount = 1000;
+
+const defaultTagCount = 1000;
+const maxTagCount = 10_000; // of 1.3 MB at most
 
 // Some milliseconds. However few are wanted, so many are read: most may be some that are not told.
 const readTogether = 500;
@@ -18,8 +22,10 @@ async function unguarded(index: Pick<MetadataIndex, 'getKind'>, keys: readonly R
 export async function listUnguarded(
   index: Pick<MetadataIndex, 'listRepositories' | 'getKind'>,
   registry: string,
-  { count = defaultPageCount, last }: Page,
+  page: Page,
 ): Promise<RepositoryList> {
+  const { last } = page;
+  const count = Math.min(page.count ?? maxRepositoryCount, maxRepositoryCount);
   const found: RepositoryKey[] = [];
   let after = last === undefined ? undefined : { registry, repository: last as Repository };
   for (;;) {
@@ -46,7 +52,7 @@ export async function listCatalog(
   page: Page,
   isListed: (key: RepositoryKey) => boolean,
 ): Promise<RepositoryList> {
-  const count = page.count ?? defaultPageCount;
+  const count = Math.min(page.count ?? maxRepositoryCount, maxRepositoryCount);
   const found: string[] = [];
   for (const [alias, registry] of [...aliases].sort(([a], [b]) => (a < b ? -1 : 1))) {
     let after = positionIn(alias, registry, aliases, page.last);
@@ -61,6 +67,19 @@ export async function listCatalog(
   }
   const repositories = found.slice(0, count);
   return { repositories, next: found.length > count ? { count, last: repositories.at(-1) } : undefined };
+}
+
+/** One page of the tags of a repository that were pulled from here; undefined when none were. */
+export async function listKnownTags(
+  index: Pick<MetadataIndex, 'listTags'>,
+  key: RepositoryKey,
+  page: Page,
+): Promise<TagList | undefined> {
+  const count = Math.min(page.count ?? defaultTagCount, maxTagCount);
+  const found = await index.listTags(key, { count: count + 1, last: page.last });
+  if (found.length === 0 && page.last === undefined) return undefined;
+  const tags = found.slice(0, count);
+  return { tags, next: count > 0 && found.length > count ? { count, last: tags.at(-1) } : undefined };
 }
 
 /** Where in a registry a page begins: after a repository, at its beginning, or not in it, as the page begins later. */

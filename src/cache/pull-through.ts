@@ -15,13 +15,11 @@ import type {
   TagList,
 } from '../oci/registry.ts';
 import { BlobCache, type CacheView } from './blobs.ts';
-import { listUnguarded } from './catalog.ts';
+import { listKnownTags, listUnguarded } from './catalog.ts';
 import { type Allowance, unlimited } from './freshness/allowance.ts';
 import type { FreshnessPolicies } from './freshness/freshness.ts';
 import { ManifestCache } from './manifests.ts';
 import type { CacheTools } from './tools.ts';
-
-const defaultPageCount = 1000; // of lists from here: names are short
 
 /** A registry that keeps what it is asked for of another: what is here is not fetched again. */
 export class PullThrough implements Registry {
@@ -80,13 +78,10 @@ export class PullThrough implements Registry {
     } catch (error) {
       if (!isTemporary(error) && !this.#tools.offline) throw error;
       const key = { registry: this.#name, repository };
-      const count = page.count ?? defaultPageCount;
-      const tags = await this.#tools.index.listTags(key, { count: count + 1, last: page.last });
-      if (tags.length === 0 && page.last === undefined) throw error;
-      const shown = tags.slice(0, count);
-      const next = tags.length > count ? { count, last: shown.at(-1) } : undefined;
+      const list = await listKnownTags(this.#tools.index, key, page);
+      if (list === undefined) throw error;
       const { message } = error as Error;
-      return { tags: shown, next, outcome: this.#tools.offline ? { kind: 'hit' } : { kind: 'stale', reason: message } };
+      return { ...list, outcome: this.#tools.offline ? { kind: 'hit' } : { kind: 'stale', reason: message } };
     }
   }
 

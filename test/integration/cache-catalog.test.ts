@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { listCatalog, listUnguarded } from '../../src/cache/catalog.ts';
+import { listCatalog, listKnownTags, listUnguarded } from '../../src/cache/catalog.ts';
 import type { RepositoryKey, RepositoryKind, RepositoryPage } from '../../src/index/metadata-index.ts';
 import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -126,4 +126,47 @@ test('however many repositories are not told, looking past them keeps nobody wai
     clearImmediate(timer);
     assert.ok(queries < 10 && turns >= queries - 2, `${queries} queries, ${turns} turns`);
   }
+});
+
+// The index, and everybody else, would wait for a list of a million names.
+test('a page is of a size that one query gives soon, however many are wanted, and the rest is on the next', async () => {
+  const many = Array.from({ length: 12_500 }, (_, place) => `r${String(place).padStart(5, '0')}`);
+  let most = 0;
+  const pageOf = (count = many.length, after: string | undefined) => {
+    most = Math.max(most, count);
+    const from = after === undefined ? 0 : many.indexOf(after) + 1;
+    return many.slice(from, from + count);
+  };
+  const index = {
+    listRepositories: async (registry = '', { count, after }: RepositoryPage = {}) =>
+      pageOf(count, after?.repository).map((name) => ({ registry, repository: parseRepository(name) })),
+    listTags: async (_: RepositoryKey, { count, last }: Page) => pageOf(count, last),
+    getKind: async () => 'open' as RepositoryKind,
+  };
+  const key = { registry: 'docker.io', repository: parseRepository('library/nginx') };
+  const lists: readonly [maxCount: number, (page: Page) => Promise<readonly [readonly string[], Page | undefined]>][] =
+    [
+      [1000, async (page) => listUnguarded(index, 'docker.io', page).then((list) => [list.repositories, list.next])],
+      [
+        1000,
+        async (page) => {
+          const list = await listCatalog(index, new Map([['', 'docker.io']]), page, () => true);
+          return [list.repositories, list.next];
+        },
+      ],
+      [10_000, async (page) => listKnownTags(index, key, page).then((list) => [list!.tags, list!.next])],
+    ];
+  for (const [maxCount, list] of lists) {
+    most = 0;
+    const found: string[] = [];
+    for (let page: Page | undefined = { count: 999_999 }; page !== undefined; ) {
+      const [names, next] = await list(page);
+      found.push(...names);
+      page = next;
+    }
+    assert.deepEqual(found, many);
+    assert.equal(most, maxCount + 1);
+  }
+  assert.deepEqual(await listKnownTags(index, key, { count: 0 }), { tags: [], next: undefined });
+  assert.equal(await listKnownTags({ listTags: async () => [] }, key, { count: 0 }), undefined);
 });
