@@ -23,3 +23,10 @@ export function bareMediaType(contentType: string): string {
   const end = contentType.indexOf(';');
   return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
 }
+
+const mediaTypePattern = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
+
+/** Whether a text is a bare media type (RFC 6838, 4.2), and so can be sent as one. */
+export function isMediaType(text: string): boolean {
+  return mediaTypePattern.test(text);
+}

@@ -159,6 +159,23 @@ test('at a door of TLS every name will do, as the browser has looked at the cert
   assert.equal((await rawFetch(`${url}/v2/team/app/tags/list`, { headers, ca: ca.cert })).status, 200);
 });
 
+test('a manifest that a browser would take for a page is nothing that runs', async (t) => {
+  const { send, path, registry } = await open(t);
+  const bytes = Buffer.from('{"annotations":{"a":"<script>fetch(0)</script>"}}');
+  for (const [mediaType, policy] of [
+    ['text/html', "sandbox; default-src 'none'"],
+    ['image/svg+xml', "sandbox; default-src 'none'"],
+    [image.manifest.mediaType, undefined],
+  ] as const) {
+    registry.content.putManifest('team/app', bytes, mediaType, 'page');
+    for (const method of ['GET', 'HEAD']) {
+      const { status, headers } = await send(method, path('team/app/manifests/page'));
+      assert.deepEqual([status, headers['content-type']], [200, mediaType]);
+      assert.equal(headers['content-security-policy'], policy, mediaType);
+    }
+  }
+});
+
 test('no page of another site may read any answer', async (t) => {
   const { send, path, door } = await open(t);
   const headers = { origin: 'https://evil.example', 'access-control-request-method': 'PUT' };

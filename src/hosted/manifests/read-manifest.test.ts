@@ -106,6 +106,9 @@ test('the media type is that of the request, of the manifest, or both, when they
   const typed = { ...image, mediaType: mediaTypes.ociManifest };
   assert.equal(read(typed, 'Application/vnd.oci.image.manifest.v1+json; charset=utf-8').mediaType, typed.mediaType);
   assert.equal(read(typed, '').mediaType, typed.mediaType);
+  const parameters = { ...typed, mediaType: `${mediaTypes.ociManifest}; x="\r\nset-cookie: a"` };
+  assert.equal(read(parameters).mediaType, typed.mediaType, 'what cannot be sent as a header is left out');
+  assert.throws(() => read({ ...typed, mediaType: 'a/b\r\nc: d' }, ''), /"mediaType"/);
   isInvalid(typed, mediaTypes.dockerManifest, 'mediaType');
   isInvalid(image, '', 'mediaType');
   isInvalid({ ...image, mediaType: 3 }, mediaTypes.ociManifest, 'mediaType');

@@ -2,7 +2,7 @@ import { type Digest, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isObject } from '../../oci/json.ts';
 import { maxReferences, referencesIn } from '../../oci/manifest.ts';
-import { bareMediaType, mediaTypes } from '../../oci/media-types.ts';
+import { bareMediaType, isMediaType, mediaTypes } from '../../oci/media-types.ts';
 
 /** What a pushed manifest says of itself and of others. */
 export interface ReadManifest {
@@ -112,8 +112,9 @@ function parseObject(bytes: Uint8Array): Fields {
 function mediaTypeOf(fields: Fields, contentType: string): string {
   const own = optional(fields, 'mediaType', readText);
   if (own === undefined && contentType === '') throw invalid('mediaType', 'there is none, nor a Content-Type');
-  if (own === undefined || contentType === '') return own ?? contentType;
-  if (bareMediaType(own) === contentType) return own;
+  if (own === undefined) return contentType;
+  const bare = bareMediaType(own);
+  if (contentType === '' ? isMediaType(bare) : bare === contentType) return bare;
   throw invalid('mediaType', `it is "${own.slice(0, 200)}", the Content-Type is "${contentType.slice(0, 200)}"`);
 }
 

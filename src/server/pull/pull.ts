@@ -29,6 +29,11 @@ type Of<K extends RegistryRequest['kind']> = Extract<RegistryRequest, { kind: K 
 /** Content under its digest never changes; a year is the longest that caches reckon with. */
 const immutable = 'max-age=31536000, immutable';
 
+/** What no browser takes for a page, as all types of manifests that are known. */
+const inertTypes = 'application/vnd.';
+// Whoever may push a manifest may push one of type text/html: a browser must run nothing of it in the name of this server.
+const inert = "sandbox; default-src 'none'";
+
 /** Answers a request for a manifest (end-3). */
 export async function sendManifest(context: PullContext, { reference }: Of<'manifest'>): Promise<void> {
   const { request, response, registry, repository, signal } = context;
@@ -37,7 +42,11 @@ export async function sendManifest(context: PullContext, { reference }: Of<'mani
       ? await registry.resolveManifest(repository, reference, signal)
       : await registry.getManifest(repository, reference, signal);
   const { digest, mediaType, sizeBytes, outcome } = manifest;
-  const headers = { 'content-type': mediaType, 'content-length': sizeBytes, ...contentHeaders(digest) };
+  const headers: OutgoingHttpHeaders = {
+    ...{ 'content-type': mediaType, 'content-length': sizeBytes },
+    ...contentHeaders(digest),
+  };
+  if (!mediaType.startsWith(inertTypes)) headers['content-security-policy'] = inert;
   if (isUnchanged(request, digest)) return sendUnchanged(context, contentHeaders(digest), outcome);
   begin(context, 200, headers, outcome);
   if (request.method !== 'HEAD' && manifest.bytes) endWith(response, manifest.bytes);

@@ -101,6 +101,7 @@ describe('the bytes of a manifest', () => {
 test('what a manifest is can be seen by its shape where it does not say so', () => {
   const sniff = (value: unknown) => sniffMediaType(Buffer.from(JSON.stringify(value)));
   assert.equal(sniff({ mediaType: 'Application/X; v=1', layers: [] }), 'application/x');
+  assert.equal(sniff({ mediaType: 'a/b\r\nset-cookie: c', layers: [] }), mediaTypes.ociManifest);
   assert.equal(sniff({ manifests: [] }), mediaTypes.ociIndex);
   assert.equal(sniff({ layers: [], config: {} }), mediaTypes.ociManifest);
   for (const value of [{}, null, 5, 'text', [], { manifests: 'x' }, { mediaType: 5 }]) {

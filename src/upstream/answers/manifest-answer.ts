@@ -1,6 +1,6 @@
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { bareMediaType, mediaTypes } from '../../oci/media-types.ts';
+import { bareMediaType, isMediaType, mediaTypes } from '../../oci/media-types.ts';
 import { isDigestReference, type Reference } from '../../oci/reference.ts';
 import type { Manifest, ManifestDescriptor } from '../../oci/registry.ts';
 import type { ResponseHead } from '../transport/head.ts';
@@ -60,7 +60,9 @@ function mediaTypeOf(head: ResponseHead, bytes: Uint8Array): string {
 export function sniffMediaType(bytes: Uint8Array): string {
   try {
     const manifest = JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown> | null;
-    if (typeof manifest?.['mediaType'] === 'string') return bareMediaType(manifest['mediaType']);
+    const own = manifest?.['mediaType'];
+    const bare = typeof own === 'string' ? bareMediaType(own) : '';
+    if (isMediaType(bare)) return bare;
     if (Array.isArray(manifest?.['manifests'])) return mediaTypes.ociIndex;
     if (Array.isArray(manifest?.['layers'])) return mediaTypes.ociManifest;
   } catch {
