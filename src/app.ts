@@ -14,6 +14,7 @@ import { DiskHealth } from './cache/disk/disk-health.ts';
 import type { Config } from './config/config.ts';
 import { createAdmin } from './server/admin/admin.ts';
 import { reportStatus } from './server/admin/report-status.ts';
+import { createThroughput } from './server/admin/throughput.ts';
 import { systemClock } from './util/clock.ts';
 import { createMetrics } from './util/metrics/create-metrics.ts';
 import { openPinoLog } from './util/pino-log.ts';
@@ -76,7 +77,8 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const ready = () => readinessOf(disk, config.offline);
   let open: Addresses | undefined;
   const page = setupPages({ config, proxied, access, addresses: () => open });
-  const admin = createAdmin({ metrics, version, status, ready, page });
+  const throughput = config.throughput.maxBytes === 0 ? undefined : createThroughput(config.throughput);
+  const admin = createAdmin({ metrics, version, status, ready, page, throughput });
   const behind = { registries: upstreams.registries, proxied, hosted, index: disk.index, admin, access };
   open = await openDoors(config, { ...basics, ...behind }, lifetime);
   cache.scrubber.start();

@@ -13,6 +13,8 @@ export interface Config {
   };
   readonly cache: CacheConfig;
   readonly guard: GuardConfig;
+  /** How much measuring the way to clients may take. */
+  readonly throughput: { readonly maxBytes: number; readonly maxConcurrent: number };
   readonly hosted: HostedConfig;
   readonly proxy: ProxyConfig;
   /** Who may do what; undefined when nobody has a password. */

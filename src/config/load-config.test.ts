@@ -34,6 +34,7 @@ test('without a file, variables and flags, every key has its default', () => {
       negativeTtlMs: 10_000,
     },
     guard: { ttlMs: 300_000, whenUpstreamFails: 'deny' },
+    throughput: { maxBytes: 100e6, maxConcurrent: 8 },
     hosted: {
       names: ['localhost:5001'],
       allowAnonymousPush: false,

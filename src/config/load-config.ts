@@ -152,7 +152,7 @@ interface ResolvedParts {
 }
 
 function assembleConfig(
-  { data, domain, doors, cache, guard, offline, log, shutdown }: ParsedConfig,
+  { data, domain, doors, cache, guard, throughput, offline, log, shutdown }: ParsedConfig,
   upstreams: Config['upstreams'],
   { defaultUpstream, hosted, proxy, auth, tls }: ResolvedParts,
 ): Config {
@@ -176,6 +176,7 @@ function assembleConfig(
       negativeTtlMs: cache.negativeTtl,
     },
     guard: { ttlMs: guard.ttl, whenUpstreamFails: guard.whenUpstreamFails },
+    throughput,
     hosted,
     proxy,
     auth,

@@ -140,7 +140,7 @@ function answerError(exchange: Exchange, error: unknown): void {
 }
 
 async function answer({ registry, admin, tokensOf }: DoorOptions, exchange: Exchange): Promise<void> {
-  const { request, response, body, record } = exchange;
+  const { request, response, record } = exchange;
   const url = request.url!;
   if (url.length > maxUrlLength) throw new RegistryError('NAME_INVALID', 'Cannot read the URL: it is too long');
   const mark = url.indexOf('?');
@@ -153,9 +153,8 @@ async function answer({ registry, admin, tokensOf }: DoorOptions, exchange: Exch
     return answerTokenRequest(tokensOf, exchange, asked, signalOf(response));
   }
   record.route = 'admin';
-  body.leave();
   response.setHeader('x-content-type-options', 'nosniff');
-  await admin(request, response, path);
+  await admin(exchange, path, query);
 }
 
 // The socket counts heads, too; what is left of a connection that was used before is not ours.

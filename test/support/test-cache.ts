@@ -38,6 +38,8 @@ export interface TestCacheOptions extends AppOptions {
   readonly hosted?: Partial<HostedConfig>;
   /** Of `guard` in the configuration. */
   readonly guard?: Partial<Config['guard']>;
+  /** Of `throughput` in the configuration. */
+  readonly throughput?: Partial<Config['throughput']>;
   readonly graceMs?: number;
   /** TLS at the registry door. */
   readonly tls?: TlsConfig;
@@ -113,6 +115,7 @@ function configOf(options: TestCacheOptions): Config {
       ...options.space,
     },
     guard: { ttlMs: 300_000, whenUpstreamFails: 'deny', ...options.guard },
+    throughput: { maxBytes: 100e6, maxConcurrent: 8, ...options.throughput },
     auth: options.auth,
     hosted: {
       names: ['localhost:5001'],

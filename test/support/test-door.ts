@@ -1,6 +1,7 @@
 import { freeAccess } from '../../src/access/free-access.ts';
 import { createAdmin } from '../../src/server/admin/admin.ts';
 import { reportStatus } from '../../src/server/admin/report-status.ts';
+import type { Throughput } from '../../src/server/admin/throughput.ts';
 import { knownHosts } from '../../src/server/browsers.ts';
 import type { DoorAccess } from '../../src/server/client-access.ts';
 import { createListener, type DoorLimits, defaultDoorLimits, type OpenDoor, openDoor } from '../../src/server/door.ts';
@@ -35,6 +36,8 @@ export interface TestDoorOptions {
   readonly routing?: (registries: readonly RoutedRegistry[]) => Routing;
   /** Who may do what; everybody may pull, unless given. */
   readonly access?: DoorAccess;
+  /** Measures the way to clients; nobody may, unless given. */
+  readonly throughput?: Throughput;
   /** The files of a door of TLS. */
   readonly tls?: TlsPaths & { readonly clock?: Clock; readonly hstsMs?: number };
 }
@@ -80,7 +83,7 @@ export async function openTestDoor(
     { host: '127.0.0.1', port: 0 },
     createListener({
       registry: new RegistryHandler({ router, catalog, access, isKnownHost, upstreamLogin, push, log: events }),
-      admin: createAdmin({ metrics, ready, version: '1.2.3', status }),
+      admin: createAdmin({ metrics, ready, version: '1.2.3', status, throughput: options.throughput }),
       log: events,
       metrics,
       limits,

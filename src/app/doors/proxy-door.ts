@@ -167,7 +167,7 @@ function tokenPlace({ headers }: IncomingMessage, seat: Seat | undefined): strin
   return `${seat ? 'https' : 'http'}://${authority}${tokenPath}`;
 }
 
-async function notHere(_request: IncomingMessage, _response: ServerResponse, path: string): Promise<void> {
+async function notHere(_exchange: unknown, path: string): Promise<void> {
   throw new RegistryError('NOT_FOUND', `Cannot find "${path.slice(0, 300)}": it is none of a registry's paths`);
 }
 

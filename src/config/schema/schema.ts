@@ -7,6 +7,7 @@ import { guardKeys, upstreamGuardKeys } from './guard.ts';
 import { hostedKeys } from './hosted.ts';
 import { proxyKeys } from './proxy.ts';
 import { parseReserve } from './reserve.ts';
+import { throughputKeys } from './throughput.ts';
 import { parseCount } from './values/count.ts';
 import { maxTimerMs, parseDuration, parseDurationOrNone } from './values/duration.ts';
 import { parseAlias, parseDomain, parseRegistryName } from './values/host-name.ts';
@@ -207,6 +208,11 @@ export const configSchema = z.strictObject({
   proxy: proxyKeys.prefault({}).register(about, {
     type: 'group',
     description: 'What the proxy door does with connections, and the authority that it signs by.',
+  }),
+  throughput: throughputKeys.prefault({}).register(about, {
+    type: 'group',
+    description:
+      'Measuring the way between clients and the cache, which `entrepot compare-paths` does; see [measuring.md](measuring.md).',
   }),
   offline: boolean.prefault(false).register(about, {
     type: 'boolean',

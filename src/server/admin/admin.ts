@@ -2,9 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Metrics } from '../../util/metrics/metrics.ts';
 import type { ServerStatus } from '../../util/status.ts';
+import type { Exchange } from '../registry-handler.ts';
+import { type Throughput, throughputPath } from './throughput.ts';
 
 /** Answers the paths that are no registry's. @throws RegistryError NOT_FOUND */
-export type Admin = (request: IncomingMessage, response: ServerResponse, path: string) => Promise<void>;
+export type Admin = (exchange: Exchange, path: string, query: string) => Promise<void>;
 
 /** What the administrative paths show. */
 export interface AdminOptions {
@@ -13,6 +15,8 @@ export interface AdminOptions {
   readonly ready: () => Promise<readonly string[]>;
   readonly version: string;
   readonly status: () => Promise<ServerStatus>;
+  /** Measures the way between a client and here; undefined when nobody may. */
+  readonly throughput?: Throughput | undefined;
   /** What else can be read at a path; undefined when there is nothing. */
   readonly page?: (path: string, request: IncomingMessage) => Promise<AdminPage | undefined>;
 }
@@ -23,9 +27,12 @@ export interface AdminPage {
   readonly body: string;
 }
 
-/** Makes `/`, `/healthz` (the process answers), `/readyz` (it can serve), `/metrics`, and `/status` as JSON. */
-export function createAdmin({ metrics, ready, version, status, page }: AdminOptions): Admin {
-  return async (request, response, path) => {
+/** Makes `/`, `/healthz` (the process answers), `/readyz` (it can serve), `/metrics`, `/status` as JSON, and the rest. */
+export function createAdmin({ metrics, ready, version, status, page, throughput }: AdminOptions): Admin {
+  return async (exchange, path, query) => {
+    if (throughput && path === throughputPath) return throughput(exchange, query);
+    const { request, response, body } = exchange;
+    body.leave();
     const send = (status: number, type: string, body: string) => sendText(request, response, status, type, body);
     switch (path) {
       case '/':

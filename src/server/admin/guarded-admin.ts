@@ -7,10 +7,10 @@ const openPaths = new Set(['/', '/healthz', '/readyz']);
 
 /** The administrative paths behind a door: where that asks for a login, `/metrics`, `/status` and the rest do, too. */
 export function guardAdmin(admin: Admin, { access, door }: DoorAccess): Admin {
-  return async (request, response, path) => {
+  return async (exchange, path, query) => {
     if (!access.isOpen(door) && !openPaths.has(path)) {
-      await identifyClient({ access, door }, request, signalOf(response));
+      await identifyClient({ access, door }, exchange.request, signalOf(exchange.response));
     }
-    await admin(request, response, path);
+    await admin(exchange, path, query);
   };
 }
