@@ -11,6 +11,7 @@ import { addPinCommands } from './images/pin.ts';
 import { addPruneCommand } from './images/prune.ts';
 import { addRmCommand } from './images/rm.ts';
 import { addBenchCommand } from './measure/bench.ts';
+import { addComparePathsCommand } from './measure/compare-paths.ts';
 import { addServeCommand } from './server/serve.ts';
 import { addStatusCommand } from './server/status.ts';
 import { addSetupCommands } from './setup/setup.ts';
@@ -61,6 +62,7 @@ function makeProgram(terminal: Terminal): Command {
   addPruneCommand(program, terminal);
   addGcCommand(program, terminal);
   addBenchCommand(program, terminal);
+  addComparePathsCommand(program, terminal);
   return program;
 }
 

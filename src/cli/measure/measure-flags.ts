@@ -20,6 +20,16 @@ export interface BenchFlags extends ConfigFlags, SideFlags {
   readonly json?: true;
 }
 
+/** The flags of `entrepot compare-paths`. */
+export interface PathsFlags extends ConfigFlags, SideFlags {
+  readonly runs?: number;
+  readonly cdnUrl?: string;
+  readonly skipIperf?: true;
+  readonly iperfPort?: number;
+  readonly seconds?: number;
+  readonly json?: true;
+}
+
 /** Adds the flags about what is compared. */
 export function addSideFlags(command: Command): Command {
   return command

@@ -1,0 +1,54 @@
+import type { RunProgram } from '../../util/run-program.ts';
+import { parseIperf } from './parse-iperf.ts';
+import { type MeasuredPath, type PathFigure, type PathShape, pathShapes } from './path-shapes.ts';
+
+/** How iperf3 is run. */
+export interface IperfOptions {
+  readonly host: string;
+  readonly port: number;
+  /** How long each measurement takes. */
+  readonly seconds: number;
+  readonly run: RunProgram;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+const connectMs = 3_000; // in a network where it is worth measuring, nothing takes longer
+const marginMs = 15_000; // for connecting, and for the two sides to tell each other what they measured
+
+/**
+ * Measures a path by iperf3; when it is not on both sides, says so in place of figures.
+ * @throws the signal's reason
+ */
+export async function measureByIperf(options: IperfOptions, signal: AbortSignal): Promise<MeasuredPath> {
+  const figures: PathFigure[] = [];
+  for (const shape of pathShapes) {
+    const result = await runOnce(options, shape, signal);
+    // Who cannot be spoken with the first time is not asked twice more.
+    if ('failure' in result && figures.length === 0) {
+      return { by: undefined, figures: [], notes: [`iperf3 does not measure: ${result.failure}`] };
+    }
+    figures.push({ shape, result });
+  }
+  return { by: 'iperf3', figures, notes: [] };
+}
+
+async function runOnce(
+  { host, port, seconds, run, env }: IperfOptions,
+  { direction, streams }: PathShape,
+  signal: AbortSignal,
+): Promise<PathFigure['result']> {
+  const args = [
+    ...['--client', host, '--port', String(port), '--json'],
+    ...['--time', String(seconds), '--connect-timeout', String(connectMs)],
+    ...(direction === 'from the cache' ? ['--reverse'] : []),
+    ...(streams > 1 ? ['--parallel', String(streams)] : []),
+  ];
+  const call = { program: 'iperf3', args, env, limitMs: seconds * 1000 + marginMs, maxOutputBytes: 16 * 1024 * 1024 };
+  try {
+    return parseIperf((await run(call, signal)).output);
+  } catch (error) {
+    signal.throwIfAborted();
+    const { message } = error as Error;
+    return { failure: message.includes('ENOENT') ? 'it is not on this machine' : message };
+  }
+}
