@@ -27,7 +27,7 @@ tell() {
 ${said}
 ${end}
 }
-${tail(target)}`;
+${tail(target, files)}`;
 }
 
 function head({ name, description }: SetupTarget): string {
@@ -69,7 +69,9 @@ file() {
 }
 
 // Nothing runs before all of it has come: of a connection that breaks, no half is done.
-function tail({ name }: SetupTarget): string {
+function tail({ name }: SetupTarget, files: SetupPlan['files']): string {
+  const isPlaced = files.every(({ path }) => path.startsWith('/'));
+  const advice = `Merge it by hand, or by: entrepot setup ${name} ${isPlaced ? '--apply' : '--merge --file PATH'}`;
   return `
 main() {
   for argument in "$@"; do
@@ -83,7 +85,7 @@ main() {
   files
   if [ -n "$others" ]; then
     printf 'Nothing was done, as there is already:%s\\n' "$others" >&2
-    printf 'Merge it by hand, or on this machine by: entrepot setup ${name} --apply\\n' >&2
+    printf '%s\\n' ${quote(advice)} >&2
     exit 1
   fi
   pass=write

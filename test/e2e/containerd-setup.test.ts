@@ -36,9 +36,9 @@ const doors: readonly (readonly [string, string, EntrepotSettings])[] = [
 ];
 
 /** Runs the script of the server, as people do: `curl … | sh`. */
-async function setUp(url: string, query: string, scratch: string): Promise<string> {
+async function setUp(url: string, query: string, scratch: string, headers = {}): Promise<string> {
   await rm(folder, { recursive: true, force: true });
-  const { status, body } = await rawFetch(`${url}/setup/containerd.sh${query}`, { ca: ca.cert });
+  const { status, body } = await rawFetch(`${url}/setup/containerd.sh${query}`, { ca: ca.cert, headers });
   assert.equal(status, 200);
   const script = join(scratch, 'containerd.sh');
   await writeFile(script, body);
@@ -88,6 +88,16 @@ for (const [what, url, settings] of doors) {
         });
       });
     }
+
+    test('pulls from the registry itself when nobody answers at the address', async () => {
+      await withClient(async (ctr, scratch) => {
+        await setUp(url, '', scratch, { host: 'localhost:5999' });
+        const pulled = await pullBy(ctr, join(folder, 'certs.d'), images.list.reference);
+        assertPulled(pulled, images.list, [manifestForThisMachine(images.list)]);
+      });
+      const agents = (await bench.origin.takeRequests()).map(({ userAgent }) => userAgent);
+      assert.ok(agents.length > 0 && agents.every((agent) => agent.startsWith('containerd/')), agents.join());
+    });
 
     test('pulls from a registry that Entrepot does not have from itself', async () => {
       await withClient(async (ctr, scratch) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse } from 'yaml';
@@ -68,6 +69,13 @@ test('as JSON there is all of a plan', async () => {
     [['/etc/containerd/certs.d/ghcr.io/hosts.toml', '0644']],
   );
   assert.equal(plan.steps.length, 1);
+});
+
+test('the script that writes the files is printed, too', async (t) => {
+  const script = await succeed(['setup', 'kind', ...address, '--only', 'ghcr.io', '--script']);
+  const folder = tmpDir(t);
+  execFileSync('sh', ['-s'], { cwd: folder, input: script });
+  assert.deepEqual(readdirSync(folder).sort(), ['kind-certs.d', 'kind.yaml']);
 });
 
 test('registries.yaml has a command of its own', async () => {

@@ -4,6 +4,7 @@ import type { SettingsConfig } from '../../config/config.ts';
 import { parseAddress } from '../../setup/address.ts';
 import { fileOf } from '../../setup/answer.ts';
 import { cleanPem, nameOfCertificate, ownAuthority } from '../../setup/door-authority.ts';
+import { planScript } from '../../setup/plan-script.ts';
 import { planObject, planText, type ReadBefore } from '../../setup/plan-text.ts';
 import { parseShape } from '../../setup/shape.ts';
 import { type SetupView, setupShapes } from '../../setup/target.ts';
@@ -27,6 +28,7 @@ export interface SetupViewFlags extends ConfigFlags {
 interface SetupFlags extends SetupViewFlags, ApplyFlags {
   readonly file?: string;
   readonly merge?: true;
+  readonly script?: true;
 }
 
 /** Adds `entrepot setup` and `entrepot registries`. */
@@ -39,9 +41,21 @@ export function addSetupCommands(program: Command, terminal: Terminal): void {
     .option('--file <PATH>', 'print this file and nothing else')
     .option('--merge', 'into the files that are on this machine: print what they would be')
     .addOption(
-      new Option('--apply', 'write the files on this machine, and keep what was there').conflicts(['file', 'merge']),
+      new Option(
+        '--script',
+        'print a shell script that writes the files: for another machine, or the folder it runs in',
+      ).conflicts(['file', 'merge', 'json']),
     )
-    .addOption(new Option('--undo', 'bring back what was there before --apply').conflicts(['apply', 'file', 'merge']))
+    .addOption(
+      new Option('--apply', 'write the files on this machine, and keep what was there').conflicts([
+        'file',
+        'merge',
+        'script',
+      ]),
+    )
+    .addOption(
+      new Option('--undo', 'bring back what was there before --apply').conflicts(['apply', 'file', 'merge', 'script']),
+    )
     .option('--force', 'with --undo: also where somebody has changed a file since; that is kept beside it')
     .option('--root <FOLDER>', 'with --apply and --undo: a folder that is to be the root of a machine, as of an image')
     .option('--json', 'print JSON');
@@ -73,6 +87,7 @@ async function printSetup(name: string | undefined, flags: SetupFlags, terminal:
   const config = loadSettingsOf(flags, terminal);
   const plan = setupPlan(target, viewOf(config, flags));
   if (flags.apply) return applySetup(target, plan, flags, terminal);
+  if (flags.script) return void terminal.writeOut(planScript(target, plan));
   const before: ReadBefore = flags.merge ? readIfThere : () => undefined;
   if (flags.json) return void terminal.writeOut(toJson(planObject(target, plan, before)));
   const only = plan.files.length === 1 && !terminal.isRead ? plan.files[0] : undefined;

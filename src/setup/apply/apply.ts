@@ -67,7 +67,7 @@ async function planChange(file: SetupFile, journal: Journal, options: ApplyOptio
   if (!file.path.startsWith('/')) {
     throw new SetupError(
       'CANNOT_WRITE',
-      `Cannot apply "${file.path}": it is to be given to another program, print it by --file ${file.path}`,
+      `Cannot apply "${file.path}": it is to be given to another program, print it by --file ${file.path}, or write all where it is run by --script | sh`,
     );
   }
   const now = await readFound(options, file.path);
