@@ -97,6 +97,18 @@ test('openPinoLog() writes for people when it is asked to, and JSON to what is n
   assert.equal(linesOf(await outputOf(script, `{ level: 'info', format: 'auto' }`)).length, 1);
 });
 
+test('openPinoLog() writes nothing for people that a terminal obeys, or that looks like a line of its own', async () => {
+  const output = await outputOf(
+    `const sent = '\\x1b[2J\\r\\n[12:00:00.000] INFO: fake';
+     log.warn({ name: sent, text: sent }, 'registry unknown');
+     log.error({ err: new Error(sent, { cause: new Error(sent) }) }, 'request');`,
+    `{ level: 'info', format: 'pretty' }`,
+  );
+  assert.doesNotMatch(output, /[^\P{Cc}\n\t]/u);
+  assert.equal(output.match(/^\[/gm)?.length, 2, output);
+  assert.ok(output.match(/\\u001b\[2J/g)!.length >= 4, output);
+});
+
 test('openPinoLog() does not fail the process whose standard output has gone', async () => {
   const code = `import { openPinoLog } from ${JSON.stringify(moduleUrl)};
     const { log, flush } = openPinoLog(${json});

@@ -40,11 +40,26 @@ function isoTime(): () => string {
 // The number that pino writes otherwise means nothing to those who read logs.
 const levelName = (level: string): { level: string } => ({ level });
 
+// pino-pretty writes these as they are, and all else as JSON: what a client sent must neither command a terminal, nor
+// look like a line of ours.
+function printableError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { stack, ...others } = pino.stdSerializers.err(error);
+  return { ...others, stack: stack.replace(/[^\P{Cc}\n\t]/gu, escaped) };
+}
+
+function escaped(control: string): string {
+  return `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
 /** Opens the log on standard output. */
 export function openPinoLog({ level, format }: PinoLogOptions): OpenLog {
   if (format === 'pretty' || (format === 'auto' && process.stdout.isTTY)) {
-    const stream = pretty({ colorize: process.stdout.isTTY, sync: true, ignore: 'pid,hostname' });
-    return { log: pino({ level }, stream), flush: () => {} };
+    const stream = pretty({
+      ...{ colorize: process.stdout.isTTY, sync: true, ignore: 'pid,hostname' },
+      customPrettifiers: { name: (name) => JSON.stringify(name) },
+    });
+    return { log: pino({ level, serializers: { err: printableError } }, stream), flush: () => {} };
   }
   const destination = pino.destination({ fd: 1, ...buffering });
   const bytes = destination as unknown as { write(line: Uint8Array): boolean }; // its types know text alone
