@@ -114,7 +114,8 @@ const typeNotes = `### Types
   written as a JSON list. No shell reads them: there are no quotes, variables or pipes.
 - **list of patterns**: regular expressions of JavaScript. In YAML, single quotes leave backslashes alone. In variables
   and flags, spaces separate them, as a comma may be part of one.
-- **list of rules**: a YAML list of groups, also in variables and flags: \`[{ repository: library/*, tagTtl: 1h }]\`.`;
+- **list of rules**: a YAML list of groups, also in variables and flags: \`[{ repository: library/*, tagTtl: 1h }]\`.
+- **list of image lists**: the same: \`[{ images: [nginx:1.27], every: 1h }]\`.`;
 
 function upstreamSection(): string {
   const rows = upstreamKeys.map(({ path, about }) => [

@@ -10,6 +10,7 @@ import { openGarbageCollector } from './app/hosted/garbage.ts';
 import { openHosted } from './app/hosted/hosted.ts';
 import { openHostedRecords } from './app/hosted/hosted-records.ts';
 import { endLifetime, type Lifetime } from './app/lifetime.ts';
+import { startWarming } from './app/warm/warming.ts';
 import { DiskHealth } from './cache/disk/disk-health.ts';
 import type { Config } from './config/config.ts';
 import { createAdmin } from './server/admin/admin.ts';
@@ -19,6 +20,7 @@ import { systemClock } from './util/clock.ts';
 import { createMetrics } from './util/metrics/create-metrics.ts';
 import { openPinoLog } from './util/pino-log.ts';
 import { packageVersion } from './util/version.ts';
+import type { WarmSchedule } from './warm/schedule.ts';
 
 /** A cache that is serving. */
 export interface App {
@@ -72,7 +74,9 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   // What is left after the last request ends first, then what it writes to: nothing writes to what is closed.
   const upstreams = await openUpstreams(config, options, { ...basics, cache }, lifetime);
   lifetime.push(() => cache.downloads.close());
-  const status = reportStatus({ ...sources, version, maxBytes, clock });
+  let warming: WarmSchedule | undefined;
+  const warm = () => warming?.status() ?? [];
+  const status = reportStatus({ ...sources, warm, version, maxBytes, clock });
   const proxied = await openProxied(config, upstreams.registries, basics, lifetime);
   const ready = () => readinessOf(disk, config.offline);
   let open: Addresses | undefined;
@@ -83,5 +87,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   open = await openDoors(config, { ...basics, ...behind }, lifetime);
   cache.scrubber.start();
   garbage.start();
+  // Last, so that it ends first: nobody waits for it.
+  warming = startWarming(config, { ...basics, cache, registries: upstreams.registries }, lifetime);
   return { addresses: open, stop: () => endLifetime(lifetime) };
 }

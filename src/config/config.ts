@@ -1,3 +1,4 @@
+import type { PlatformChoice } from '../oci/platform-choice.ts';
 import type { Secret } from '../util/secret.ts';
 
 /** The whole configuration, checked, with every default filled in. Only `app` and `cli` see all of it. */
@@ -19,12 +20,25 @@ export interface Config {
   readonly proxy: ProxyConfig;
   /** Who may do what; undefined when nobody has a password. */
   readonly auth: AuthConfig | undefined;
+  /** The images that are kept fresh though nobody pulls them. */
+  readonly warm: readonly WarmConfig[];
   /** Whether nobody is asked anything: only what is here is served. */
   readonly offline: boolean;
   /** The upstreams that may be asked, and no others. */
   readonly upstreams: readonly UpstreamConfig[];
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly shutdown: { readonly graceMs: number };
+}
+
+/** Images that are kept fresh. */
+export interface WarmConfig {
+  /** Their names as they were written. */
+  readonly images: readonly string[];
+  readonly everyMs: number;
+  /** Undefined for the machine's own. */
+  readonly platforms: PlatformChoice | undefined;
+  /** How many blobs are fetched at a time. */
+  readonly concurrency: number;
 }
 
 /** What is kept, and for how long. */

@@ -46,6 +46,7 @@ test('without a file, variables and flags, every key has its default', () => {
     },
     proxy: { others: 'tunnel', ports: [443], allowAddresses: [], idleMs: 900_000, ca: undefined, constrain: true },
     auth: undefined,
+    warm: [],
     offline: false,
     log: { level: 'info', format: 'auto' },
     shutdown: { graceMs: 30_000 },

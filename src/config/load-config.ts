@@ -9,6 +9,7 @@ import { resolveHosted } from './resolve/resolve-hosted.ts';
 import { resolveProxy } from './resolve/resolve-proxy.ts';
 import { resolveTls } from './resolve/resolve-tls.ts';
 import { describeFileError, type ReadFile, resolveUpstreams } from './resolve/resolve-upstreams.ts';
+import { resolveWarm } from './resolve/resolve-warm.ts';
 import { nameOfPath } from './schema/keys.ts';
 import { configSchema, type ParsedConfig } from './schema/schema.ts';
 import {
@@ -71,6 +72,7 @@ function load(sources: ConfigSources, readNamed: ReadFile | undefined): LoadedCo
     hosted: resolveHosted(parsed, merged, upstreams, report),
     proxy: resolveProxy(parsed, merged, report),
     tls: resolveDoorsTls(parsed, merged, readNamed, report),
+    warm: resolveWarm(parsed, merged, upstreams, report),
     auth: resolveAuth({ parsed, merged, upstreams, readFile: readNamed, report }),
   });
   if (problems.length > 0) throw new ConfigError(problems);
@@ -149,12 +151,13 @@ interface ResolvedParts {
   readonly proxy: Config['proxy'];
   readonly auth: Config['auth'];
   readonly tls: ReturnType<typeof resolveDoorsTls>;
+  readonly warm: Config['warm'];
 }
 
 function assembleConfig(
   { data, domain, doors, cache, guard, throughput, offline, log, shutdown }: ParsedConfig,
   upstreams: Config['upstreams'],
-  { defaultUpstream, hosted, proxy, auth, tls }: ResolvedParts,
+  { defaultUpstream, hosted, proxy, auth, tls, warm }: ResolvedParts,
 ): Config {
   return {
     data,
@@ -180,6 +183,7 @@ function assembleConfig(
     hosted,
     proxy,
     auth,
+    warm,
     offline,
     upstreams,
     log,

@@ -9,6 +9,26 @@ export interface ServerStatus {
   readonly hosted?: HostedStatus;
   readonly downloads: { readonly running: number; readonly waiting: number };
   readonly upstreams: readonly UpstreamStatus[];
+  /** The lists of images that are kept fresh; absent when there are none. */
+  readonly warm?: readonly WarmStatus[];
+}
+
+/** How a list of images is that are kept fresh. */
+export interface WarmStatus {
+  /** How many there are. */
+  readonly images: number;
+  readonly everySeconds: number;
+  readonly running: boolean;
+  /** When they were looked at last; absent before the first time, as are the facts about it. */
+  readonly lastAt?: string;
+  readonly failed?: number;
+  /** How many may be older than upstream's, as that could not be asked. */
+  readonly stale?: number;
+  readonly fetchedBytes?: number;
+  /** The first of those that failed. */
+  readonly failures?: readonly { readonly image: string; readonly reason: string }[];
+  /** When they are looked at next; absent meanwhile. */
+  readonly nextAt?: string;
 }
 
 /** How much is kept, and how much may be. */

@@ -18,6 +18,8 @@ export interface WantedBlob {
 export interface FetchTools {
   readonly registry: WarmRegistry;
   readonly clock: Clock;
+  /** Resolves when no download of it is under way any more, for whoever can tell; without it, it is looked at until then. */
+  readonly whenDownloaded?: ((digest: Digest) => Promise<void>) | undefined;
   /** Is told how many bytes have come. */
   progressed(doneBytes: number): void;
 }
@@ -95,9 +97,10 @@ async function readAll(content: BlobContent, progressed: FetchTools['progressed'
 
 async function waitUntilStored(
   { repository, digest }: WantedBlob,
-  { registry, clock }: FetchTools,
+  { registry, clock, whenDownloaded }: FetchTools,
   signal: AbortSignal,
 ): Promise<void> {
+  await whenDownloaded?.(digest);
   let lost = 0;
   for (let looks = 0; looks < mostStoringLooks && lost < mostLostLooks; looks++) {
     const { outcome } = await patiently(clock, signal, () => registry.statBlob(repository, digest, signal));

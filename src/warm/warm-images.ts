@@ -61,6 +61,8 @@ export interface WarmTools {
   readonly concurrency: number;
   readonly clock: Clock;
   readonly observer: WarmObserver;
+  /** Resolves when no download of a blob is under way any more, for whoever can tell. */
+  whenDownloaded?(digest: Digest): Promise<void>;
   /** Resolves when another blob may be begun: for whoever is to keep out of the way of others. */
   whenCalm?(signal: AbortSignal): Promise<void>;
 }
@@ -149,7 +151,7 @@ class WarmRun {
   }
 
   async #fetch(image: WantedImage, { digest, sizeBytes }: Descriptor, registry: WarmRegistry): Promise<Fetched> {
-    const { observer, clock, whenCalm } = this.#tools;
+    const { observer, clock, whenCalm, whenDownloaded } = this.#tools;
     const leave = await this.#blobs.take(this.#signal);
     const blob = { image: image.name, digest, sizeBytes: sizeBytes ?? 0 };
     let how: Fetched | 'failed' = 'failed';
@@ -158,7 +160,7 @@ class WarmRun {
       observer.began(blob);
       const progressed = (doneBytes: number) => observer.progressed(blob, doneBytes);
       const wanted = { repository: image.repository, digest, sizeBytes };
-      how = await fetchBlob(wanted, { registry, clock, progressed }, this.#signal);
+      how = await fetchBlob(wanted, { registry, clock, progressed, whenDownloaded }, this.#signal);
       return how;
     } finally {
       observer.ended(blob, how);

@@ -27,6 +27,8 @@ export interface TestCacheOptions extends AppOptions {
   readonly tagTtlMs?: number;
   readonly negativeTtlMs?: number;
   readonly offline?: boolean;
+  /** The images that are kept fresh; none, unless given. */
+  readonly warm?: Config['warm'];
   /** Who has a password; nobody, unless given. */
   readonly auth?: Config['auth'];
   /** Of `cache` in the configuration: without any, there is no limit but a size that no test reaches. */
@@ -131,6 +133,7 @@ function configOf(options: TestCacheOptions): Config {
       ...{ others: 'tunnel', ports: [443], allowAddresses: [], idleMs: 900_000, ca: undefined, constrain: true },
       ...options.proxy,
     },
+    warm: options.warm ?? [],
     offline: options.offline ?? false,
     upstreams,
     log: { level: 'info', format: 'json' },

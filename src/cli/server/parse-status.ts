@@ -11,6 +11,18 @@ const statusShape: Shape = {
   'store?': { contents: 'number', sizeBytes: 'number', maxBytes: 'number' },
   'hosted?': { repositories: 'number', contents: 'number', sizeBytes: 'number' },
   downloads: { running: 'number', waiting: 'number' },
+  'warm?': [
+    {
+      images: 'number',
+      everySeconds: 'number',
+      'lastAt?': 'string',
+      'failed?': 'number',
+      'stale?': 'number',
+      'fetchedBytes?': 'number',
+      'failures?': [{ image: 'string', reason: 'string' }],
+      'nextAt?': 'string',
+    },
+  ],
   upstreams: [
     {
       name: 'string',

@@ -1,5 +1,5 @@
 import { formatSize } from '../../config/schema/values/size.ts';
-import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus } from '../../util/status.ts';
+import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus, WarmStatus } from '../../util/status.ts';
 
 /** The status of a running server, for people. */
 export function statusText(status: ServerStatus, url: string): string {
@@ -10,6 +10,7 @@ export function statusText(status: ServerStatus, url: string): string {
     ...(hosted === undefined ? [] : [`Hosted: ${hostedText(hosted)}`]),
     `Downloads: ${downloads.running}${downloads.waiting === 0 ? '' : `, ${downloads.waiting} wait for their turn`}`,
     ...upstreamLines(status.upstreams),
+    ...(status.warm ?? []).flatMap(warmLines),
   ].join('\n');
 }
 
@@ -76,4 +77,28 @@ function limitText({
   const kept = reserved === 0 ? '' : `, ${reserved} kept for what is not here`;
   const counted = source === undefined ? '' : `, counted for ${source}`;
   return `pulls left: ${remaining} of ${limit}${window}${kept}${counted}, at ${at}`;
+}
+
+function warmLines(list: WarmStatus): string[] {
+  const {
+    images,
+    everySeconds,
+    running,
+    lastAt,
+    failed = 0,
+    stale = 0,
+    fetchedBytes = 0,
+    failures = [],
+    nextAt,
+  } = list;
+  const many = images === 1 ? '1 image' : `${images} images`;
+  const bad = [...(failed > 0 ? [`${failed} failed`] : []), ...(stale > 0 ? [`${stale} may be old`] : [])];
+  const last =
+    lastAt === undefined
+      ? 'not looked at yet'
+      : `${bad.length === 0 ? 'all warm' : bad.join(', ')} at ${lastAt}, ${formatSize(fetchedBytes)} fetched`;
+  const now = running ? '; being looked at now' : '';
+  const next = nextAt === undefined ? '' : `; next at ${nextAt}`;
+  const reasons = failures.map(({ image, reason }) => `  ${image}: ${reason}`);
+  return [`Kept warm: ${many}, every ${formatTime(everySeconds)}: ${last}${now}${next}`, ...reasons];
 }

@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import type { Config, SettingsConfig } from '../../config/config.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { type AskDoor, doorRegistry } from '../../warm/door-registry.ts';
 import type { WarmRegistry } from '../../warm/warm-registry.ts';
 import { CommandFailure } from '../command-failure.ts';
@@ -20,6 +21,8 @@ export interface WarmSource {
   /** What people are told that it is. */
   readonly where: string;
   registryOf(name: string): WarmRegistry | undefined;
+  /** As `WarmTools` has it, where it can be told. */
+  readonly whenDownloaded?: (digest: Digest) => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -63,7 +66,14 @@ async function openOwnCache(config: Config): Promise<WarmSource> {
   const { openLocalCache } = await import('../../local-cache.ts');
   const local = await openLocalCache(config);
   const byName = new Map(local.upstreams.map(({ name, registry }) => [name, registry]));
-  return { where: config.data, registryOf: (name) => byName.get(name), close: () => local.close() };
+  return {
+    where: config.data,
+    registryOf: (name) => byName.get(name),
+    async whenDownloaded(digest) {
+      await local.cache.downloads.get(digest)?.download.finished;
+    },
+    close: () => local.close(),
+  };
 }
 
 function readAddress(text: string): string {

@@ -125,7 +125,7 @@ async function warmAll(
   try {
     for (const image of unread) progress.finished(image);
     const tools = {
-      registryOf: (name: string) => source.registryOf(name),
+      ...source,
       platforms: flags.platform ?? [ownPlatform()],
       concurrency: flags.concurrency ?? defaultConcurrency,
       ...{ clock: systemClock, observer: progress },

@@ -15,6 +15,7 @@ import { about, boolean, choice, listOf, parsedBy, text } from './values/key.ts'
 import { parsePercent } from './values/percent.ts';
 import { parseRegistryUrl } from './values/registry-url.ts';
 import { parseSize, parseSizeOrZero } from './values/size.ts';
+import { warmKeys } from './warm.ts';
 
 const hosts = listOf(parsedBy(parseRegistryName));
 
@@ -213,6 +214,10 @@ export const configSchema = z.strictObject({
     type: 'group',
     description:
       'Measuring the way between clients and the cache, which `entrepot compare-paths` does; see [measuring.md](measuring.md).',
+  }),
+  warm: warmKeys.prefault({}).register(about, {
+    type: 'group',
+    description: 'Images that are here before anybody pulls them.',
   }),
   offline: boolean.prefault(false).register(about, {
     type: 'boolean',

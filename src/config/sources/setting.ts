@@ -22,11 +22,14 @@ export function readText(key: ConfigKey, given: string): unknown {
     case 'list of hosts':
     case 'list of networks':
     case 'list of ports':
+    case 'list of images':
+    case 'list of platforms':
     case 'list of URLs':
       return given.split(',').map((entry) => entry.trim());
     case 'list of patterns': // a comma may be part of one, and a space is part of no tag
       return given.split(/\s+/).filter((entry) => entry !== '');
     case 'list of rules':
+    case 'list of image lists':
       return readList(given);
     case 'command': // words between blanks or, where one has blanks, a list; no shell reads it, so there are no quotes
       return given.trim().startsWith('[') ? readList(given) : given.trim().split(/\s+/);

@@ -1,5 +1,5 @@
 import type { Clock } from '../../util/clock.ts';
-import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus } from '../../util/status.ts';
+import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus, WarmStatus } from '../../util/status.ts';
 
 /** Where the status comes from. */
 export interface StatusSources {
@@ -12,6 +12,7 @@ export interface StatusSources {
   store(): Promise<Pick<StoreStatus, 'contents' | 'sizeBytes'>>;
   hosted(): Promise<HostedStatus>;
   upstreams(): readonly UpstreamStatus[];
+  warm(): readonly WarmStatus[];
 }
 
 /** Makes what tells the status of the server that begins now. */
@@ -22,6 +23,7 @@ export function reportStatus(sources: StatusSources): () => Promise<ServerStatus
   const startedMs = performance.now();
   return async () => {
     const totals = await sources.store().catch(() => undefined);
+    const warm = sources.warm();
     const hosted = await sources.hosted().catch(() => undefined);
     return {
       version,
@@ -31,6 +33,7 @@ export function reportStatus(sources: StatusSources): () => Promise<ServerStatus
       ...(hosted === undefined ? {} : { hosted }),
       downloads: { running: sources.downloadsInFlight(), waiting: sources.downloadsWaiting() },
       upstreams: sources.upstreams(),
+      ...(warm.length === 0 ? {} : { warm }),
     };
   };
 }

@@ -5,6 +5,7 @@ import { loginMetrics, proxyMetrics, requestMetrics } from './requests.ts';
 import { garbageMetrics, spaceMetrics } from './space.ts';
 import { countIntegrity, measureDisk, measureDownloads, measureHosted } from './store.ts';
 import { measureUpstreams, upstreamMetrics } from './upstreams.ts';
+import { warmingMetrics } from './warming.ts';
 
 /** Makes the metrics in a registry of their own, so that two caches in one process do not share them. */
 export function createMetrics(sources: MetricSources): Metrics {
@@ -44,6 +45,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...pushMetrics(registers, sources),
     ...garbageMetrics(registers),
     ...proxyMetrics(registers),
+    ...warmingMetrics(registers),
     certificateExpires: new Gauge({
       name: 'entrepot_tls_certificate_expires_timestamp_seconds',
       help: 'When the certificate that a door shows expires',

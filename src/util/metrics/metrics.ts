@@ -24,6 +24,9 @@ export interface Metrics {
   readonly garbageContents: Counter;
   readonly garbageBytes: Counter;
   readonly lastGarbage: Gauge;
+  readonly warmedImages: Counter<'result'>;
+  readonly warmedBytes: Counter;
+  readonly lastWarming: Gauge;
   readonly proxyConnects: Counter<'result'>;
   readonly proxyTunnels: Gauge;
   readonly certificateExpires: Gauge<'door'>;

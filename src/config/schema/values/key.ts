@@ -30,6 +30,9 @@ export type KeyType =
   | 'list of URLs'
   | 'list of patterns'
   | 'list of rules'
+  | 'list of images'
+  | 'list of platforms'
+  | 'list of image lists'
   | 'command';
 
 /** What is known about every key of the schema. */

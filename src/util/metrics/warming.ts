@@ -1,0 +1,24 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Metrics } from './metrics.ts';
+
+/** Counts what is kept fresh though nobody pulls it. */
+export function warmingMetrics(registers: Registry[]): Pick<Metrics, 'warmedImages' | 'warmedBytes' | 'lastWarming'> {
+  return {
+    warmedImages: new Counter({
+      name: 'entrepot_warmed_images_total',
+      help: 'Images of `warm` that were looked at; result: warm, stale (upstream could not be asked) or failed',
+      labelNames: ['result'],
+      registers,
+    }),
+    warmedBytes: new Counter({
+      name: 'entrepot_warmed_bytes_total',
+      help: 'Size of what was fetched for them',
+      registers,
+    }),
+    lastWarming: new Gauge({
+      name: 'entrepot_warm_last_run_timestamp_seconds',
+      help: 'When one of them was looked at last; 0 before the first time',
+      registers,
+    }),
+  };
+}
