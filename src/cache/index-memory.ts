@@ -87,6 +87,7 @@ function passHosted(index: HostedIndex, memory: IndexMemory): HostedIndex {
     untag: (repository, tag) => index.untag(repository, tag),
     removeManifest: (repository, digest, beforeMs) => index.removeManifest(repository, digest, beforeMs),
     removeBlob: (repository, digest, beforeMs) => index.removeBlob(repository, digest, beforeMs),
+    isReferenced: (repository, digest) => index.isReferenced(repository, digest),
     listReferrers: (repository, subject, page) => index.listReferrers(repository, subject, page),
     listHeld: (page) => index.listHeld(page),
     listLost: (page) => index.listLost(page),

@@ -63,6 +63,9 @@ export interface HostedIndex {
     beforeMs?: number,
   ): Promise<'removed' | 'missing' | 'referenced' | 'renewed'>;
 
+  /** Whether a manifest of the repository references content. */
+  isReferenced(repository: Repository, digest: Digest): Promise<boolean>;
+
   /** A page of the manifests of a repository whose subject is the digest, in the order of their digests. */
   listReferrers(repository: Repository, subject: Digest, page: ReferrerPage): Promise<HostedReferrer[]>;
 

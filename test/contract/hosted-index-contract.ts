@@ -189,7 +189,10 @@ function removal(make: MakeHostedIndex): void {
     assert.equal(await index.removeBlob(app, layer), 'missing');
     await pushImage(index, 10);
     assert.equal(await index.removeBlob(app, layer), 'referenced');
+    assert.equal(await index.isReferenced(app, layer), true);
+    assert.equal(await index.isReferenced(other, layer), false);
     await index.removeManifest(app, image);
+    assert.equal(await index.isReferenced(app, layer), false);
     assert.equal(await index.removeBlob(app, layer, 10), 'renewed');
     await index.mountBlob(app, layer, 20);
     assert.equal(await index.removeBlob(app, layer, 20), 'renewed');

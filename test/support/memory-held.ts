@@ -46,6 +46,10 @@ export class MemoryHeld {
     return 'removed';
   }
 
+  async isReferenced(_repository: Repository, digest: Digest): Promise<boolean> {
+    return this.referenced.has(digest);
+  }
+
   async sync(): Promise<void> {
     this.calls.push('sync');
     await this.faults.sync?.();

@@ -118,10 +118,18 @@ export class HostedBlobs {
   }
 
   async #linkedSize(repository: Repository, digest: Digest): Promise<number> {
-    const link = await this.#tools.index.getLink({ registry: hostedRegistryName, repository }, digest);
+    const { index, placing } = this.#tools;
+    const link = await index.getLink({ registry: hostedRegistryName, repository }, digest);
     if (!link) throw unknownBlob(repository, digest);
-    if (link.sizeBytes === undefined) throw await this.#lost(repository, digest, undefined);
-    return link.sizeBytes;
+    if (link.sizeBytes !== undefined) return link.sizeBytes;
+    const placed = placing.settled(digest);
+    if (placed) {
+      await placed;
+      return this.#linkedSize(repository, digest);
+    }
+    // A push that another process is at, or that failed, came no further than to say what it brings: nothing is lost.
+    if (!(await index.isReferenced(repository, digest))) throw unknownBlob(repository, digest);
+    throw await this.#lost(repository, digest, undefined);
   }
 
   /** For what the repository has by the index, and the store has not, or damaged: a new push of it mends that. */

@@ -6,6 +6,7 @@ import { isDigestReference, type Reference, type Repository, type Tag } from '..
 import type { Manifest, ManifestDescriptor, ManifestPush, PushedManifest } from '../../oci/registry.ts';
 import type { NamedRecord } from '../../store/record-store.ts';
 import type { Placing } from '../blobs/placing.ts';
+import { undoHold } from '../blobs/undo-hold.ts';
 import { renewLink } from '../garbage/renew-link.ts';
 import { lockOfRepository, locksOf, locksOfTags } from '../hosted-locks.ts';
 import type { Quota } from '../quota.ts';
@@ -161,19 +162,24 @@ export class HostedManifests {
   async #write(push: Push, held: readonly Digest[]): Promise<void> {
     const { repository, digest, bytes } = push;
     const { index, content, records, clock } = this.#tools;
-    await index.hold(repository, digest, clock.now());
+    const heldAtMs = clock.now();
+    await index.hold(repository, digest, heldAtMs);
     let missing: Digest[];
     try {
       await records.putRecords(recordsOf(push, held), content.store(digest, bytes));
       missing = await this.#note(push);
     } catch (error) {
       await this.#settle(push).catch(() => {}); // the same failure, most likely; the next start does it
+      await undoHold(index, repository, digest, heldAtMs);
       throw error;
     }
     const synced = index.sync();
     synced.catch(() => {}); // it is awaited below
     await this.#settle(push);
-    if (missing.length > 0) throw unknownBlobs(repository, missing);
+    if (missing.length > 0) {
+      await undoHold(index, repository, digest, heldAtMs);
+      throw unknownBlobs(repository, missing);
+    }
     await synced;
   }
 

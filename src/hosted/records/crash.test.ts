@@ -162,3 +162,20 @@ test('a removal that failed half-way and is tried again is not undone at the nex
     assert.equal(await stage.resolve(what), undefined);
   }
 });
+
+test('a push that fails leaves no link to a manifest that is not here', async (t) => {
+  const stage = new HostedStage(t);
+  for (const { bytes } of first.blobs) await stage.putBlob(bytes);
+  const { bytes, mediaType, digest } = first.manifest;
+  const key = { registry: hostedRegistryName, repository: stage.repository };
+  for (const failing of ['putRecord', 'commit', 'putManifest']) {
+    stage.beforeChange = (what) => {
+      if (what.startsWith(failing)) throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
+    };
+    await assert.rejects(stage.put(bytes, mediaType, 'latest'), { code: 'ENOSPC' });
+    assert.equal(await stage.index.getLink(key, digest), undefined, failing);
+  }
+  stage.beforeChange = () => {};
+  await stage.put(bytes, mediaType, 'latest');
+  assert.equal(await stage.resolve('latest'), digest);
+});

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { bodyOf, hostedRig, never, noBody, slowBody } from '../../../test/support/hosted-rig.ts';
 import { seededBytes } from '../../../test/support/images.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
+import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { Repository } from '../../oci/reference.ts';
 
 const app = 'team/app' as Repository;
@@ -282,6 +283,40 @@ test('a full disk is said as such, while writing, and when the blob is put in pl
   await uploads.finish(app, id, digest, noBody, never);
   assert.deepEqual(blobs.blobs.get(digest), bytes);
   assert.deepEqual(refusals, ['disk', 'disk']);
+});
+
+test('a push that fails by a full disk leaves no link to what is not here, and keeps one to what is', async (t) => {
+  const { uploads, store, index, hosted, log } = hostedRig(t);
+  const key = { registry: hostedRegistryName, repository: app };
+  for (const isStored of [false, true]) {
+    if (isStored) await index.addBlob(app, digest, bytes.length);
+    store.faults.commit = failure('ENOSPC');
+    const { id } = await uploads.begin(app, {}, never);
+    await assert.rejects(uploads.finish(app, id, digest, bodyOf(bytes), never), { status: 507 });
+    assert.equal((await index.getLink(key, digest)) !== undefined, isStored);
+    if (!isStored)
+      await assert.rejects(hosted.stat(app, digest, never), { code: 'BLOB_UNKNOWN', message: /has no blob/ });
+    assert.deepEqual(log.named('hosted blob lost'), []);
+  }
+});
+
+test('who asks for a blob while it is put in place waits, and is told of it', async (t) => {
+  const { uploads, store, hosted, log } = hostedRig(t);
+  const { id } = await uploads.begin(app, {}, never);
+  const held = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  store.faults.commit = async () => {
+    held.resolve();
+    await go.promise;
+  };
+  const pushed = uploads.finish(app, id, digest, bodyOf(bytes), never);
+  await held.promise;
+  const asked = [hosted.stat(app, digest, never), hosted.get(app, digest, undefined, never)] as const;
+  go.resolve();
+  await pushed;
+  assert.equal((await asked[0]).sizeBytes, bytes.length);
+  (await asked[1]).close();
+  assert.deepEqual(log.named('hosted blob lost'), []);
 });
 
 test('a blob is acknowledged only when the index is on the disk, and can be pushed again when it is not', async (t) => {

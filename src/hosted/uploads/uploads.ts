@@ -4,6 +4,7 @@ import type { Repository } from '../../oci/reference.ts';
 import type { UploadBody, UploadHint, UploadState } from '../../oci/registry.ts';
 import type { OpenUpload } from '../../store/upload-store.ts';
 import type { Placing } from '../blobs/placing.ts';
+import { undoHold } from '../blobs/undo-hold.ts';
 import { explainDiskFailure } from '../disk-failure.ts';
 import type { Quota } from '../quota.ts';
 import type { HostedTools, RefusalReason, UploadLimits } from '../tools.ts';
@@ -208,7 +209,8 @@ export class Uploads {
   /** A name that may not be on the disk is forgotten again, or else it would be taken for a blob that is here. */
   async #place(upload: OpenUpload, repository: Repository, digest: Digest, note: () => Promise<void>): Promise<void> {
     const { index, clock } = this.#tools;
-    const wasStored = await index.hold(repository, digest, clock.now());
+    const heldAtMs = clock.now();
+    const wasStored = await index.hold(repository, digest, heldAtMs);
     let noted: Promise<void> | undefined;
     try {
       await upload.commit(digest, async () => {
@@ -217,6 +219,7 @@ export class Uploads {
       });
     } catch (error) {
       if (noted && !wasStored) await index.removeContent(digest);
+      await undoHold(index, repository, digest, heldAtMs);
       throw error;
     }
     await noted;

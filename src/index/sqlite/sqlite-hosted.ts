@@ -141,6 +141,11 @@ export class SqliteHostedIndex implements HostedIndex {
     });
   }
 
+  async isReferenced(repository: Repository, digest: Digest): Promise<boolean> {
+    const number = this.#find(repository);
+    return number !== undefined && this.#hosted.isReferenced.get(number, digest) !== undefined;
+  }
+
   async listReferrers(repository: Repository, subject: Digest, page: ReferrerPage): Promise<HostedReferrer[]> {
     const number = this.#find(repository);
     if (number === undefined) return [];
