@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lintChart, testRefusals } from './chart.ts';
 import { testDeployScript } from './deploy-script.ts';
+import { runDocumented } from './documented-commands.ts';
 import { normalize, readManifests, render, renderings } from './renderings.ts';
 import { digestSources } from './sources.ts';
 import { findTool, isThere } from './tools.ts';
@@ -41,10 +42,13 @@ try {
   if (helm !== undefined) {
     check('helm lint takes the chart with each file of values', () => lintChart(root, helm));
     check('the chart refuses what cannot work, and says why', () => testRefusals(root, helm));
+    check('helm takes the commands of the pages', () => runDocumented('helm', { root, helm }));
   }
   checkAlerts();
-  if (isThere('kubectl')) check('deploy.sh says and does what it should', () => testDeployScript(root, scratch));
-  else skipped.push('deploy.sh (needs kubectl)');
+  if (isThere('kubectl')) {
+    check('make deploy says and does what it should', () => testDeployScript(root, scratch));
+    check('make takes the commands of the pages', () => runDocumented('make', { root }));
+  } else skipped.push('make deploy (needs kubectl)');
   if (mayWrite && skipped.length === 0) writeFileSync(join(golden, 'sources.sha256'), digestSources(rootUrl));
 } finally {
   rmSync(scratch, { recursive: true, force: true });

@@ -75,11 +75,13 @@ export function readManifests(text: string): Manifest[] {
   });
 }
 
-/** The same whatever tool and version rendered it: in one order, without comments, and with the dashboard left out. */
+/** The same whatever tool and version rendered it: in one order, without comments and the dashboard, in the YAML of Kubernetes. */
 export function normalize(manifests: readonly Manifest[]): string {
   const key = ({ kind, metadata }: Manifest) => `${kind} ${metadata.name}`;
   const sorted = manifests.toSorted((a, b) => (key(a) < key(b) ? -1 : 1)).map(withoutDashboard);
-  return sorted.map((manifest) => stringify(manifest, { sortMapEntries: true, lineWidth: 0 })).join('---\n');
+  return sorted
+    .map((manifest) => stringify(manifest, { sortMapEntries: true, lineWidth: 0, version: '1.1' }))
+    .join('---\n');
 }
 
 function withoutDashboard(manifest: Manifest & { readonly data?: Readonly<Record<string, string>> }): Manifest {

@@ -1,0 +1,33 @@
+import { strict as assert } from 'node:assert';
+import { execFileSync } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The commands in the blocks of shell of a page, each in one line and without its comment. */
+function commandsOf(page: string): string[] {
+  const blocks = [...page.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text.replaceAll('\\\n', ' '));
+  return blocks.flatMap((text) => text.split('\n').map((line) => line.replace(/\s+#.*$/, '').trim()));
+}
+
+/**
+ * Runs what the pages about deployment say, `make deploy` as a dry run, and `helm install` as `helm template`.
+ * @throws Error with what was said
+ */
+export function runDocumented(
+  tool: 'make' | 'helm',
+  { root, helm = '' }: { readonly root: string; readonly helm?: string },
+): void {
+  const pages = globSync(['docs/deploy/*.md', 'deploy/helm/*/README.md'], { cwd: root });
+  const commands = pages.flatMap((page) => commandsOf(readFileSync(join(root, page), 'utf8')));
+  const own = commands.filter((command) => command.startsWith(tool === 'make' ? 'make deploy ' : 'helm install '));
+  assert.ok(own.length >= 2);
+  for (const command of own) {
+    const [, , ...words] = command.split(/\s+/);
+    const options = { cwd: root, stdio: 'pipe', maxBuffer: 1e7 } as const;
+    const out =
+      tool === 'make'
+        ? execFileSync('make', ['--silent', 'deploy', ...words, 'DRY_RUN=yes'], options)
+        : execFileSync(helm, ['template', ...words, '--kube-version', '1.30'], options);
+    assert.match(out.toString(), /^kind: (Deployment|StatefulSet)$/m, command);
+  }
+}
