@@ -135,10 +135,10 @@ export class UpstreamRegistry implements Registry {
 
   /**
    * The same challenge, that names a place of ours instead of the token server, for `passOnLogin` to be asked there;
-   * undefined when it names none that one of our servers may name.
+   * undefined when it names none that one of the registry's own servers may name.
    */
   renameRealm(challenge: string, place: string): string | undefined {
-    for (const { exchange } of this.#reach.servers) {
+    for (const { exchange } of this.#ownServers) {
       const renamed = exchange.realms.rename(challenge, place);
       if (renamed !== undefined) return renamed;
     }
@@ -147,7 +147,7 @@ export class UpstreamRegistry implements Registry {
 
   /** Passes a client's login on to the token server of this name. @throws RegistryError UNAVAILABLE, NOT_FOUND */
   async passOnLogin(id: string, request: TokenRequest, signal: AbortSignal): Promise<TokenAnswer> {
-    for (const { exchange } of this.#reach.servers) {
+    for (const { exchange } of this.#ownServers) {
       const realm = exchange.realms.find(id);
       if (realm) return exchange.passOnLogin(realm, request, signal);
     }
@@ -258,9 +258,13 @@ export class UpstreamRegistry implements Registry {
     }
   }
 
+  /** Those that clients' credentials are for. */
+  get #ownServers(): readonly ReachedServer[] {
+    return this.#reach.servers.filter(({ isOwn }) => isOwn);
+  }
+
   #servers(): readonly ReachedServer[] {
-    const { servers } = this.#reach;
-    return this.#client === undefined ? servers : servers.filter(({ isOwn }) => isOwn);
+    return this.#client === undefined ? this.#reach.servers : this.#ownServers;
   }
 
   async #askNow(request: UpstreamRequest, signal: AbortSignal): Promise<Answer> {

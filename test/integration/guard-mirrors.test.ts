@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import type { Repository, Tag } from '../../src/oci/reference.ts';
 import { type GuardStage, setGuardStage } from '../support/guard-stage.ts';
+import { makeImage } from '../support/images.ts';
 import { askConnect } from '../support/proxy-client.ts';
+import { basicAuthorization } from '../support/registry/token-server.ts';
 import { repository } from '../support/stage.ts';
 import { startTestCache } from '../support/test-cache.ts';
 import { startTestRegistry, type TestRegistry } from '../support/test-registry.ts';
 import { tmpDir } from '../support/tmp.ts';
+import { makeClient } from '../support/upstream-client.ts';
 
 // A mirror that is asked before the registry itself, and is not who clients have logged in to.
 
@@ -42,6 +47,35 @@ test('it is the registry, and no mirror, that says where clients log in', async 
   const { status, headers } = await get(manifest);
   assert.equal(status, 401);
   assert.ok(headers['www-authenticate']?.includes(`realm="${stage.origin.url}/token"`), headers['www-authenticate']);
+});
+
+test('no login is passed on to the token server of a mirror', async (t) => {
+  const [mirror, own] = [
+    await startTestRegistry({ auth: { kind: 'bearer' } }),
+    await startTestRegistry({ auth: { kind: 'bearer' } }),
+  ];
+  t.after(() => Promise.all([mirror.close(), own.close()]));
+  for (const { content } of [mirror, own]) content.push(repository, makeImage({ seed: 'app', layers: [1] }), 'latest');
+  const urls = [mirror.url, own.url];
+  const { registry } = makeClient(t, urls, { ownUrls: [new URL(own.url)] });
+  const signal = new AbortController().signal;
+  await registry.getManifest(repository as Repository, 'latest' as Tag, signal); // by the mirror, which has named its realm
+  await registry.challenge(signal); // of the registry, which has named its own
+  for (const [{ url }, isPassedOn] of [
+    [mirror, false],
+    [own, true],
+  ] as const) {
+    const realm = `${url}/token`;
+    assert.equal(registry.renameRealm(`Bearer realm="${realm}"`, 'http://here/') !== undefined, isPassedOn, realm);
+    const id = createHash('sha256').update(realm).digest('hex').slice(0, 16);
+    const request = { authorization: basicAuthorization('alice', 'pw'), query: new URLSearchParams(), form: undefined };
+    const passedOn = registry.passOnLogin(id, request, signal);
+    if (isPassedOn) await passedOn;
+    else await assert.rejects(passedOn, { code: 'NOT_FOUND' });
+  }
+  const told = (server: TestRegistry) => JSON.stringify(server.requests.all.map(({ headers }) => headers));
+  const login = basicAuthorization('alice', 'pw');
+  assert.deepEqual([told(mirror).includes(login), told(own).includes(login)], [false, true]);
 });
 
 test('where only a mirror is known, nobody logs in, and the answer says what would change that', async (t) => {
