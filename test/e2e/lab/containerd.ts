@@ -10,8 +10,11 @@ import { environmentOf, type Login, mirrorOf, type Route } from './route.ts';
 /** Runs ctr with a containerd. */
 export type Ctr = (...args: string[]) => Promise<string>;
 
-// In /run, which is private here: the path of a socket may have 100 characters or so, and the scratch folder's may not.
-const socket = '/run/end-to-end-containerd.sock';
+/**
+ * Where the daemon listens, as `CONTAINERD_ADDRESS` has it. In /run, which is private here: the path of a socket may have
+ * 100 characters or so, and the scratch folder's may not.
+ */
+export const containerdSocket = '/run/end-to-end-containerd.sock';
 
 /** containerd, with a mirror for every registry, or a proxy. */
 export function containerdThrough(route: Route, login?: Login): Client {
@@ -32,7 +35,7 @@ export async function pullBy(ctr: Ctr, hosts: string, reference: string, login?:
   return inspect(ctr, reference);
 }
 
-/** Starts a containerd that keeps all in a folder, for as long as it is used. */
+/** Runs a containerd with an empty store in a folder for as long as something needs it. */
 export async function withContainerd<Result>(
   folder: string,
   env: Record<string, string>,
@@ -46,13 +49,13 @@ export async function withContainerd<Result>(
     state = ${JSON.stringify(join(folder, 'state'))}
     disabled_plugins = ["io.containerd.grpc.v1.cri"]
     [grpc]
-      address = ${JSON.stringify(socket)}
+      address = ${JSON.stringify(containerdSocket)}
     [plugins."io.containerd.internal.v1.opt"]
       path = ${JSON.stringify(join(folder, 'opt'))}
   `;
   await writeFile(file, configuration);
   // It is ctr that pulls; the daemon keeps what it brings.
-  const ctr: Ctr = (...args) => run('ctr', ['--address', socket, '--namespace', 'end-to-end', ...args], env);
+  const ctr: Ctr = (...args) => run('ctr', ['--address', containerdSocket, '--namespace', 'end-to-end', ...args], env);
   const daemon = startDaemon('containerd', ['--config', file], { log: join(folder, 'containerd.log') });
   try {
     await daemon.ready(async () => (await ctr('version')) !== '');

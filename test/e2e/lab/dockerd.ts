@@ -11,8 +11,11 @@ interface Inspection {
   readonly RootFS: { readonly Layers: Digest[] };
 }
 
-// In /run, which is private here: the path of a socket may have 100 characters or so, and the scratch folder's may not.
-const host = 'unix:///run/end-to-end-docker.sock';
+/**
+ * Where the daemon listens, as `DOCKER_HOST` has it. In /run, which is private here: the path of a socket may have 100
+ * characters or so, and the scratch folder's may not.
+ */
+export const dockerHost = 'unix:///run/end-to-end-docker.sock';
 
 /** dockerd, with a mirror for docker.io, or a proxy. */
 export function dockerdThrough(route: Route, login?: Login): Client {
@@ -50,7 +53,7 @@ export async function withDockerd<Result>(
   const mirror = mirrorOf(route);
   const mirrors = mirror ? [`${mirror.scheme}://${mirror.host}`] : [];
   await writeFile(configuration, JSON.stringify({ 'registry-mirrors': mirrors }));
-  const docker = (...args: string[]) => run('docker', ['--host', host, ...args]);
+  const docker = (...args: string[]) => run('docker', ['--host', dockerHost, ...args]);
   const output = { log: join(folder, 'dockerd.log') };
   const daemon = startDaemon('dockerd', daemonFlags(folder, configuration), output, environmentOf(route));
   try {
@@ -63,7 +66,7 @@ export async function withDockerd<Result>(
 
 function daemonFlags(folder: string, configuration: string): string[] {
   return [
-    ...['--config-file', configuration, '--host', host, '--pidfile', join(folder, 'docker.pid')],
+    ...['--config-file', configuration, '--host', dockerHost, '--pidfile', join(folder, 'docker.pid')],
     ...['--data-root', join(folder, 'data'), '--exec-root', '/run/end-to-end-docker'],
     // No container is ever started: no network is made for one, and no storage driver that needs a certain file system.
     ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--storage-driver=vfs'],

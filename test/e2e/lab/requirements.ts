@@ -15,6 +15,7 @@ export const groups: Readonly<Record<string, readonly string[]>> = {
   proxy: ['curl', 'skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
   push: ['skopeo', 'podman', 'buildah', 'containerd', 'ctr', 'dockerd', 'docker'],
   tls: ['skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
+  measure: ['dockerd', 'docker', 'containerd', 'ctr', 'podman', 'iperf3'],
 };
 
 const basics = ['unshare', 'mount', 'ip', 'openssl', 'docker-registry', 'nginx', 'skopeo'];

@@ -12,15 +12,23 @@ export interface ProxyRoute {
   readonly proxyUrl: string;
 }
 
+/** No way to Entrepot: whoever wants something from there names it. */
+export interface DirectRoute {
+  readonly isDirect: true;
+}
+
 /** How clients come to Entrepot. */
-export type Route = Mirror | ProxyRoute;
+export type Route = Mirror | ProxyRoute | DirectRoute;
+
+/** Past Entrepot, to the registries themselves. */
+export const directRoute: DirectRoute = { isDirect: true };
 
 /** The proxy door. */
 export const proxyRoute: ProxyRoute = { proxyUrl: entrepotProxyUrl };
 
 /** The mirror that a client is told of, where it is. */
 export function mirrorOf(route: Route): Mirror | undefined {
-  return 'proxyUrl' in route ? undefined : route;
+  return 'host' in route ? route : undefined;
 }
 
 /** What is in a client's environment. */
