@@ -32,6 +32,7 @@ import { Uploads } from './uploads/uploads.ts';
 /** The registry that is pushed to: what its parts do, as one. */
 export class HostedRegistry implements PushableRegistry {
   readonly #index: HostedTools['index'];
+  readonly #observer: HostedTools['observer'];
   readonly #uploads: Uploads;
   readonly #blobs: HostedBlobs;
   readonly #manifests: HostedManifests;
@@ -43,6 +44,7 @@ export class HostedRegistry implements PushableRegistry {
     const cachedBytes = async () => (await tools.index.totals()).sizeBytes;
     const disk = new DiskRoom(limits.minFreeBytes, { ...tools, cachedBytes });
     this.#index = tools.index;
+    this.#observer = tools.observer;
     const placing = new Placing();
     this.#uploads = new Uploads(limits.uploads, { ...tools, quota, disk, placing });
     this.#blobs = new HostedBlobs({ ...tools, quota, placing });
@@ -81,20 +83,24 @@ export class HostedRegistry implements PushableRegistry {
 
   async getManifest(repository: Repository, reference: Reference, signal: AbortSignal): Promise<Manifest> {
     signal.throwIfAborted();
-    return this.#manifests.get(repository, reference);
+    const manifest = await this.#manifests.get(repository, reference);
+    this.#observer.pulled(manifest.digest);
+    return manifest;
   }
 
   statBlob(repository: Repository, digest: Digest, signal: AbortSignal): Promise<BlobStat> {
     return this.#blobs.stat(repository, digest, signal);
   }
 
-  getBlob(
+  async getBlob(
     repository: Repository,
     digest: Digest,
     range: RequestedRange | undefined,
     signal: AbortSignal,
   ): Promise<BlobContent> {
-    return this.#blobs.get(repository, digest, range, signal);
+    const content = await this.#blobs.get(repository, digest, range, signal);
+    this.#observer.pulled(digest);
+    return content;
   }
 
   async listTags(repository: Repository, page: Page, signal: AbortSignal): Promise<TagList> {

@@ -100,8 +100,10 @@ export interface RunningHash {
 /** Why a push was refused. */
 export type RefusalReason = 'count' | 'size' | 'quota' | 'disk' | 'digest';
 
-/** Is told what becomes of pushes. It must not throw. */
+/** Is told what becomes of pushes, and what is pulled. It must not throw. */
 export interface HostedObserver {
+  /** A client gets a blob, or a part of it, or a manifest. */
+  pulled(digest: Digest): void;
   /** Bytes of an upload arrived. */
   received(sizeBytes: number): void;
   refused(reason: RefusalReason): void;

@@ -10,6 +10,7 @@ import { putHostedImage } from '../support/hosted-image.ts';
 import { makeImage, type TestImage } from '../support/images.ts';
 import { writeBlob } from '../support/kept-store.ts';
 import { storedBlobs, storedPath } from '../support/store-files.ts';
+import { startTestCache } from '../support/test-cache.ts';
 import { tmpDir } from '../support/tmp.ts';
 
 // They share their layer, and have a configuration each.
@@ -79,6 +80,29 @@ test('hosted images are listed by the first name of the hosted registry, with wh
   for (const pattern of ['localhost:5001/team/*', 'push.corp', 'hosted.entrepot/team/app:v1']) {
     assert.match((await run(data, 'ls', pattern)).out, /^localhost:5001\/team\/app +v1 /m, pattern);
   }
+});
+
+test('a hosted image that is pulled was used then, as often as it was', async (t) => {
+  const data = await setUp(t);
+  const ofImage = async () => {
+    const { out } = await run(data, 'ls', 'localhost:5001', '--json');
+    const [image] = JSON.parse(out) as { lastPull: string; hits: number }[];
+    return { lastPullMs: Date.parse(image!.lastPull), hits: image!.hits };
+  };
+  const before = await ofImage();
+  assert.equal(before.hits, 0);
+  const cache = await startTestCache({ data, upstreams: [] });
+  const beganAtMs = Date.now();
+  for (const method of ['HEAD', 'GET', 'GET']) {
+    const answer = await fetch(`${cache.url}/v2/hosted.entrepot/team/app/manifests/v1`, { method });
+    assert.equal(answer.status, 200);
+    await answer.arrayBuffer();
+  }
+  await (await fetch(`${cache.url}/v2/hosted.entrepot/team/app/blobs/${hosted.blobs[0]!.digest}`)).arrayBuffer();
+  await cache.stop();
+  const after = await ofImage();
+  assert.equal(after.hits, 2);
+  assert.ok(after.lastPullMs >= beganAtMs, `${after.lastPullMs}`);
 });
 
 test('what is hosted is not held against the size of the cache', async (t) => {

@@ -67,6 +67,7 @@ export function hostedRig(t: TestContext, { limits, maxBytes, minFreeBytes = 0 }
       },
     },
     observer: {
+      pulled() {},
       received(sizeBytes: number) {
         disk.receivedBytes += sizeBytes;
       },

@@ -40,7 +40,7 @@ export async function openTestHosted(limits: Partial<HostedLimits> = {}, options
   const registry = new HostedRegistry(
     {
       ...{ blobs, uploads, records, index, content, hasher, inUse, log, clock, locks: new SharedLocks() },
-      observer: { received() {}, refused() {} },
+      observer: { pulled() {}, received() {}, refused() {} },
       removed: async () => {},
       freeBytes,
       freeDisk: async () => {},

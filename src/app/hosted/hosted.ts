@@ -23,12 +23,12 @@ export function openHosted(
   { clock, log, metrics, cache: shared, disk, locks }: Basics & BesideHosted,
   lifetime: Lifetime,
 ): HostedRegistry {
-  const { local: content, hasher, inUse, space } = shared;
+  const { local: content, hasher, inUse, space, uses } = shared;
   const { store: blobs, uploads, records, index } = disk;
   const registry = new HostedRegistry(
     {
       ...{ blobs, uploads, records, index, content, hasher, inUse, locks, clock, log, freeBytes },
-      observer: observePushes(metrics),
+      observer: observePushes(metrics, uses),
       removed: (digest) => space.removed(digest),
       freeDisk: (sizeBytes, signal) => space.freeDisk(sizeBytes, signal),
     },
@@ -39,8 +39,9 @@ export function openHosted(
   return registry;
 }
 
-function observePushes({ pushedBytes, refusedPushes }: Metrics): HostedObserver {
+function observePushes({ pushedBytes, refusedPushes }: Metrics, uses: SharedCache['uses']): HostedObserver {
   return {
+    pulled: (digest) => uses.record(digest),
     received: (sizeBytes) => pushedBytes.inc(sizeBytes),
     refused: (reason) => refusedPushes.inc({ reason }),
   };
