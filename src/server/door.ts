@@ -112,7 +112,6 @@ export function createListener(options: DoorOptions): (request: IncomingMessage,
       metrics.requests.inc({ method, route, registry, status, cache });
       metrics.requestSeconds.observe({ route, cache }, ms / 1000);
       if (bytes > 0) metrics.servedBytes.inc({ registry, cache }, bytes);
-      if (record.receivedBytes > 0) metrics.receivedBytes.inc({ registry }, record.receivedBytes);
       logRequest(log, method, record, { status, bytes, ms, client });
     });
     answer(options, exchange).catch((error: unknown) => answerError(exchange, error));

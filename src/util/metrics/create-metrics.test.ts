@@ -154,7 +154,6 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_hosted_repositories: 'gauge',
     entrepot_not_kept_contents_total: 'counter',
     entrepot_request_duration_seconds: 'histogram',
-    entrepot_received_bytes_total: 'counter',
     entrepot_served_bytes_total: 'counter',
     entrepot_upstream_fetched_bytes_total: 'counter',
     entrepot_upstream_requests_total: 'counter',

@@ -7,7 +7,6 @@ export interface Metrics {
   readonly requests: Counter<'method' | 'route' | 'registry' | 'status' | 'cache'>;
   readonly requestSeconds: Histogram<'route' | 'cache'>;
   readonly servedBytes: Counter<'registry' | 'cache'>;
-  readonly receivedBytes: Counter<'registry'>;
   readonly fetchedBytes: Counter<'upstream'>;
   readonly upstreamRequests: Counter<'upstream' | 'operation' | 'method' | 'result'>;
   readonly upstreamSeconds: Histogram<'upstream' | 'operation'>;

@@ -5,9 +5,7 @@ import type { Metrics } from './metrics.ts';
 const requestBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 30, 120];
 
 /** Counts what clients ask. */
-export function requestMetrics(
-  registers: Registry[],
-): Pick<Metrics, 'requests' | 'requestSeconds' | 'servedBytes' | 'receivedBytes'> {
+export function requestMetrics(registers: Registry[]): Pick<Metrics, 'requests' | 'requestSeconds' | 'servedBytes'> {
   return {
     requests: new Counter({
       name: 'entrepot_requests_total',
@@ -26,12 +24,6 @@ export function requestMetrics(
       name: 'entrepot_served_bytes_total',
       help: 'Bytes of bodies that were sent to clients',
       labelNames: ['registry', 'cache'],
-      registers,
-    }),
-    receivedBytes: new Counter({
-      name: 'entrepot_received_bytes_total',
-      help: 'Bytes of bodies that clients sent, of blobs and manifests that they push',
-      labelNames: ['registry'],
       registers,
     }),
   };
