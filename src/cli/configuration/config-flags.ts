@@ -4,6 +4,7 @@ import type { SettingsConfig } from '../../config/config.ts';
 import { type ConfigSources, type LoadedConfig, loadConfig, loadSettings } from '../../config/load-config.ts';
 import { keyAt } from '../../config/schema/keys.ts';
 import { type FlagValues, flagKeys } from '../../config/sources/flags.ts';
+import { collect } from '../terminal/flag-values.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** The values of the flags that every command with a configuration has. */
@@ -16,10 +17,6 @@ export function addConfigFlags(command: Command): Command {
     command.option(`${flag} <${placeholder}>`, keyAt(path)?.about.description.replaceAll('`', ''));
   }
   return command.option('--set <KEY=VALUE>', 'gives any key of the file: --set cache.tagTtl=5m', collect);
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { type ImageNaming, imageNameOf } from '../../cache/images/image-names.ts';
 import { matchesAny, parseImagePattern } from '../../cache/images/image-patterns.ts';
 import { type StoredImage, takeInventory } from '../../cache/images/inventory.ts';
@@ -11,6 +11,7 @@ import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags } from '../configuration/config-flags.ts';
 import { errorsTo } from '../errors-to.ts';
 import { type OpenCache, withCacheToRemove } from '../open-cache.ts';
+import { argument } from '../terminal/flag-values.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** The flags of `entrepot prune`. */
@@ -48,16 +49,6 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
     .option('--dry-run', 'say what would be removed, and remove nothing')
     .option('--json', 'print JSON: the images and the number and size of contents that went');
   addConfigFlags(command).action((patterns: readonly string[], flags: PruneFlags) => run(patterns, flags, terminal));
-}
-
-function argument<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw new InvalidArgumentError((error as Error).message);
-    }
-  };
 }
 
 async function run(patterns: readonly string[], flags: PruneFlags, terminal: Terminal): Promise<void> {

@@ -2,8 +2,9 @@ import { type Command, Option } from 'commander';
 import { parseCount } from '../../config/schema/values/count.ts';
 import { pullerNames } from '../../measure/pullers/puller-names.ts';
 import { addConfigFlags } from '../configuration/config-flags.ts';
+import { argument } from '../terminal/flag-values.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { addSideFlags, argument, type BenchFlags } from './measure-flags.ts';
+import { addSideFlags, type BenchFlags } from './measure-flags.ts';
 
 /** Adds `entrepot bench`. */
 export function addBenchCommand(program: Command, terminal: Terminal): void {

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { parseCount } from '../../config/schema/values/count.ts';
 import { addConfigFlags } from '../configuration/config-flags.ts';
+import { argument } from '../terminal/flag-values.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { addSideFlags, argument, type PathsFlags } from './measure-flags.ts';
+import { addSideFlags, type PathsFlags } from './measure-flags.ts';
 
 /** Adds `entrepot compare-paths`. */
 export function addComparePathsCommand(program: Command, terminal: Terminal): void {

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { PullerName } from '../../measure/pullers/puller-names.ts';
 import type { ConfigFlags } from '../configuration/config-flags.ts';
 
@@ -39,15 +39,4 @@ export function addSideFlags(command: Command): Command {
     .option('--cache-repo <NAME>', 'what the repository is called at the cache, where that is something else')
     .option('--login <FILE>', 'a file that holds name:password, for a cache that asks the built-in client for a login')
     .option('--tls-ca <FILE>', 'the authority of the cache’s certificate, for the built-in client');
-}
-
-/** Reads the value of a flag; what cannot be read is told with the flag. */
-export function argument<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw new InvalidArgumentError((error as Error).message);
-    }
-  };
 }

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { Removal } from '../../cache/space/removal.ts';
 import { parseDuration } from '../../config/schema/values/duration.ts';
 import { formatSize } from '../../config/schema/values/size.ts';
@@ -8,6 +8,7 @@ import { SharedLocks } from '../../util/locks/shared-locks.ts';
 import { addConfigFlags, type ConfigFlags } from '../configuration/config-flags.ts';
 import { errorsTo } from '../errors-to.ts';
 import { type OpenCache, withCacheToRemove } from '../open-cache.ts';
+import { argument } from '../terminal/flag-values.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** The flags of `entrepot gc`. */
@@ -29,20 +30,12 @@ export function addGcCommand(program: Command, terminal: Terminal): void {
     .option(
       '--grace <TIME>',
       'what was pushed or asked for less than so long ago stays: 1h, 0s (hosted.garbage.grace, unless given)',
-      parseGrace,
+      argument((text) => parseDuration(text)),
     )
     .option('--untagged', 'manifests without a tag go, too, that no other manifest needs')
     .option('--dry-run', 'say what would be removed, and remove nothing')
     .option('--json', 'print JSON: how much went, and what stays for the grace time');
   addConfigFlags(command).action((flags: GcFlags) => run(flags, terminal));
-}
-
-function parseGrace(text: string): number {
-  try {
-    return parseDuration(text);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
 }
 
 async function run(flags: GcFlags, terminal: Terminal): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { parseImageName, shownRegistry } from '../../cache/images/image-names.ts';
 import type { SettingsConfig } from '../../config/config.ts';
 import { parseCount } from '../../config/schema/values/count.ts';
@@ -10,6 +10,7 @@ import { type WantedImage, type WarmedImage, warmImages } from '../../warm/warm-
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf, loadSettingsOf } from '../configuration/config-flags.ts';
 import { namingOf } from '../open-cache.ts';
+import { argument, collect } from '../terminal/flag-values.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { gatherImages } from './image-arguments.ts';
 import { openWarmSource, type ServerFlags } from './open-warm-source.ts';
@@ -59,20 +60,6 @@ export function addWarmCommand(program: Command, terminal: Terminal): void {
     .option('--tls-key <FILE>', 'the key of --tls-cert')
     .option('--json', 'print JSON: what became of each image');
   addConfigFlags(command).action((images: readonly string[], flags: WarmFlags) => run(images, flags, terminal));
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
-}
-
-function argument<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw new InvalidArgumentError((error as Error).message);
-    }
-  };
 }
 
 async function run(images: readonly string[], flags: WarmFlags, terminal: Terminal): Promise<void> {
