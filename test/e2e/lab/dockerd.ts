@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../src/oci/digest.ts';
+import { docker as dockerTarget } from '../../../src/setup/targets/docker.ts';
+import { generatedFile } from './generated.ts';
 import { run, startDaemon } from './processes.ts';
 import type { Client } from './pull-tests.ts';
 import { environmentOf, type Login, mirrorOf, type Route } from './route.ts';
@@ -51,8 +53,8 @@ export async function withDockerd<Result>(
 ): Promise<Result> {
   const configuration = join(folder, 'daemon.json');
   const mirror = mirrorOf(route);
-  const mirrors = mirror ? [`${mirror.scheme}://${mirror.host}`] : [];
-  await writeFile(configuration, JSON.stringify({ 'registry-mirrors': mirrors }));
+  const generated = mirror && (await generatedFile(dockerTarget, mirror, '/etc/docker/daemon.json'));
+  await writeFile(configuration, generated ?? '{}');
   const docker = (...args: string[]) => run('docker', ['--host', dockerHost, ...args]);
   const output = { log: join(folder, 'dockerd.log') };
   const daemon = startDaemon('dockerd', daemonFlags(folder, configuration), output, environmentOf(route));

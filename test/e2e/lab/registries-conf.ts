@@ -1,5 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { podman } from '../../../src/setup/targets/podman.ts';
+import { generatedFile } from './generated.ts';
 import { plainMirror } from './mirror.ts';
 import { mirrorOf, type Route } from './route.ts';
 
@@ -7,15 +9,7 @@ import { mirrorOf, type Route } from './route.ts';
 export async function writeRegistriesConf(folder: string, route: Route = plainMirror): Promise<string> {
   const file = join(folder, 'registries.conf');
   const mirror = mirrorOf(route);
-  const text = (mirror ? ['docker.io', 'ghcr.io'] : []).map(
-    (registry) => `
-[[registry]]
-location = "${registry}"
-[[registry.mirror]]
-location = "${mirror?.host}/${registry}"
-insecure = ${mirror?.scheme === 'http'}
-`,
-  );
-  await writeFile(file, text.join(''));
+  const path = '/etc/containers/registries.conf.d/50-entrepot.conf';
+  await writeFile(file, mirror ? await generatedFile(podman, mirror, path) : '');
   return file;
 }
