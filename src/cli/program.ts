@@ -5,6 +5,7 @@ import { packageVersion } from '../util/version.ts';
 import { addCaCommands } from './authority/ca.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigCommands } from './configuration/config.ts';
+import { addDoctorCommand } from './doctor/doctor.ts';
 import { addDuCommand } from './images/du.ts';
 import { addLsCommand } from './images/ls.ts';
 import { addPinCommands } from './images/pin.ts';
@@ -53,6 +54,7 @@ function makeProgram(terminal: Terminal): Command {
   addConfigCommands(program, terminal);
   addCaCommands(program, terminal);
   addSetupCommands(program, terminal);
+  addDoctorCommand(program, terminal);
   addVerifyCommand(program, terminal);
   addLsCommand(program, terminal);
   addDuCommand(program, terminal);

@@ -5,6 +5,7 @@ import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics/metrics.ts';
 import type { Admin } from './admin/admin.ts';
 import { Connections } from './connections.ts';
+import type { Probes } from './probes.ts';
 import { answerTokenRequest, tokenPath } from './pull/client-tokens.ts';
 import { bodyOf } from './push/request-body.ts';
 import { newRecord, type RequestRecord } from './record.ts';
@@ -19,6 +20,8 @@ export interface DoorOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly limits?: DoorLimits;
+  /** What notes the requests that ask which way they go. */
+  readonly probes?: Probes;
   /** The registry whose tokens are asked for at this door, where one is. */
   readonly tokensOf?: RoutedRegistry;
 }
@@ -93,7 +96,7 @@ function logRequest(log: Log, method: string, record: RequestRecord, { status, b
 
 /** Makes what answers the requests of a door. */
 export function createListener(options: DoorOptions): (request: IncomingMessage, response: ServerResponse) => void {
-  const { log, metrics, limits = defaultDoorLimits } = options;
+  const { log, metrics, probes, limits = defaultDoorLimits } = options;
   return (request, response) => {
     if (request.socket.writableEnded) return; // it came after one whose answer ended the connection
     const beganAtMs = performance.now();
@@ -112,6 +115,7 @@ export function createListener(options: DoorOptions): (request: IncomingMessage,
       metrics.requests.inc({ method, route, registry, status, cache });
       metrics.requestSeconds.observe({ route, cache }, ms / 1000);
       if (bytes > 0) metrics.servedBytes.inc({ registry, cache }, bytes);
+      probes?.note(record, status);
       logRequest(log, method, record, { status, bytes, ms, client });
     });
     answer(options, exchange).catch((error: unknown) => answerError(exchange, error));

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RepositoryOf } from '../access/access.ts';
 import { RegistryError, renderErrorBody } from '../oci/errors.ts';
+import { isProbeTag } from '../oci/probe-tag.ts';
 import { isPushRequest } from '../oci/push-request.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Page, RepositoryList } from '../oci/registry.ts';
@@ -87,6 +88,8 @@ export class RegistryHandler {
     const { request, response, body, record } = exchange;
     const asked = parseRequest(request.method!, rest, query);
     record.route = asked.kind;
+    // Whoever asks which way it goes wants to know of refusals, too.
+    if (asked.kind === 'manifest' && isProbeTag(asked.reference)) record.reference = asked.reference;
     if (!isPushRequest(asked)) body.leave();
     const namespace = query.includes('ns=') ? new URLSearchParams(query).get('ns') || undefined : undefined;
     const hints = { host: request.headers.host, prefix, namespace };
@@ -122,6 +125,7 @@ export class RegistryHandler {
     const { pushable } = route.to;
     if (!isPushRequest(asked)) {
       client.authorize('pull', target);
+      if (!pushable && asked.kind === 'manifest' && isProbeTag(asked.reference)) throw notAnImage();
       const mayMount =
         pushable &&
         request.method === 'HEAD' &&
@@ -171,6 +175,14 @@ interface Routed extends Exchange {
 }
 
 type OfRepository = Exclude<AnyRequest, { kind: 'ping' | 'catalog' }>;
+
+// No upstream is asked for what nobody has.
+function notAnImage(): RegistryError {
+  return new RegistryError(
+    'MANIFEST_UNKNOWN',
+    'Cannot find this tag: `entrepot doctor` asks for it to see which way it goes',
+  );
+}
 
 function cannotPush({ to }: Route, goal: string): RegistryError {
   const what = `Cannot change ${to.name}: it is only pulled from here; what is pushed goes to ${goal}`;

@@ -8,6 +8,7 @@ import type { Admin } from '../../server/admin/admin.ts';
 import { guardAdmin } from '../../server/admin/guarded-admin.ts';
 import { knownHosts } from '../../server/browsers.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../../server/door.ts';
+import type { Probes } from '../../server/probes.ts';
 import type { UpstreamLogin } from '../../server/pull/pull-request.ts';
 import { type Catalog, RegistryHandler } from '../../server/registry-handler.ts';
 import { type RoutedRegistry, Router, type Routing, routeToOne } from '../../server/routing.ts';
@@ -25,6 +26,7 @@ export interface BehindDoors {
   readonly index: MetadataIndex;
   readonly admin: Admin;
   readonly access: Access;
+  readonly probes: Probes;
   /** Undefined when there is no proxy door. */
   readonly proxied: Proxied | undefined;
 }
@@ -128,12 +130,12 @@ async function openOne(
   tools: Basics & BehindDoors,
   lifetime: Lifetime,
 ): Promise<ListenAddress> {
-  const { access, admin, log, metrics, version } = tools;
+  const { access, admin, log, metrics, version, probes } = tools;
   const push = { maxManifestBytes: hosted.maxManifestBytes, goal: hosted.names[0] ?? hostedRegistryName };
   const doorAccess = { access, door: name };
   const isKnownHost = knownHosts(hosted.names, domain);
   const registry = new RegistryHandler({ router, log, catalog, access: doorAccess, isKnownHost, upstreamLogin, push });
-  const listener = createListener({ registry, admin: guardAdmin(admin, doorAccess), log, metrics });
+  const listener = createListener({ registry, admin: guardAdmin(admin, doorAccess), log, metrics, probes });
   const doorTls = await openDoorTls(name, tls, tools, lifetime);
   const open = await openDoor(listen, listener, defaultDoorLimits, doorTls).catch((error: unknown) => {
     throw explainAddress(error, `doors.${name}.listen`, advice);

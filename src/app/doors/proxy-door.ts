@@ -12,6 +12,7 @@ import { authorityOf, hasOneHost, isSamePlace, type ProxyTarget, parsePlace } fr
 import type { Admin } from '../../server/admin/admin.ts';
 import { guardAdmin } from '../../server/admin/guarded-admin.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../../server/door.ts';
+import type { Probes } from '../../server/probes.ts';
 import { tokenPath } from '../../server/pull/client-tokens.ts';
 import type { LoginAtPing } from '../../server/pull/pull-request.ts';
 import { RegistryHandler } from '../../server/registry-handler.ts';
@@ -29,6 +30,7 @@ export interface BehindProxyDoor extends Proxied {
   readonly registries: readonly RoutedRegistry[];
   readonly admin: Admin;
   readonly access: Access;
+  readonly probes: Probes;
 }
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -144,7 +146,7 @@ function registryListener(
   registry: RoutedRegistry,
   seats: ProxySeats,
   upstreamLogin: LoginAtPing,
-  { access, log, metrics }: Pick<BehindProxyDoor, 'access'> & Basics,
+  { access, log, metrics, probes }: Pick<BehindProxyDoor, 'access' | 'probes'> & Basics,
 ): Listener {
   const handler = new RegistryHandler({
     router: routeToOne(registry),
@@ -156,7 +158,7 @@ function registryListener(
     upstreamLogin,
     push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
   });
-  return createListener({ registry: handler, admin: notHere, tokensOf: registry, log, metrics });
+  return createListener({ registry: handler, admin: notHere, tokensOf: registry, log, metrics, probes });
 }
 
 /** Where a client gets tokens for the registry that it takes us for: on that one's own host, as no other is reached so. */

@@ -1,0 +1,91 @@
+import { newProbeTag } from '../../oci/probe-tag.ts';
+import type { AskedImage } from './asked-image.ts';
+import { checkCaches, type KnownCache } from './check-cache.ts';
+import { checkFallback } from './check-fallback.ts';
+import { checkPull, checkRequest } from './check-image.ts';
+import { type ClientMirror, type ClientName, type ClientSetup, type Finding, mirrorsFor } from './client-setup.ts';
+import type { DoctorTools } from './doctor-tools.ts';
+
+/** What is wanted to be known. */
+export interface DoctorQuestion {
+  readonly setups: readonly ClientSetup[];
+  /** The image that is asked about. */
+  readonly image: AskedImage | undefined;
+  /** Where the cache is said to be, beside what the clients have. */
+  readonly address: string | undefined;
+}
+
+/** Looks at how the clients of a machine are set up, asks the caches that they use, and tells what is well and what is not. */
+export async function diagnose({ setups, image, address }: DoctorQuestion, tools: DoctorTools): Promise<Finding[]> {
+  const here = setups.filter(({ isHere }) => isHere);
+  const { caches, findings: ofCaches } = await checkCaches(here, address, tools);
+  const findings: Finding[] = [];
+  if (here.length === 0) findings.push(nobody);
+  for (const setup of here) findings.push(...(await checkClient(setup, image, caches, tools)));
+  return [...findings, ...ofCaches];
+}
+
+const nobody: Finding = {
+  about: 'this machine',
+  level: 'warn',
+  text: 'Neither docker nor podman nor containerd is here',
+  remedy: 'run this where images are pulled',
+};
+
+async function checkClient(
+  setup: ClientSetup,
+  image: AskedImage | undefined,
+  caches: readonly KnownCache[],
+  tools: DoctorTools,
+): Promise<Finding[]> {
+  const { client, findings } = setup;
+  const asked = image ?? { registry: 'docker.io', repository: 'library/hello-world', reference: 'latest' };
+  const mirrors = mirrorsFor(setup, asked.registry);
+  const isByName = caches.some(({ host }) => host === asked.registry);
+  if (mirrors.length === 0 && setup.proxy === undefined && !isByName) {
+    return [...findings, ...configured(setup), goesPast(setup, asked, image !== undefined)];
+  }
+  const ways = { setup, mirrors, caches, image: asked };
+  const tag = tools.probeTag?.() ?? newProbeTag();
+  return [
+    ...findings,
+    ...configured(setup),
+    ...(image === undefined ? [] : await checkRequest(ways, tools)),
+    ...(await checkPull(ways, tag, tools)),
+    ...(isByName ? [byName(client, asked)] : [await checkFallback(ways, tools)]),
+  ];
+}
+
+/** What the files of a client say, in a line for each kind of way. */
+function configured({ client, mirrors, otherMirrors, proxy, files }: ClientSetup): Finding[] {
+  const place =
+    files.length === 0 ? '' : ` (${files.length > 3 ? `${files.slice(0, 3).join(', ')}, …` : files.join(', ')})`;
+  const bases = (list: readonly ClientMirror[]) =>
+    list.map(({ base, namePrefix }) => `${base}/${namePrefix}`.replace(/\/$/, ''));
+  const ways = [...mirrors].map(([registry, list]) => `${registry} by ${bases(list).join(', then ')}`);
+  if (otherMirrors.length > 0) ways.push(`every other registry by ${bases(otherMirrors).join(', then ')}`);
+  if (proxy !== undefined) ways.push(`whatever has no mirror by the proxy ${withoutLogin(proxy)}`);
+  if (ways.length === 0) return [];
+  return [{ about: client, level: 'ok', text: `It pulls ${ways.join('; ')}${place}` }];
+}
+
+function goesPast({ client }: ClientSetup, { registry }: AskedImage, isAsked: boolean): Finding {
+  const isDockerElsewhere = client === 'docker' && registry !== 'docker.io';
+  const remedy = isDockerElsewhere
+    ? 'use the proxy door (`entrepot setup proxy`), or pull by a name of the cache: HOST:PORT/REGISTRY/…'
+    : `\`entrepot setup ${client} --address HOST:PORT --apply\``;
+  const text = `It pulls ${registry} past the cache: ${
+    isDockerElsewhere ? 'mirrors of docker are for Docker Hub alone' : 'there is no mirror for it, and no proxy'
+  }`;
+  return { about: client, level: isAsked ? 'fail' : 'warn', text, remedy };
+}
+
+function byName(client: ClientName, { registry }: AskedImage): Finding {
+  const text = `${registry} is the cache itself: when it is down, nothing is pulled by this name`;
+  return { about: client, level: 'warn', text, remedy: 'a mirror has the registry itself to fall back to' };
+}
+
+/** The URL of a proxy as it may be shown. */
+export function withoutLogin(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//');
+}
