@@ -116,7 +116,25 @@ function checkAlerts(): void {
       stdio: 'pipe',
     });
   });
+  check('Prometheus takes the queries of the dashboard', () => {
+    const file = join(scratch, 'queries.json');
+    writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules: dashboardRules() }] }));
+    execFileSync('promtool', ['check', 'rules', file], { stdio: 'pipe' });
+  });
   check('alerts fire when they should, and only then', () => {
     execFileSync('promtool', ['test', 'rules', 'alerts.test.yaml'], { cwd, stdio: 'pipe' });
   });
+}
+
+/** Every query of the dashboard as a rule, with something in the place of Grafana's variables. */
+function dashboardRules(): { record: string; expr: string }[] {
+  const { panels } = JSON.parse(readFileSync(join(root, 'deploy/helm/entrepot/files/dashboard.json'), 'utf8')) as {
+    panels: { targets?: { expr: string }[] }[];
+  };
+  return panels
+    .flatMap(({ targets = [] }) => targets)
+    .map(({ expr }, index) => {
+      const filled = expr.replaceAll(/\$__(rate_interval|range)/g, '5m').replaceAll(/\$\w+/g, '.*');
+      return { record: `query_${index}`, expr: filled };
+    });
 }
