@@ -195,10 +195,10 @@ const space: PanelRow = {
 };
 
 const pushes: PanelRow = {
-  title: 'Pushes, logins and the proxy door',
+  title: 'Pushes, logins, the proxy door, and what is kept fresh',
   panels: [
     {
-      ...{ kind: 'graph', title: 'Pushes', width: 8, unit: 'Bps' },
+      ...{ kind: 'graph', title: 'Pushes', width: 12, unit: 'Bps' },
       about: 'Bytes of blobs that were pushed, and what of them was removed as garbage.',
       queries: [
         ['pushed', `sum(${rate('entrepot_pushed_bytes_total')})`],
@@ -206,12 +206,17 @@ const pushes: PanelRow = {
       ],
     },
     {
-      ...{ kind: 'graph', title: 'Hosted', width: 8, unit: 'bytes' },
+      ...{ kind: 'graph', title: 'Kept fresh', width: 12, unit: 'short', stacked: true },
+      about: 'Images of `warm` that were looked at in 30 minutes: warm, stale (upstream could not be asked) or failed.',
+      queries: [['{{result}}', `sum by (result) (increase(${of('entrepot_warmed_images_total')}[30m]))`]],
+    },
+    {
+      ...{ kind: 'graph', title: 'Hosted', width: 12, unit: 'bytes' },
       about: 'Size of what hosted repositories hold, which does not count for the cache.',
       queries: [['{{instance}}', of('entrepot_hosted_bytes')]],
     },
     {
-      ...{ kind: 'graph', title: 'Refused', width: 8, unit: 'short' },
+      ...{ kind: 'graph', title: 'Refused', width: 12, unit: 'short' },
       about: 'Pushes that were refused, logins that were wrong, connections refused by the proxy door; in 5 minutes.',
       queries: [
         ['push: {{reason}}', `sum by (reason) (increase(${of('entrepot_refused_pushes_total')}[5m]))`],
