@@ -37,7 +37,7 @@ async function setUp(t: TestContext, removal: { under?: (() => void) | undefined
   removal.under &&= () => void store.blobs.delete(digest);
   const memory = new ContentMemory();
   const damages = new Damages({ store, index, log });
-  const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages });
+  const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages, log });
   const downloads = new Downloads(downloading, inUse);
   const uses = new UseRecorder(index, clock, () => {});
   const state = { offline: false, patienceMs: 60_000, clock, log };

@@ -48,7 +48,7 @@ export function hostedRig(t: TestContext, { limits, maxBytes, minFreeBytes = 0 }
   const quota = new Quota(maxBytes, index);
   const damages = new Damages({ store: blobs, index: index as unknown as MetadataIndex, log });
   const content = new LocalContent({
-    ...{ store: blobs, index: index as unknown as MetadataIndex, inUse, damages, clock, space: endlessSpace },
+    ...{ store: blobs, index: index as unknown as MetadataIndex, inUse, damages, clock, log, space: endlessSpace },
     ...{ memory: new ContentMemory(), buffers: new BufferPool() },
   });
   const tools = {

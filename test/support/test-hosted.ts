@@ -34,7 +34,7 @@ export async function openTestHosted(limits: Partial<HostedLimits> = {}, options
   const hasher = new Hasher(1);
   const damages = new Damages({ store: blobs, index, log });
   const content = new LocalContent({
-    ...{ store: blobs, index, inUse, damages, clock, space: endlessSpace },
+    ...{ store: blobs, index, inUse, damages, clock, log, space: endlessSpace },
     ...{ memory: new ContentMemory(), buffers: new BufferPool() },
   });
   const registry = new HostedRegistry(
@@ -53,6 +53,7 @@ export async function openTestHosted(limits: Partial<HostedLimits> = {}, options
   );
   const close = async () => {
     await registry.close();
+    await content.settled();
     await hasher.close();
     await storage.close();
     if (options.data === undefined) await rm(data, { recursive: true });

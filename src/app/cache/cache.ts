@@ -56,7 +56,8 @@ export function openCache(
   const toDownload = { store, hasher, buffers, space, queue, clock, random: Math.random, policy };
   const downloads = new Downloads(toDownload, inUse);
   const damages = new Damages({ store, index, memory, log });
-  const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages });
+  const local = new LocalContent({ store, index, memory, buffers, space, inUse, clock, damages, log });
+  lifetime.push(() => local.settled());
   const { offline } = config;
   const { patienceMs = defaultPatienceMs } = options;
   const whenChanged = new Set([() => memory.clear()]);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { ManualClock } from '../../../test/support/clock.ts';
 import { endlessSpace } from '../../../test/support/download-rig.ts';
 import { EventLog } from '../../../test/support/event-log.ts';
@@ -33,10 +34,11 @@ function setUp() {
     removeContent: async (digest: Digest) => void removed.push(digest),
   } as unknown as MetadataIndex;
   const inUse = new ContentInUse();
-  const damages = new Damages({ store, index, log: new EventLog() });
-  const tools = { store, index, inUse, damages, space: endlessSpace, clock: new ManualClock() };
+  const log = new EventLog();
+  const damages = new Damages({ store, index, log });
+  const tools = { store, index, inUse, damages, log, space: endlessSpace, clock: new ManualClock() };
   const local = new LocalContent({ ...tools, memory: new ContentMemory(), buffers: new BufferPool() });
-  return { store, removed, inUse, local };
+  return { store, removed, inUse, local, log };
 }
 
 test('what cannot be looked up is as if it were not here, and it is here again when it can', async () => {
@@ -104,4 +106,27 @@ test('content that cannot be stored is not taken for stored', async () => {
   store.faults.commit = failure('ENOSPC');
   await assert.rejects(local.store(digestOf(small), small), { code: 'ENOSPC' });
   assert.equal(await local.size(digestOf(small)), undefined);
+});
+
+test('content is closed before what waits for that goes on, and what cannot be closed is told', async () => {
+  const { store, inUse, local, log } = setUp();
+  const digest = digestOf(large);
+  const closing = Promise.withResolvers<void>();
+  const open = store.open.bind(store);
+  store.open = async (wanted) => {
+    const blob = await open(wanted);
+    return blob && { ...blob, sizeBytes: blob.sizeBytes, read: blob.read.bind(blob), close: () => closing.promise };
+  };
+  assert.deepEqual(await readAll((await local.open(digest, undefined, hit))!), large);
+  assert.equal(inUse.has(digest), false);
+  let isSettled = false;
+  const settled = local.settled().then(() => {
+    isSettled = true;
+  });
+  await setImmediate();
+  assert.equal(isSettled, false);
+  closing.reject(new Error('it was closed before'));
+  await settled;
+  assert.deepEqual(log.named('stored blob cannot be closed')[0]?.facts, { digest, reason: 'it was closed before' });
+  await local.settled();
 });

@@ -4,6 +4,7 @@ import { referencesOf } from '../../oci/manifest.ts';
 import type { BlobContent, CacheOutcome, RequestedRange } from '../../oci/registry.ts';
 import type { BlobStore, StoredBlob } from '../../store/blob-store.ts';
 import type { Clock } from '../../util/clock.ts';
+import type { Log } from '../../util/log.ts';
 import type { Space } from '../space/space.ts';
 import type { BufferPool } from './buffers.ts';
 import { type ContentMemory, maxRememberedBytes } from './content-memory.ts';
@@ -21,6 +22,7 @@ export interface LocalContentTools {
   readonly inUse: ContentInUse;
   readonly clock: Clock;
   readonly damages: Damages;
+  readonly log: Log;
 }
 
 /** A manifest may be of any size that upstream may send: it is read whole. */
@@ -35,9 +37,15 @@ const untilAnswered = new AbortController().signal;
  */
 export class LocalContent {
   readonly #tools: LocalContentTools;
+  readonly #closing = new Set<Promise<void>>();
 
   constructor(tools: LocalContentTools) {
     this.#tools = tools;
+  }
+
+  /** Resolves when every file is closed of which the content was. Called when nothing is read any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#closing);
   }
 
   /**
@@ -74,8 +82,13 @@ export class LocalContent {
       if (!blob) return undefined;
       if (blob.sizeBytes !== (knownBytes ?? blob.sizeBytes)) return await this.#drop(digest, blob, { knownBytes });
       isLarge = blob.sizeBytes > maxRememberedBytes;
-      if (isLarge)
-        return await storedContent(this.#dropUnreadable(digest, blob), range, this.#tools.buffers, outcome, release);
+      if (isLarge) {
+        const closing = (closed: Promise<void>) => {
+          release();
+          this.#noteClosing(digest, closed);
+        };
+        return await storedContent(this.#dropUnreadable(digest, blob), range, this.#tools.buffers, outcome, closing);
+      }
       const bytes = await this.#readAndVerify(digest, blob);
       return bytes && memoryContent(bytes, range, outcome);
     } finally {
@@ -149,6 +162,14 @@ export class LocalContent {
     await blob.close();
     this.#tools.memory.put(digest, bytes);
     return bytes;
+  }
+
+  /** Nobody waits for it: the answer is whole. Nothing was written, so nothing is lost; but it may be a file left open. */
+  #noteClosing(digest: Digest, closed: Promise<void>): void {
+    const closing = closed
+      .catch((error: Error) => this.#tools.log.error({ digest, reason: error.message }, 'stored blob cannot be closed'))
+      .finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
   /** The same blob, which is dropped when the disk cannot give its bytes: the next request fetches it. */

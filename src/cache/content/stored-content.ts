@@ -4,7 +4,8 @@ import type { StoredBlob } from '../../store/blob-store.ts';
 import type { BufferPool } from './buffers.ts';
 
 /**
- * A stored blob, or a part of it, as content; closing it closes the blob, and `closed` is called, once.
+ * A stored blob, or a part of it, as content; closing it closes the blob. `closing` is called once, when nothing more is
+ * read, with what closes the blob: whoever has it waits for that, and hears that it failed.
  * @throws RegistryError RANGE_INVALID; the blob is closed then
  */
 export async function storedContent(
@@ -12,16 +13,17 @@ export async function storedContent(
   range: RequestedRange | undefined,
   buffers: BufferPool,
   outcome: CacheOutcome,
-  closed: () => void = () => {},
+  closing: Closing = (closed) => void closed.catch(() => {}),
 ): Promise<BlobContent> {
   try {
-    return new StoredContent(blob, resolveRange(range, blob.sizeBytes), buffers, outcome, closed);
+    return new StoredContent(blob, resolveRange(range, blob.sizeBytes), buffers, outcome, closing);
   } catch (error) {
-    closed();
-    await blob.close();
+    closing(blob.close());
     throw error;
   }
 }
+
+type Closing = (closed: Promise<void>) => void;
 
 class StoredContent implements BlobContent {
   readonly sizeBytes: number;
@@ -30,9 +32,10 @@ class StoredContent implements BlobContent {
   readonly outcome: CacheOutcome;
   readonly #blob: StoredBlob;
   readonly #buffers: BufferPool;
-  readonly #onClosed: () => void;
+  readonly #closing: Closing;
   #position: number;
-  #reading = false;
+  /** How many reads are under way. */
+  #reads = 0;
   #closed = false;
 
   constructor(
@@ -40,11 +43,11 @@ class StoredContent implements BlobContent {
     part: { start: number; end: number },
     buffers: BufferPool,
     outcome: CacheOutcome,
-    onClosed: () => void,
+    closing: Closing,
   ) {
     this.#blob = blob;
     this.#buffers = buffers;
-    this.#onClosed = onClosed;
+    this.#closing = closing;
     this.sizeBytes = blob.sizeBytes;
     this.start = part.start;
     this.end = part.end;
@@ -56,7 +59,7 @@ class StoredContent implements BlobContent {
     if (this.#closed) throw new Error('Cannot read on: the content was closed');
     if (this.#position >= this.end) return undefined;
     const buffer = this.#buffers.take();
-    this.#reading = true;
+    this.#reads++;
     try {
       const wanted = Math.min(buffer.length, this.end - this.#position);
       const count = await this.#blob.read(buffer.subarray(0, wanted), this.#position);
@@ -68,21 +71,20 @@ class StoredContent implements BlobContent {
       this.#buffers.give(buffer);
       throw error;
     } finally {
-      this.#reading = false;
-      if (this.#closed) this.#release();
+      this.#reads--;
+      if (this.#closed && this.#reads === 0) this.#release();
     }
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (!this.#reading) this.#release();
+    if (this.#reads === 0) this.#release();
   }
 
   // The descriptor may be closed only when no read is under way: the system may give its number to another file.
   #release(): void {
-    this.#onClosed();
-    this.#blob.close().catch(() => {}); // nothing was written, so nothing is lost
+    this.#closing(this.#blob.close());
   }
 }
 
