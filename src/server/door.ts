@@ -6,11 +6,9 @@ import type { Metrics } from '../util/metrics/metrics.ts';
 import type { Admin } from './admin/admin.ts';
 import { Connections } from './connections.ts';
 import type { Probes } from './probes.ts';
-import { answerTokenRequest, tokenPath } from './pull/client-tokens.ts';
 import { bodyOf } from './push/request-body.ts';
 import { newRecord, type RequestRecord } from './record.ts';
-import { type Exchange, type RegistryHandler, sendError, signalOf, splitPath } from './registry-handler.ts';
-import type { RoutedRegistry } from './routing.ts';
+import { type Exchange, type RegistryHandler, sendError, splitPath } from './registry-handler.ts';
 import { createTlsServer, type DoorTls } from './tls/tls-server.ts';
 
 /** What a door is made of. */
@@ -22,8 +20,6 @@ export interface DoorOptions {
   readonly limits?: DoorLimits;
   /** What notes the requests that ask which way they go. */
   readonly probes?: Probes;
-  /** The registry whose tokens are asked for at this door, where one is. */
-  readonly tokensOf?: RoutedRegistry;
 }
 
 /** What a door does with connections that do not stay its own. */
@@ -142,7 +138,7 @@ function answerError(exchange: Exchange, error: unknown): void {
   }
 }
 
-async function answer({ registry, admin, tokensOf }: DoorOptions, exchange: Exchange): Promise<void> {
+async function answer({ registry, admin }: DoorOptions, exchange: Exchange): Promise<void> {
   const { request, response, record } = exchange;
   const url = request.url!;
   if (url.length > maxUrlLength) throw new RegistryError('NAME_INVALID', 'Cannot read the URL: it is too long');
@@ -151,10 +147,8 @@ async function answer({ registry, admin, tokensOf }: DoorOptions, exchange: Exch
   const query = mark < 0 ? '' : url.slice(mark + 1);
   const registryPath = splitPath(path);
   if (registryPath) return registry.handle(exchange, registryPath, query);
-  if (tokensOf && path.startsWith(tokenPath)) {
-    const asked = { id: path.slice(tokenPath.length), query };
-    return answerTokenRequest(tokensOf, exchange, asked, signalOf(response));
-  }
+  const token = registry.giveToken(exchange, path, query);
+  if (token) return token;
   record.route = 'admin';
   response.setHeader('x-content-type-options', 'nosniff');
   await admin(exchange, path, query);

@@ -11,6 +11,7 @@ import { writeHead } from './answer-head.ts';
 import { type KnownHost, refuseChange, refuseReading } from './browsers.ts';
 import { type ClientAccess, type DoorAccess, everybodysAccess, identifyClient } from './client-access.ts';
 import { renderCacheStatus } from './pull/cache-status.ts';
+import { answerTokenRequest, tokenPath } from './pull/client-tokens.ts';
 import { listWhere } from './pull/list-where.ts';
 import { nextLink, type PullContext, sendJson } from './pull/pull.ts';
 import { challengePing, pull, type UpstreamLogin } from './pull/pull-request.ts';
@@ -18,7 +19,7 @@ import { push } from './push/push.ts';
 import { mountOffers, type PushContext, pushContext, pushVerbs } from './push/push-context.ts';
 import type { RequestBody } from './push/request-body.ts';
 import type { RequestRecord } from './record.ts';
-import { type Route, type Routing, type RoutingHints, repositoryOf } from './routing.ts';
+import { type Route, type RoutedRegistry, type Routing, type RoutingHints, repositoryOf } from './routing.ts';
 
 /**
  * The repositories of all registries in one list, each by the name that this door serves it under: those that the client
@@ -34,6 +35,8 @@ export interface RegistryHandlerOptions {
   /** What the door is known by: by other names web pages may have come. */
   readonly isKnownHost: KnownHost;
   readonly upstreamLogin: UpstreamLogin;
+  /** The registry whose tokens are asked for by this door, where one is. */
+  readonly tokensOf?: RoutedRegistry;
   readonly push: PushOptions;
   readonly log: Log;
 }
@@ -115,6 +118,21 @@ export class RegistryHandler {
     record.repository = repository;
     const { upstreamLogin } = this.#options;
     await this.#answer({ ...exchange, client, signal, hints, route, repository, upstreamLogin }, asked);
+  }
+
+  /** Answers a request for a token; undefined when the path is none of tokens. @throws as `handle` */
+  giveToken(exchange: Exchange, path: string, query: string): Promise<void> | undefined {
+    const { tokensOf } = this.#options;
+    if (tokensOf === undefined || !path.startsWith(tokenPath)) return undefined;
+    return this.#giveToken(tokensOf, exchange, { id: path.slice(tokenPath.length), query });
+  }
+
+  async #giveToken(of: RoutedRegistry, exchange: Exchange, asked: { id: string; query: string }): Promise<void> {
+    const { request, response, record } = exchange;
+    const signal = signalOf(response);
+    const client = this.#everybody ?? (await identifyClient(this.#options.access, request, signal));
+    record.user = client.user;
+    await answerTokenRequest(of, exchange, asked, signal);
   }
 
   /** The one place where it is known who wants to do what with which repository. */

@@ -131,6 +131,29 @@ test('a connection is of use no more when the login that it was made by is chang
   }
 });
 
+test('tokens of a registry are given to nobody whose login at the proxy counts no more', async (t) => {
+  const clock = new ManualClock(Date.now());
+  const { cache, file, origin } = await openStage(t, { clock });
+  const url = `${origin.url}/entrepot/token/${'0'.repeat(16)}`;
+  const head = `GET ${url} HTTP/1.1\r\nHost: ${origin.authority}\r\n`;
+  const login = `Proxy-Authorization: ${ofAlice['proxy-authorization']}\r\n`;
+  const statusOf = async (fields: string) => {
+    const { status, socket } = await askProxy(cache.proxyPort, `${head}${fields}\r\n`);
+    socket.destroy();
+    return status;
+  };
+  assert.deepEqual([await statusOf(''), await statusOf(login)], [407, 200]);
+  const registryLogin = basic('bob', passwords.bob).authorization;
+  const ca = (await rawFetch(`${cache.url}/ca.crt`, { headers: { authorization: registryLogin } })).body.toString();
+  const { socket } = await askConnect(cache.proxyPort, 'origin.test:443', ofAlice);
+  const secure = await shakeHands(socket, { servername: 'origin.test', ca });
+  file.write({ bob: passwords.bob });
+  clock.advance(2_000); // when the file is looked at again
+  const path = new URL(url).pathname;
+  const answer = await exchange(secure, `GET ${path} HTTP/1.1\r\nHost: origin.test\r\nConnection: close\r\n\r\n`);
+  assert.match(answer, /^HTTP\/1\.1 403 /);
+});
+
 test('a login at the proxy goes to nobody else, and into no log', async (t) => {
   const { cache, origin, targetPort, heard } = await openStage(t);
   const tunnel = await askConnect(cache.proxyPort, `127.0.0.1:${targetPort}`, ofAlice);

@@ -156,9 +156,10 @@ function registryListener(
     access: { access, door: 'proxy', ...(access.everybody ? {} : { identify: seatedIdentity(access, seats) }) },
     isKnownHost: () => true, // it is the one that the connection was made for
     upstreamLogin,
+    tokensOf: registry,
     push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
   });
-  return createListener({ registry: handler, admin: notHere, tokensOf: registry, log, metrics, probes });
+  return createListener({ registry: handler, admin: notHere, log, metrics, probes });
 }
 
 /** Where a client gets tokens for the registry that it takes us for: on that one's own host, as no other is reached so. */
