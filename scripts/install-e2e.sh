@@ -2,8 +2,8 @@
 # Installs, from Debian, the registries and clients that the end-to-end tests (test/e2e) work with. Starts no service.
 set -eu
 
-packages=(docker-registry nginx skopeo podman buildah containerd docker.io iperf3 iproute2 openssl ca-certificates)
-programs=(docker-registry nginx skopeo podman buildah containerd ctr dockerd docker iperf3 ip openssl)
+packages=(docker-registry nginx skopeo podman buildah containerd docker.io iperf3 iproute2 openssl gnutls-bin ca-certificates)
+programs=(docker-registry nginx skopeo podman buildah containerd ctr dockerd docker iperf3 ip openssl certtool)
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 missing() {

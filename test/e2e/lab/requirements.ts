@@ -13,6 +13,7 @@ export const groups: Readonly<Record<string, readonly string[]>> = {
   'containerd-setup': ['containerd', 'ctr', 'skopeo'],
   dockerd: ['dockerd', 'docker', 'containerd'],
   proxy: ['curl', 'skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
+  authority: ['curl', 'skopeo', 'certtool'],
   push: ['skopeo', 'podman', 'buildah', 'containerd', 'ctr', 'dockerd', 'docker'],
   tls: ['skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
   measure: ['dockerd', 'docker', 'containerd', 'ctr', 'podman', 'iperf3'],
