@@ -66,14 +66,17 @@ relative() { realpath --relative-to="$scratch" "$here/$1"; }
 split_image() {
   local name=${IMAGE%%@*}
   echo "  - name: entrepot"
+  local tag=latest
   if [[ ${name##*/} == *:* ]]; then
-    echo "    newName: ${name%:*}"
-    echo "    newTag: \"${name##*:}\""
-  else
-    echo "    newName: $name"
-    echo "    newTag: latest"
+    tag=${name##*:}
+    name=${name%:*}
   fi
-  [[ $IMAGE != *@* ]] || echo "    digest: ${IMAGE#*@}"
+  echo "    newName: $name"
+  if [[ $IMAGE == *@* ]]; then
+    echo "    digest: ${IMAGE#*@}"
+  else
+    echo "    newTag: \"$tag\""
+  fi
 }
 
 patches() {

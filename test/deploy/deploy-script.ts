@@ -22,8 +22,8 @@ export function testDeployScript(root: string, scratch: string): void {
     const args = ['--silent', '--no-print-directory', 'deploy'];
     const env = { ...process.env, PATH: `${folder}${delimiter}${process.env['PATH']}`, FOUND: found };
     const given = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
-    const { status, stderr } = spawnSync('make', [...args, ...given], { cwd: root, env, encoding: 'utf8' });
-    return { status, stderr, asked: readFileSync(notes, 'utf8').trim().split('\n').filter(Boolean) };
+    const { status, stdout, stderr } = spawnSync('make', [...args, ...given], { cwd: root, env, encoding: 'utf8' });
+    return { status, stdout, stderr, asked: readFileSync(notes, 'utf8').trim().split('\n').filter(Boolean) };
   };
 
   const done = deploy({ IMAGE: image, NAMESPACE: 'cache', CONTEXT: 'lab' });
@@ -43,6 +43,10 @@ export function testDeployScript(root: string, scratch: string): void {
   const dry = deploy({ IMAGE: image, DRY_RUN: 'yes' });
   assert.deepEqual([dry.status, dry.asked], [0, []]);
 
+  for (const [given, named] of images) {
+    assert.ok(deploy({ IMAGE: given, DRY_RUN: 'yes' }).stdout.includes(`image: ${named}\n`), given);
+  }
+
   // One kind beside the other would be two sets of replicas behind one Service.
   const other = deploy({ IMAGE: image, PERSISTENT: 'yes' }, 'deployment.apps/entrepot');
   assert.equal(other.status, 2);
@@ -55,6 +59,16 @@ export function testDeployScript(root: string, scratch: string): void {
     assert.match(stderr, said);
   }
 }
+
+const digest = `sha256:${'0'.repeat(64)}`;
+
+/** Images as they are given, and as they are named in the manifest: a port is no tag, and a digest says more than one. */
+const images = [
+  [image, image],
+  ['r.test:5000/entrepot', 'r.test:5000/entrepot:latest'],
+  ['r.test:5000/team/entrepot:2', 'r.test:5000/team/entrepot:2'],
+  [`r.test:5000/entrepot:2@${digest}`, `r.test:5000/entrepot@${digest}`],
+] as const;
 
 const refusals: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
   [{}, /which image\?/],
