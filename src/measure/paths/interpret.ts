@@ -31,7 +31,11 @@ function pathIsLimit(path: number | undefined, cache: number | undefined): Findi
   if (path === undefined || cache === undefined) return unknown(rule, path, cache);
   const figures = `the cache sends ${formatBitRate(cache)}, and the path carries ${formatBitRate(path)}`;
   return cache >= closePart * path
-    ? { rule, applies: true, text: `${figures}: close to it, so the path to the cache is the limit` }
+    ? {
+        rule,
+        applies: true,
+        text: `${figures}: ${cache > path ? 'all of it' : 'close to it'}, so the path to the cache is the limit`,
+      }
     : { rule, applies: false, text: `${figures}: the path could carry more` };
 }
 

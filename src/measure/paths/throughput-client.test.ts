@@ -64,6 +64,17 @@ test('a path is measured by what the cache takes and sends, in requests that it 
   assert.ok(most() <= 3);
 });
 
+test('what passes by several connections counts together', async (t) => {
+  const { url } = await startCounter(t, { maxBytes: 300_000, maxConcurrent: 3 });
+  const { figures } = await measureByThroughput({ ...options(url), seconds: 0 }, patient);
+  // One request on each connection; the clock is looked at three times for each, and once at the end.
+  const rate = (streams: number) => (streams * 262_144) / ((3 * streams + 1) * 0.25);
+  assert.deepEqual(
+    figures.map(({ result }) => result),
+    [1, 3, 3].map((streams) => ({ bytesPerSecond: rate(streams) })),
+  );
+});
+
 test('requests become larger while they are short, and smaller when they are long', () => {
   assert.equal(nextSize(1000, 10, 1e6), 2000);
   assert.equal(nextSize(900_000, 10, 1e6), 1e6);

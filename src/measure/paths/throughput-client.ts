@@ -1,6 +1,8 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { isObject, parseJson } from '../../oci/json.ts';
+import type { TlsIdentity } from '../../upstream/transport/connect.ts';
+import { Transport } from '../../upstream/transport/transport.ts';
 import { type MeasuredPath, type PathFigure, type PathShape, pathShapes } from './path-shapes.ts';
 
 /** How the cache is asked to measure. */
@@ -24,6 +26,9 @@ interface Limits {
 
 interface Asker {
   readonly agent: http.Agent;
+  /** For what is fetched: it reads as fast as blobs are read, which is what the figure is compared with. */
+  readonly transport: Transport;
+  readonly identity: TlsIdentity;
   readonly options: ThroughputOptions;
   readonly limits: Limits;
 }
@@ -41,16 +46,22 @@ export async function measureByThroughput(options: ThroughputOptions, signal: Ab
   // An agent of its own: that of the process may be made to use a proxy by the environment.
   const agent =
     url.protocol === 'https:' ? new https.Agent({ keepAlive: true, ca }) : new http.Agent({ keepAlive: true });
+  const transport = new Transport();
+  const identity = { ca, insecure: false };
   try {
     const limits = await askLimits(agent, options, signal);
     if (typeof limits === 'string') return { by: undefined, figures: [], notes: [limits] };
     const figures: PathFigure[] = [];
     for (const shape of pathShapes) {
-      figures.push({ shape, result: await measureShape(shape, { agent, options, limits }, signal) });
+      figures.push({
+        shape,
+        result: await measureShape(shape, { agent, transport, identity, options, limits }, signal),
+      });
     }
     return { by: 'the cache’s own /throughput', figures, notes: [] };
   } finally {
     agent.destroy();
+    transport.close();
   }
 }
 
@@ -82,7 +93,8 @@ async function measureShape(shape: PathShape, asker: Asker, signal: AbortSignal)
     let sizeBytes = Math.min(firstBytes, asker.limits.maxBytes);
     do {
       const sentAtMs = nowMs();
-      passedBytes += await pass(asker, sizeBytes, either);
+      const bytes = await pass(asker, sizeBytes, either);
+      passedBytes += bytes; // read only now: the other connections have added theirs meanwhile
       sizeBytes = nextSize(sizeBytes, nowMs() - sentAtMs, asker.limits.maxBytes);
     } while (nowMs() - beganAtMs < seconds * 1000);
   };
@@ -108,27 +120,46 @@ export function nextSize(sizeBytes: number, tookMs: number, maxBytes: number): n
   return tookMs > longMs ? Math.max(Math.floor(sizeBytes / 2), 1) : sizeBytes;
 }
 
-async function download(asker: Asker, sizeBytes: number, signal: AbortSignal): Promise<number> {
-  const answer = await send(asker, 'GET', `?bytes=${sizeBytes}`, signal);
-  if (answer.statusCode !== 200) throw new Error(await refusalOf(answer));
+async function download(
+  { transport, identity, options: { url, login } }: Asker,
+  sizeBytes: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const headers = {
+    ...{ accept: '*/*', 'accept-encoding': 'identity' },
+    ...(login === undefined ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` }),
+  };
+  const place = new URL(`${url.origin}/throughput?bytes=${sizeBytes}`);
+  const { head, body } = await transport.request({ method: 'GET', url: place, headers, identity }, signal);
+  const parts: Uint8Array[] = [];
   let receivedBytes = 0;
-  for await (const bytes of answer as AsyncIterable<Buffer>) receivedBytes += bytes.length;
+  try {
+    for (let chunk = await body.next(); chunk; chunk = await body.next()) {
+      receivedBytes += chunk.bytes.length;
+      if (head.status !== 200 && receivedBytes <= maxTextBytes) parts.push(Buffer.from(chunk.bytes));
+      chunk.release();
+    }
+  } finally {
+    body.close();
+  }
+  if (head.status !== 200) throw new Error(refusal(head.status, Buffer.concat(parts)));
   return receivedBytes;
 }
 
 async function upload(asker: Asker, sizeBytes: number, signal: AbortSignal): Promise<number> {
   const answer = await send(asker, 'POST', '', signal, sizeBytes);
-  if (answer.statusCode !== 200) throw new Error(await refusalOf(answer));
-  const said = parseJson(await readText(answer));
+  const text = await readText(answer);
+  if (answer.statusCode !== 200) throw new Error(refusal(answer.statusCode, text));
+  const said = parseJson(text);
   const { receivedBytes } = (isObject(said) ? said : {}) as { receivedBytes?: unknown };
   if (typeof receivedBytes === 'number') return receivedBytes;
   throw new Error('the cache does not say how much it received');
 }
 
-async function refusalOf(answer: IncomingMessage): Promise<string> {
-  const said = parseJson(await readText(answer)) as { errors?: { message?: unknown }[] } | undefined;
+function refusal(status: number | undefined, body: Uint8Array): string {
+  const said = parseJson(body) as { errors?: { message?: unknown }[] } | undefined;
   const message = said?.errors?.[0]?.message;
-  return `the cache answered ${answer.statusCode}${typeof message === 'string' ? `: ${message.slice(0, 300)}` : ''}`;
+  return `the cache answered ${status}${typeof message === 'string' ? `: ${message.slice(0, 300)}` : ''}`;
 }
 
 function send(

@@ -19,7 +19,7 @@ export type Throughput = (exchange: Exchange, query: string) => Promise<void>;
 
 // Enough for any figure, and little beside the five minutes that a client may be idle otherwise.
 const defaultMaxMs = 10_000;
-const pieceBytes = 64 * 1024; // as files are read
+const pieceBytes = 512 * 1024; // each costs three writes, of which two are some bytes; a connection holds no more than two
 
 /**
  * Makes `/throughput`: GET says what is allowed, GET with `bytes=N` sends so many, POST and PUT take what is sent and say
