@@ -23,11 +23,13 @@ var parsers = map[string]func(arguments []string) (any, error){
 	"registries": readRegistries,
 	"kind":       readKind,
 	"configmap":  readConfigMap,
+	"docker":     readDaemonJSON,
+	"buildkit":   readBuildkitd,
 }
 
 func main() {
 	if len(os.Args) < 3 || parsers[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: parsers hosts|registries|kind|configmap FILE…")
+		fmt.Fprintln(os.Stderr, "usage: parsers hosts|registries|kind|configmap|docker|buildkit FILE…")
 		os.Exit(2)
 	}
 	understood, err := parsers[os.Args[1]](os.Args[2:])

@@ -4,7 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import type { SetupShape, SetupTarget, SetupView } from '../../src/setup/target.ts';
+import { buildkit } from '../../src/setup/targets/buildkit.ts';
 import { containerd } from '../../src/setup/targets/containerd.ts';
+import { docker } from '../../src/setup/targets/docker.ts';
 import { k3d } from '../../src/setup/targets/k3d.ts';
 import { k3s } from '../../src/setup/targets/k3s.ts';
 import { kind } from '../../src/setup/targets/kind.ts';
@@ -105,6 +107,48 @@ describe('the types of k3s, RKE2 and k3d', () => {
     writeFileSync(file, 'configs:\n  "docker.io":\n    tls:\n      insecure: true\n');
     assert.throws(() => parse('registries', file), /field insecure not found/);
   });
+});
+
+describe('docker', () => {
+  for (const shape of docker.shapes) {
+    for (const view of [plain, secure, { ...setupViewOf({ domain }), address: 'http://127.0.0.1:5000' }]) {
+      test(`takes daemon.json: ${view.address}, ${shape}`, (t) => {
+        const root = writePlan(t, docker, { ...view, shape });
+        const understood = parse('docker', join(root, '/etc/docker/daemon.json'));
+        const { protocol, host, port } = new URL(view.address);
+        const mirror = shape === 'ns' ? host : `docker.io.${domain}${port && ':'}${port}`;
+        assert.deepEqual(understood.Mirrors, [`${protocol}//${mirror}/`]);
+        const named = Object.values<{ Name: string; Secure: boolean }>(understood.IndexConfigs);
+        const insecure = named.filter(({ Secure }) => !Secure).map(({ Name }) => Name);
+        assert.equal(insecure.includes(host), protocol === 'http:' && !host.startsWith('127.'));
+        assert.equal(insecure.includes(`ghcr.io.${domain}:${port}`), protocol === 'http:');
+      });
+    }
+  }
+
+  test('does not take a mirror with a query: the check is one that can fail', (t) => {
+    const file = join(tmpDir(t), 'daemon.json');
+    writeFileSync(file, '{"registry-mirrors": ["http://10.0.0.5:5000/?x"]}');
+    assert.throws(() => parse('docker', file), /invalid mirror/);
+  });
+});
+
+describe('BuildKit', () => {
+  for (const shape of buildkit.shapes) {
+    for (const view of [plain, secure]) {
+      test(`understands buildkitd.toml: ${view.address}, ${shape}`, (t) => {
+        const root = writePlan(t, buildkit, { ...view, shape });
+        const understood = parse('buildkit', join(root, '/etc/buildkit/buildkitd.toml'));
+        const { host, port, protocol } = new URL(view.address);
+        const own = `docker.io.${domain}${port && ':'}${port}`;
+        const mirror = { ns: host, alias: `${host}/docker.io`, vhost: own }[shape];
+        assert.deepEqual(understood['docker.io'].Mirrors, [mirror]);
+        const door = understood[shape === 'vhost' ? own : host];
+        assert.equal(door.PlainHTTP, protocol === 'http:' ? true : null);
+        assert.deepEqual(door.RootCAs, protocol === 'http:' ? null : ['/etc/buildkit/entrepot-ca.crt']);
+      });
+    }
+  }
 });
 
 describe('the types of kind and Kubernetes', () => {

@@ -82,7 +82,7 @@ test('files that a client does not read are told of, with what to do', () => {
     [{ '/etc/docker/daemon.json': '{' }, /docker does not start with it: mend/],
     [
       { '/etc/docker/daemon.json': '{"registry-mirrors": ["http://a.test/path"]}' },
-      /"http:\/\/a\.test\/path" is more than a host and a port/,
+      /"http:\/\/a\.test\/path" has a path, with which older/,
     ],
     [{ '/etc/docker/daemon.json': '{"registry-mirrors": ["a.test"]}' }, /"a\.test" has no http:\/\//],
     [{ '/etc/containers/registries.conf': '[registries.search]\nregistries = []\n' }, /is of version 1/],

@@ -71,6 +71,10 @@ function mirrorOf(files: MachineFiles, url: string, insecure: readonly string[])
 function checkMirror(url: string): Finding[] {
   const hasScheme = /^https?:\/\//.test(url);
   if (hasScheme && /^https?:\/\/[^/?#@]+\/?$/.test(url)) return [];
+  if (/^https?:\/\/[^/?#@]+\/[^?#]+$/.test(url)) {
+    const text = `${path}: the mirror "${url}" has a path, with which older versions of docker do not start`;
+    return [{ about, level: 'warn', text, remedy: 'give it as http://HOST:PORT where an older docker is possible' }];
+  }
   return [
     {
       about,

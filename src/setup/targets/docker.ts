@@ -126,7 +126,7 @@ function notesOf(view: SetupView, mirror: string | undefined): string[] {
   const host = hostAndPort(view.address);
   const others = view.registries.filter(({ name }) => name !== 'docker.io');
   const notes = [
-    'A registry-mirror of docker serves Docker Hub alone, and has no path.',
+    'A registry-mirror of docker serves Docker Hub alone, and in older versions has no path.',
     'When the cache does not answer, docker goes to Docker Hub by itself.',
     'docker does not start when registry-mirrors is a flag of dockerd, too: look at its unit and /etc/default/docker.',
   ];

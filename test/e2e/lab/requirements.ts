@@ -15,6 +15,8 @@ export const groups: Readonly<Record<string, readonly string[]>> = {
   proxy: ['curl', 'skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
   authority: ['curl', 'skopeo', 'certtool'],
   push: ['skopeo', 'podman', 'buildah', 'containerd', 'ctr', 'dockerd', 'docker'],
+  doctor: ['podman', 'containerd', 'ctr', 'dockerd', 'docker'],
+  'cloud-init': ['cloud-init'],
   tls: ['skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
   measure: ['dockerd', 'docker', 'containerd', 'ctr', 'podman', 'iperf3'],
 };

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { containerd } from '../../src/setup/targets/containerd.ts';
+import { docker } from '../../src/setup/targets/docker.ts';
+import { podman } from '../../src/setup/targets/podman.ts';
+import { type Bench, setUpBench } from './lab/bench.ts';
+import { containerdSocket, withContainerd } from './lab/containerd.ts';
+import { dockerHost, withDockerd } from './lab/dockerd.ts';
+import { entrepotAddress } from './lab/entrepot.ts';
+import { generatedFiles } from './lab/generated.ts';
+import { plainMirror } from './lab/mirror.ts';
+import { run } from './lab/processes.ts';
+
+const entry = join(import.meta.dirname, '../../src/cli/main.ts');
+
+describe('entrepot doctor on a machine whose clients were set up', () => {
+  let bench: Bench;
+  before(async () => {
+    bench = await setUpBench('doctor');
+    for (const target of [docker, podman, containerd]) {
+      for (const { path, render } of await generatedFiles(target, plainMirror)) {
+        await mkdir(dirname(path), { recursive: true }); // /etc is a cover here, gone afterwards
+        await writeFile(path, render(undefined));
+      }
+    }
+  });
+  after(() => bench?.clear());
+
+  test('docker, podman and ctr themselves come to the cache, and all is well', async () => {
+    const folder = await bench.makeFolder();
+    const storage = join(folder, 'storage.conf');
+    const roots = { graphroot: join(folder, 'graph'), runroot: join(folder, 'run') };
+    const lines = Object.entries(roots).map(([key, path]) => `${key} = ${JSON.stringify(path)}\n`);
+    await writeFile(storage, `[storage]\ndriver = "vfs"\n${lines.join('')}`);
+    const env = { DOCKER_HOST: dockerHost, CONTAINERD_ADDRESS: containerdSocket, CONTAINERS_STORAGE_CONF: storage };
+    const [ofDocker, ofContainerd] = [await bench.makeFolder(), await bench.makeFolder()];
+    const said = await withDockerd(ofDocker, plainMirror, () =>
+      withContainerd(ofContainerd, {}, () => run(process.execPath, [entry, 'doctor', 'strata:1'], env)),
+    );
+    assert.doesNotMatch(said, /^ {2}fail/m);
+    for (const command of [
+      'docker pull --quiet',
+      'podman pull --quiet',
+      'ctr images pull --hosts-dir /etc/containerd/certs.d',
+    ]) {
+      assert.ok(said.includes(`\`${command}\` came to http://${entrepotAddress}, which asks docker.io`), said);
+    }
+  });
+});
