@@ -3,9 +3,9 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { runProgram } from '../../src/cli/program.ts';
 import { addAuthority } from '../../src/proxy/ca/authority-folder.ts';
 import { certificates } from '../support/certs.ts';
+import { runCommandLine } from '../support/run-tool.ts';
 import { tmpDir, type WithAfter } from '../support/tmp.ts';
 
 const dayMs = 86_400_000;
@@ -19,17 +19,7 @@ function commandLine(t: WithAfter, ...names: readonly string[]) {
     writeFileSync(config, JSON.stringify({ data, builtinUpstreams: false, upstreams }));
   };
   setUp(...names);
-  const run = async (...args: readonly string[]) => {
-    let [out, error] = ['', ''];
-    const writeOut = (text: string) => {
-      out += text;
-    };
-    const writeError = (text: string) => {
-      error += text;
-    };
-    const code = await runProgram(['ca', ...args, '--config', config], { env: {}, writeOut, writeError });
-    return { code, out, error };
-  };
+  const run = (...args: readonly string[]) => runCommandLine(['ca', ...args, '--config', config]);
   return { data, folder: join(data, 'ca'), setUp, run };
 }
 

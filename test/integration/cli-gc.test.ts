@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../../src/cli/program.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { openServerStorage } from '../../src/storage.ts';
@@ -10,6 +8,7 @@ import { systemClock } from '../../src/util/clock.ts';
 import { putHostedImage } from '../support/hosted-image.ts';
 import { makeImage, type TestImage } from '../support/images.ts';
 import { writeBlob } from '../support/kept-store.ts';
+import { runTool } from '../support/run-tool.ts';
 import { storedPath } from '../support/store-files.ts';
 import { startTestCache } from '../support/test-cache.ts';
 import { tmpDir } from '../support/tmp.ts';
@@ -32,20 +31,10 @@ async function setUp(t: TestContext, { isRebuilt = true } = {}): Promise<string>
   return data;
 }
 
-async function run(data: string, command: string, ...args: string[]) {
-  const file = join(data, 'entrepot.yaml');
-  writeFileSync(file, 'upstreams: { origin.test: { url: "http://127.0.0.1:1" } }');
-  const said = { out: '', error: '' };
-  const code = await runProgram([command, '--config', file, '--data', data, ...args], {
-    env: {},
-    writeOut(text) {
-      said.out += text;
-    },
-    writeError(text) {
-      said.error += text;
-    },
-  });
-  return { code, ...said };
+const settings = { upstreams: { 'origin.test': { url: 'http://127.0.0.1:1' } } };
+
+function run(data: string, ...args: string[]) {
+  return runTool({ folder: data, settings }, ...args);
 }
 
 const isStored = (data: string, ...images: TestImage[]) =>

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../../src/cli/program.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { openServerStorage } from '../../src/storage.ts';
 import { systemClock } from '../../src/util/clock.ts';
 import { putHostedImage } from '../support/hosted-image.ts';
 import { makeImage, type TestImage } from '../support/images.ts';
 import { writeBlob } from '../support/kept-store.ts';
+import { runTool } from '../support/run-tool.ts';
 import { storedBlobs, storedPath } from '../support/store-files.ts';
 import { startTestCache } from '../support/test-cache.ts';
 import { tmpDir } from '../support/tmp.ts';
@@ -47,23 +46,14 @@ async function setUp(t: TestContext) {
   return data;
 }
 
-async function run(data: string, command: string, ...args: string[]) {
-  const file = join(data, 'entrepot.yaml');
-  writeFileSync(
-    file,
-    'upstreams: { origin.test: { url: "http://127.0.0.1:1" } }\nhosted: { names: ["localhost:5001", "push.corp"] }',
-  );
-  const said = { out: '', error: '' };
-  const code = await runProgram([command, '--config', file, '--data', data, '--default', 'origin.test', ...args], {
-    env: {},
-    writeOut(text) {
-      said.out += text;
-    },
-    writeError(text) {
-      said.error += text;
-    },
-  });
-  return { code, ...said };
+const settings = {
+  upstreams: { 'origin.test': { url: 'http://127.0.0.1:1' } },
+  doors: { registry: { default: 'origin.test' } },
+  hosted: { names: ['localhost:5001', 'push.corp'] },
+};
+
+function run(data: string, ...args: string[]) {
+  return runTool({ folder: data, settings }, ...args);
 }
 
 test('hosted images are listed by the first name of the hosted registry, with what they share', async (t) => {

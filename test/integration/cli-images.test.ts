@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../../src/cli/program.ts';
 import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { makeImage, makeIndex, type TestImage } from '../support/images.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
+import { runTool } from '../support/run-tool.ts';
 import { type Stage, setStage } from '../support/stage.ts';
 import { spoolFolder, storedBlobs, storedPath } from '../support/store-files.ts';
 import { tmpDir } from '../support/tmp.ts';
@@ -24,23 +24,14 @@ const key = { registry: 'origin.test', repository: parseRepository('lib/app') };
 const sizeOf = (image: TestImage): number =>
   image.manifest.bytes.length + image.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
-/** Runs a command on the data of a stage, as a process of its own would, and gives what it said. */
-async function run(stage: Pick<Stage, 'data'>, ...args: string[]) {
-  const said = { out: '', error: '' };
-  const file = join(stage.data, 'entrepot.yaml');
-  writeFileSync(file, 'upstreams: { origin.test: { url: "http://127.0.0.1:1" } }');
-  const [command = '', ...rest] = args;
-  const flags = ['--config', file, '--data', stage.data, '--default', 'origin.test'];
-  const code = await runProgram([command, ...flags, ...rest], {
-    env: {},
-    writeOut: (text) => {
-      said.out += text;
-    },
-    writeError: (text) => {
-      said.error += text;
-    },
-  });
-  return { code, ...said };
+const settings = {
+  upstreams: { 'origin.test': { url: 'http://127.0.0.1:1' } },
+  doors: { registry: { default: 'origin.test' } },
+};
+
+/** Runs a command on the data of a stage. */
+function run({ data: folder }: Pick<Stage, 'data'>, ...args: string[]) {
+  return runTool({ folder, settings }, ...args);
 }
 
 async function runJson(stage: Pick<Stage, 'data'>, ...args: string[]) {

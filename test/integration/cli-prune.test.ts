@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../../src/cli/program.ts';
 import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { hexOf } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { ManualClock } from '../support/clock.ts';
 import { makeImage, type TestImage } from '../support/images.ts';
 import { rawFetch } from '../support/raw-http.ts';
+import { runTool } from '../support/run-tool.ts';
 import { type Stage, setStage } from '../support/stage.ts';
 import { storedBlobs } from '../support/store-files.ts';
 
@@ -52,20 +51,13 @@ async function pulledStage(t: TestContext): Promise<Stage> {
   return stage;
 }
 
-async function run({ data }: Pick<Stage, 'data'>, ...args: string[]) {
-  const said = { out: '', error: '' };
-  const file = join(data, 'entrepot.yaml');
-  writeFileSync(file, 'upstreams: { origin.test: { url: "http://127.0.0.1:1" } }');
-  const code = await runProgram(['prune', '--config', file, '--data', data, '--default', 'origin.test', ...args], {
-    env: {},
-    writeOut: (text) => {
-      said.out += text;
-    },
-    writeError: (text) => {
-      said.error += text;
-    },
-  });
-  return { code, ...said };
+const settings = {
+  upstreams: { 'origin.test': { url: 'http://127.0.0.1:1' } },
+  doors: { registry: { default: 'origin.test' } },
+};
+
+function run({ data: folder }: Pick<Stage, 'data'>, ...args: string[]) {
+  return runTool({ folder, settings }, 'prune', ...args);
 }
 
 async function runJson(stage: Pick<Stage, 'data'>, ...args: string[]) {

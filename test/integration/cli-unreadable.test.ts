@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../../src/cli/program.ts';
 import { openServerStorage } from '../../src/storage.ts';
 import { systemClock } from '../../src/util/clock.ts';
 import { certificates } from '../support/certs.ts';
+import { runCommandLine } from '../support/run-tool.ts';
 import { tmpDir } from '../support/tmp.ts';
 
 // A configuration that names keys and passwords, which only the server's user can read.
@@ -42,19 +42,7 @@ upstreams:
 `,
   );
   await (await openServerStorage(data, { clock: systemClock, maxPartialBytes: 1, onBroken() {} })).close();
-  return async (...args: readonly string[]) => {
-    const said = { out: '', error: '' };
-    const code = await runProgram([...args, '--config', file], {
-      env: {},
-      writeOut(text) {
-        said.out += text;
-      },
-      writeError(text) {
-        said.error += text;
-      },
-    });
-    return { code, ...said };
-  };
+  return (...args: readonly string[]) => runCommandLine([...args, '--config', file]);
 }
 
 test('a command that needs no key and no password reads none', async (t) => {

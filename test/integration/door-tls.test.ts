@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../../src/cli/program.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { checkServerPems } from '../../src/util/certified-key.ts';
 import { certificates } from '../support/certs.ts';
@@ -9,6 +8,7 @@ import { ManualClock } from '../support/clock.ts';
 import { makeImage, seededBytes } from '../support/images.ts';
 import { parsePrometheusText } from '../support/prometheus-text.ts';
 import { rawFetch } from '../support/raw-http.ts';
+import { runCommandLine } from '../support/run-tool.ts';
 import { repository } from '../support/stage.ts';
 import { startTestCache } from '../support/test-cache.ts';
 import { startTestRegistry } from '../support/test-registry.ts';
@@ -32,13 +32,11 @@ async function setUp(t: TestContext, { clientCa }: { clientCa?: string } = {}) {
   const settings = Object.entries(files.paths).filter(([, path]) => path !== undefined);
   const flags = settings.flatMap(([key, path]) => ['--set', `doors.registry.tls.${key}=${path}`]);
   const status = async (...args: readonly string[]) => {
-    let said = '';
-    const write = (text: string) => {
-      said += text;
-    };
-    const terminal = { env: {}, writeOut: write, writeError: write };
-    const code = await runProgram(['status', '--listen', `127.0.0.1:${cache.port}`, ...flags, ...args], terminal);
-    return { code, said };
+    const { code, out, error } = await runCommandLine([
+      ...['status', '--listen', `127.0.0.1:${cache.port}`],
+      ...[...flags, ...args],
+    ]);
+    return { code, said: out + error };
   };
   return { cache, files, folder, status };
 }

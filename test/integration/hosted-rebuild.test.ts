@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../../src/cli/program.ts';
 import { manifestRecordName, tagRecordName } from '../../src/hosted/records/record.ts';
 import { hostedRegistryName } from '../../src/oci/hosted.ts';
 import { parseReference, parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { manifestsOf, withHostedFolder } from '../support/hosted-folder.ts';
 import { makeImage, makeIndex, type TestImage } from '../support/images.ts';
+import { runTool } from '../support/run-tool.ts';
 import { removeIndex, storedPath } from '../support/store-files.ts';
 import { startTestCache } from '../support/test-cache.ts';
 import { tmpDir } from '../support/tmp.ts';
@@ -49,21 +49,8 @@ function missingOf(data: string): Promise<string[]> {
   });
 }
 
-async function run(data: string, ...args: string[]) {
-  const said = { out: '', error: '' };
-  const file = join(data, 'entrepot.yaml');
-  writeFileSync(file, '{}');
-  const [command = '', ...rest] = args;
-  const code = await runProgram([command, '--config', file, '--data', data, ...rest], {
-    env: {},
-    writeOut: (text) => {
-      said.out += text;
-    },
-    writeError: (text) => {
-      said.error += text;
-    },
-  });
-  return { code, ...said };
+function run(data: string, ...args: string[]) {
+  return runTool({ folder: data, settings: {} }, ...args);
 }
 
 function recordPath(data: string, record: string): string {

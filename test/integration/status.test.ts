@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../../src/cli/program.ts';
 import { askStatus, localUrl } from '../../src/cli/server/ask-status.ts';
 import { Secret } from '../../src/util/secret.ts';
 import { writePasswords } from '../support/access-stage.ts';
 import { ManualClock } from '../support/clock.ts';
 import { makeImage } from '../support/images.ts';
 import { rawFetch } from '../support/raw-http.ts';
+import { runCommandLine } from '../support/run-tool.ts';
 import { closedPort, lengthAnswer, startScriptedServer } from '../support/scripted-server.ts';
 import { repository } from '../support/stage.ts';
 import { startTestCache, type TestCache } from '../support/test-cache.ts';
@@ -17,19 +17,8 @@ import { tmpDir } from '../support/tmp.ts';
 
 const image = makeImage({ seed: 'app', layers: [100] });
 
-async function run(...args: readonly string[]) {
-  let out = '';
-  let error = '';
-  const terminal = {
-    env: {},
-    writeOut(text: string) {
-      out += text;
-    },
-    writeError(text: string) {
-      error += text;
-    },
-  };
-  return { code: await runProgram(['status', ...args], terminal), out, error };
+function run(...args: readonly string[]) {
+  return runCommandLine(['status', ...args]);
 }
 
 /** A cache whose upstream grants ten pulls, of which one was made. */

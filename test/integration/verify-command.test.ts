@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../../src/cli/program.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import type { Reference, Repository } from '../../src/oci/reference.ts';
 import { openToolStorage } from '../../src/storage.ts';
@@ -10,6 +9,7 @@ import { assertWhole } from '../support/body-reader.ts';
 import { makeImage, makeIndex } from '../support/images.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
+import { runCommandLine } from '../support/run-tool.ts';
 import { repository, type Stage, setStage } from '../support/stage.ts';
 import { removeIndex, storedPath } from '../support/store-files.ts';
 import { tmpDir } from '../support/tmp.ts';
@@ -20,30 +20,9 @@ const contents = [index.manifest, image.manifest, ...image.blobs];
 const [config, layer, otherLayer] = image.blobs.map(({ digest }) => digest);
 const totalBytes = contents.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly error: string;
-}
-
 /** Runs `entrepot verify` on a data folder; `said` is told of each line as it is written. */
-async function verify(
-  data: string,
-  flags: readonly string[] = [],
-  said: (text: string) => void = () => {},
-): Promise<Ran> {
-  let [out, error] = ['', ''];
-  const code = await runProgram(['verify', '--data', data, ...flags], {
-    env: {},
-    writeOut(text) {
-      out += text;
-      said(text);
-    },
-    writeError(text) {
-      error += text;
-    },
-  });
-  return { code, out, error };
+function verify(data: string, flags: readonly string[] = [], said: (text: string) => void = () => {}) {
+  return runCommandLine(['verify', '--data', data, ...flags], { said });
 }
 
 async function verifyAsJson(data: string, ...flags: string[]) {
