@@ -3,21 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { runProgram } from './program.ts';
+import { runCommandLine } from '../../test/support/run-tool.ts';
 
-async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  let out = '';
-  let error = '';
-  const code = await runProgram(args, {
-    env,
-    writeOut: (text) => {
-      out += text;
-    },
-    writeError: (text) => {
-      error += text;
-    },
-  });
-  return { code, out, error };
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return runCommandLine(args, { env });
 }
 
 function withFile<T>(text: string, use: (file: string) => Promise<T>): Promise<T> {

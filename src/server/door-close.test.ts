@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { seededBytes } from '../../test/support/images.ts';
 import { MemoryRegistry } from '../../test/support/memory-registry.ts';
 import { connectRaw } from '../../test/support/raw-socket.ts';
-import { openTestDoor } from '../../test/support/test-door.ts';
+import { endlessMs, openTestDoor } from '../../test/support/test-door.ts';
 import { mediaTypes } from '../oci/media-types.ts';
 import type { Registry } from '../oci/registry.ts';
-
-// No test waits for a time: whatever would have to wait for this grace to pass fails by the time limit of the run.
-const endlessMs = 10 * 60_000;
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: cache\r\n\r\n`;
 const manifest = get('/v2/team/app/manifests/latest');
@@ -29,12 +26,18 @@ function heldRegistry(bytes: Buffer = Buffer.from('{}')) {
   return { registry, asked: asked.promise, release: held.resolve };
 }
 
-test('close() lets an answer under way end, then ends its connection at once', async (t) => {
+/** A door, and a connection whose request waits for such a manifest. */
+async function askHeld(t: TestContext, request = manifest) {
   const { registry, asked, release } = heldRegistry();
   const door = await openTestDoor(t, { registries: [{ registry }] });
   const socket = await connectRaw(door.port);
-  socket.write(manifest);
+  socket.write(request);
   await asked;
+  return { door, socket, release };
+}
+
+test('close() lets an answer under way end, then ends its connection at once', async (t) => {
+  const { door, socket, release } = await askHeld(t);
   const closed = door.close(endlessMs);
   release();
   assert.match(await socket.closed, /^HTTP\/1\.1 200 .*\{\}$/s);
@@ -42,11 +45,7 @@ test('close() lets an answer under way end, then ends its connection at once', a
 });
 
 test('close() refuses new connections while an answer is under way', async (t) => {
-  const { registry, asked, release } = heldRegistry();
-  const door = await openTestDoor(t, { registries: [{ registry }] });
-  const socket = await connectRaw(door.port);
-  socket.write(manifest);
-  await asked;
+  const { door, release } = await askHeld(t);
   const closed = door.close(endlessMs);
   await assert.rejects(connectRaw(door.port), { code: 'ECONNREFUSED' });
   release();
@@ -64,11 +63,7 @@ test('close() ends idle connections at once, those that were used and those that
 });
 
 test('close() answers a request that came before it on a connection where another was under way', async (t) => {
-  const { registry, asked, release } = heldRegistry();
-  const door = await openTestDoor(t, { registries: [{ registry }] });
-  const socket = await connectRaw(door.port);
-  socket.write(manifest + get('/healthz'));
-  await asked;
+  const { door, socket, release } = await askHeld(t, manifest + get('/healthz'));
   const closed = door.close(endlessMs);
   release();
   assert.match(await socket.closed, /^HTTP\/1\.1 200 .*\{\}HTTP\/1\.1 200 .*ok\n$/s);
@@ -93,11 +88,7 @@ test('close() lets a client that reads slowly have the last bytes of its answer'
 });
 
 test('close() breaks off what takes longer than its grace', async (t) => {
-  const { registry, asked, release } = heldRegistry();
-  const door = await openTestDoor(t, { registries: [{ registry }] });
-  const socket = await connectRaw(door.port);
-  socket.write(manifest);
-  await asked;
+  const { door, socket, release } = await askHeld(t);
   await door.close(1);
   assert.equal(await socket.closed, '');
   const [facts] = await door.events.requests(1);

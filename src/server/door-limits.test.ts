@@ -1,36 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeImage, seededBytes } from '../../test/support/images.ts';
+import { seededBytes } from '../../test/support/images.ts';
 import { MemoryRegistry } from '../../test/support/memory-registry.ts';
 import { rawFetch } from '../../test/support/raw-http.ts';
 import { connectRaw } from '../../test/support/raw-socket.ts';
-import { openTestDoor } from '../../test/support/test-door.ts';
+import { blob, blobPath, smallRegistry } from '../../test/support/small-registry.ts';
+import { endless, endlessMs, openTestDoor } from '../../test/support/test-door.ts';
 import { digestOf } from '../oci/digest.ts';
-import { type DoorLimits, defaultDoorLimits } from './door.ts';
+import { defaultDoorLimits } from './door.ts';
 
 // Clients that hold on to connections. The limit under test is short, all others are so long that a test which meets
 // one of them fails by its own time limit.
-const endlessMs = 10 * 60_000;
-const endless: DoorLimits = {
-  headMs: endlessMs,
-  requestMs: endlessMs,
-  idleMs: endlessMs,
-  keepAliveMs: endlessMs,
-  checkMs: 10,
-};
 const shortMs = 60;
 const shortHead = { limits: { ...endless, headMs: shortMs } };
 
 const ping = 'GET /v2/ HTTP/1.1\r\nhost: cache\r\n\r\n';
-const blob = seededBytes('blob', 100_000);
-const blobPath = `/v2/team/app/blobs/${digestOf(blob)}`;
-
-function smallRegistry(): MemoryRegistry {
-  const registry = new MemoryRegistry();
-  registry.push('team/app', makeImage({ seed: 'app', layers: [1] }), 'latest');
-  registry.content.putBlob('team/app', blob);
-  return registry;
-}
 
 /** Sends a byte for every few bytes of time, until the server has enough of it. */
 async function trickle(port: number, head: string, byte: string): Promise<string> {

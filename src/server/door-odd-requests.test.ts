@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { makeImage } from '../../test/support/images.ts';
-import { MemoryRegistry } from '../../test/support/memory-registry.ts';
+import type { MemoryRegistry } from '../../test/support/memory-registry.ts';
 import { rawFetch } from '../../test/support/raw-http.ts';
 import { connectRaw } from '../../test/support/raw-socket.ts';
+import { smallRegistry } from '../../test/support/small-registry.ts';
 import { openTestDoor } from '../../test/support/test-door.ts';
 
 // What no registry client sends, and anybody may.
-
-function smallRegistry(): MemoryRegistry {
-  const registry = new MemoryRegistry();
-  registry.push('team/app', makeImage({ seed: 'app', layers: [1] }), 'latest');
-  return registry;
-}
 
 test('a small body on a path that takes none is passed over, and the connection goes on', async (t) => {
   const door = await openTestDoor(t, { registries: [{ registry: smallRegistry() }] });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeImage, seededBytes } from '../../test/support/images.ts';
 import { MemoryRegistry } from '../../test/support/memory-registry.ts';
 import { rawFetch } from '../../test/support/raw-http.ts';
 import { connectRaw } from '../../test/support/raw-socket.ts';
+import { blob, blobPath, smallRegistry } from '../../test/support/small-registry.ts';
 import { openTestDoor } from '../../test/support/test-door.ts';
 import { digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -13,17 +13,6 @@ import { openDoor } from './door.ts';
 /** A registry in which one method is another. */
 function registryWith(methods: Partial<Registry>): Registry {
   return Object.assign(new MemoryRegistry(), methods);
-}
-
-const blob = seededBytes('blob', 100_000);
-const blobPath = `/v2/team/app/blobs/${digestOf(blob)}`;
-
-/** A registry that has one blob, and an image under the tag `latest`. */
-function smallRegistry(): MemoryRegistry {
-  const registry = new MemoryRegistry();
-  registry.push('team/app', makeImage({ seed: 'app', layers: [1] }), 'latest');
-  registry.content.putBlob('team/app', blob);
-  return registry;
 }
 
 /** A registry whose manifests never come; it tells when they have been asked for so many times. */

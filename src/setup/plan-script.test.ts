@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { fakeSystem } from '../../test/support/fake-system.ts';
 import { setupViewOf } from '../../test/support/setup-views.ts';
+import { shells } from '../../test/support/shells.ts';
 import { planScript } from './plan-script.ts';
 import type { SetupPlan } from './target.ts';
 import { containerd } from './targets/containerd.ts';
@@ -11,15 +11,6 @@ import { setupPlan, setupTargets } from './targets.ts';
 const view = setupViewOf({ hostedNames: ['localhost:5001'] });
 const script = planScript(containerd, setupPlan(containerd, view));
 const hub = 'etc/containerd/certs.d/docker.io/hosts.toml';
-
-const shells = [['sh'], ['dash'], ['busybox', 'sh']].filter(([shell = '', ...args]) => {
-  try {
-    execFileSync(shell, [...args, '-c', 'exit 0']);
-    return true;
-  } catch {
-    return false;
-  }
-});
 
 for (const shell of shells) {
   describe(shell.join(' '), () => {

@@ -4,6 +4,7 @@ import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { type FakeSystem, fakeSystem } from '../../test/support/fake-system.ts';
+import { shells } from '../../test/support/shells.ts';
 import { proxyScript, quote } from './proxy-script.ts';
 
 const golden = new URL('../../test/golden/proxy-script/', import.meta.url);
@@ -13,16 +14,6 @@ const [newer, older] = ['new.pem', 'old.pem'].map((name) => readFileSync(new URL
 ];
 const made = { proxy: 'http://cache.lan:3128', hosts: ['docker.io', 'ghcr.io'] };
 const script = proxyScript({ ...made, bundle: newer });
-
-/** The shells of this machine: what runs on all of them is no bash. */
-const shells = [['sh'], ['dash'], ['busybox', 'sh']].filter(([shell = '', ...args]) => {
-  try {
-    execFileSync(shell, [...args, '-c', 'exit 0']);
-    return true;
-  } catch {
-    return false;
-  }
-});
 
 const release = (text: string) => ({ 'etc/os-release': `${text}\n` });
 const systemd = (...names: readonly string[]) =>

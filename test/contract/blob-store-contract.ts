@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import type { BlobStore, ReadableAt } from '../../src/store/blob-store.ts';
+import { writeBlob } from '../support/kept-store.ts';
 
 /** Makes an empty store, which is removed when the test ends. */
 export type MakeBlobStore = (t: TestContext) => Promise<BlobStore>;
@@ -410,13 +411,7 @@ function listedBlobs(make: MakeBlobStore): void {
 }
 
 async function storeBlob(store: BlobStore, bytes: Uint8Array, digest = digestOf(bytes)): Promise<Digest> {
-  const writer = await store.create(digest);
-  try {
-    await writer.write(bytes, 0);
-    await writer.commit();
-  } finally {
-    await writer.close();
-  }
+  await writeBlob(store, digest, bytes);
   return digest;
 }
 

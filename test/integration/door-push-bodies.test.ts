@@ -6,13 +6,13 @@ import { describe, test } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import type { PushableRegistry } from '../../src/oci/registry.ts';
-import type { DoorLimits } from '../../src/server/door.ts';
 import { certificates } from '../support/certs.ts';
 import { seededBytes } from '../support/images.ts';
 import { MemoryPushable } from '../support/memory-pushable.ts';
 import { openPushDoor, parseAnswer, ways } from '../support/push-door.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import { connectRaw } from '../support/raw-socket.ts';
+import { endless, endlessMs } from '../support/test-door.ts';
 import { writeTlsFiles } from '../support/tls-files.ts';
 import { tmpDir } from '../support/tmp.ts';
 
@@ -22,15 +22,7 @@ const start = `POST /v2/a/blobs/uploads/?digest=${digest} HTTP/1.1\r\nhost: loca
 const hostedDoor = ways['the hosted door'];
 
 // The limit under test is short, all others are so long that a test which meets one of them fails by its own time limit.
-const endlessMs = 10 * 60_000;
 const shortMs = 100;
-const endless: DoorLimits = {
-  headMs: endlessMs,
-  requestMs: endlessMs,
-  idleMs: endlessMs,
-  keepAliveMs: endlessMs,
-  checkMs: 10,
-};
 
 function codeOf(body: string): string {
   return (JSON.parse(body) as { errors: { code: string }[] }).errors[0]!.code;

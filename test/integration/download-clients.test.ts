@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Digest } from '../../src/oci/digest.ts';
-import { assertWhole, readRest, takeBytes } from '../support/body-reader.ts';
+import { assertWhole, takeBytes } from '../support/body-reader.ts';
 import { seededBytes } from '../support/images.ts';
-import { rawFetch } from '../support/raw-http.ts';
+import { rawFetch, readRest } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, type Stage, setStage } from '../support/stage.ts';
 

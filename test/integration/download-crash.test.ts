@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { assertWhole, readRest, takeBytes } from '../support/body-reader.ts';
+import { assertWhole, takeBytes } from '../support/body-reader.ts';
 import { startChildCache } from '../support/child-cache.ts';
-import { rawFetch, rawRequest } from '../support/raw-http.ts';
+import { rawFetch, rawRequest, readRest } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository } from '../support/stage.ts';
 import { partialBlobs, spooled, storedBlobs } from '../support/store-files.ts';

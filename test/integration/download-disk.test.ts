@@ -4,13 +4,13 @@ import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Digest } from '../../src/oci/digest.ts';
-import { assertBroken, assertWhole, readRest, takeBytes } from '../support/body-reader.ts';
+import { assertBroken, assertWhole, takeBytes } from '../support/body-reader.ts';
 import { ManualClock } from '../support/clock.ts';
-import { rawFetch } from '../support/raw-http.ts';
+import { rawFetch, readRest } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { repository, type Stage, type StageOptions, setStage } from '../support/stage.ts';
-import { spoolEmptied, spoolFolder, storedBlobs, storedPath } from '../support/store-files.ts';
+import { assertNothingKept, spoolEmptied, spoolFolder, storedBlobs, storedPath } from '../support/store-files.ts';
 
 const diskBytes = 3 * 1024 * 1024;
 const sizeBytes = 6 * 1024 * 1024;
@@ -21,13 +21,6 @@ async function setUp(t: TestContext, options: StageOptions = {}, blobBytes = siz
   const stage = await setStage(t, options);
   const digest = stage.origin.content.putGenerated(repository, 'layer', blobBytes);
   return { stage, origin: stage.origin, digest, get: `GET /v2/${repository}/blobs/${shorten(digest)}` };
-}
-
-async function assertNothingKept({ data, log }: Stage): Promise<void> {
-  await log.waitFor('blob download failed');
-  await spoolEmptied(data);
-  assert.deepEqual(storedBlobs(data), []);
-  assert.deepEqual(log.named('blob stored'), []);
 }
 
 /** The disk has room again, or the blob has room on it: it is fetched, kept, and a hit the next time. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertWhole, readRest, takeBytes } from '../support/body-reader.ts';
+import { assertWhole, takeBytes } from '../support/body-reader.ts';
 import { seededBytes } from '../support/images.ts';
+import { readRest } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, setStage } from '../support/stage.ts';
 

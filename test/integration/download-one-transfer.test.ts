@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { assertWhole, readRest } from '../support/body-reader.ts';
-import { rawFetch } from '../support/raw-http.ts';
+import { assertWhole } from '../support/body-reader.ts';
+import { rawFetch, readRest } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, type Stage, setStage } from '../support/stage.ts';
 import { storedBlobs } from '../support/store-files.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { maxWaitMs } from '../../src/cache/download/download-queue.ts';
-import { assertWhole, readRest } from '../support/body-reader.ts';
+import { assertWhole } from '../support/body-reader.ts';
 import { ManualClock } from '../support/clock.ts';
 import { parsePrometheusText } from '../support/prometheus-text.ts';
-import { rawFetch } from '../support/raw-http.ts';
+import { rawFetch, readRest } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, setStage } from '../support/stage.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { assertWhole, readRest, takeBytes } from '../support/body-reader.ts';
+import { assertWhole, takeBytes } from '../support/body-reader.ts';
 import { seededSlice } from '../support/images.ts';
-import { rawFetch } from '../support/raw-http.ts';
+import { rawFetch, readRest } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, setStage } from '../support/stage.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Digest } from '../../src/oci/digest.ts';
-import { assertBroken, assertWhole, readRest, takeBytes } from '../support/body-reader.ts';
+import { assertBroken, assertWhole, takeBytes } from '../support/body-reader.ts';
 import { ManualClock } from '../support/clock.ts';
-import { rawFetch } from '../support/raw-http.ts';
+import { rawFetch, readRest } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, type Stage, type StageOptions, setStage } from '../support/stage.ts';
 import { partialBlobs, spoolEmptied, storedBlobs, writersEnded } from '../support/store-files.ts';

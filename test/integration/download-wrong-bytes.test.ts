@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
-import { assertBroken, assertWhole, readRest } from '../support/body-reader.ts';
+import { assertBroken, assertWhole } from '../support/body-reader.ts';
 import { seededBytes } from '../support/images.ts';
-import { rawFetch } from '../support/raw-http.ts';
+import { rawFetch, readRest } from '../support/raw-http.ts';
 import type { Quirks } from '../support/registry/quirks.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, type Stage, setStage } from '../support/stage.ts';
-import { spoolEmptied, storedBlobs } from '../support/store-files.ts';
+import { assertNothingKept } from '../support/store-files.ts';
 
 const sizeBytes = 1024 * 1024 + 9;
 
@@ -17,13 +17,6 @@ async function setUp(t: TestContext, quirks: Quirks) {
   const stage = await setStage(t, { registry: { quirks } });
   const digest = stage.origin.content.putGenerated(repository, 'layer', sizeBytes);
   return { stage, origin: stage.origin, digest, get: `GET /v2/${repository}/blobs/${shorten(digest)}` };
-}
-
-async function assertNothingKept({ data, log }: Stage): Promise<void> {
-  await log.waitFor('blob download failed');
-  await spoolEmptied(data);
-  assert.deepEqual(storedBlobs(data), []);
-  assert.deepEqual(log.named('blob stored'), []);
 }
 
 /** The registry is well again: the next request asks it, and gets the blob. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { assertWhole, readRest, takeBytes } from '../support/body-reader.ts';
+import { assertWhole, takeBytes } from '../support/body-reader.ts';
 import { ManualClock } from '../support/clock.ts';
 import { makeImage } from '../support/images.ts';
 import { parsePrometheusText } from '../support/prometheus-text.ts';
-import { rawFetch } from '../support/raw-http.ts';
+import { rawFetch, readRest } from '../support/raw-http.ts';
 import { shorten } from '../support/registry/recorder.ts';
 import { repository, type Stage, type StageOptions, setStage } from '../support/stage.ts';
 import { startTestCache } from '../support/test-cache.ts';

@@ -20,18 +20,6 @@ export async function takeBytes(message: IncomingMessage, count: number): Promis
   return Buffer.concat(pieces);
 }
 
-/** Reads what is left of an answer. */
-export async function readRest(message: IncomingMessage): Promise<RawAnswer> {
-  const pieces: Buffer[] = [];
-  let broken: string | undefined;
-  try {
-    for await (const piece of message) pieces.push(piece as Buffer);
-  } catch (error) {
-    broken = (error as NodeJS.ErrnoException).code ?? String(error);
-  }
-  return { status: message.statusCode ?? 0, headers: message.headers, body: Buffer.concat(pieces), broken };
-}
-
 /** Fails unless an answer is 200 and its body whole, with this digest. */
 export function assertWhole({ status, broken, body }: RawAnswer, digest: Digest): void {
   const algorithm = digest.startsWith('sha512:') ? 'sha512' : 'sha256';

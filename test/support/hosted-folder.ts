@@ -8,6 +8,7 @@ import { systemClock } from '../../src/util/clock.ts';
 import { SharedLocks } from '../../src/util/locks/shared-locks.ts';
 import { silentLog } from '../../src/util/log.ts';
 import type { TestImage } from './images.ts';
+import { writeBlob } from './kept-store.ts';
 
 /** Opens a data folder as a server does, and pushes to it what `push` is called with. */
 export async function withHostedFolder<T>(
@@ -25,7 +26,7 @@ export async function withHostedFolder<T>(
       for (const child of image.children) await push(name, child);
       for (const { digest, bytes } of image.blobs) {
         await storage.index.hold(repository, digest, Date.now());
-        await write(storage, digest, bytes);
+        await writeBlob(storage.store, digest, bytes);
         await storage.index.addBlob(repository, digest, bytes.length, Date.now());
       }
       const { bytes, mediaType, digest } = image.manifest;
@@ -44,7 +45,7 @@ export function manifestsOf(storage: Storage): HostedManifests {
   const content = {
     open: () => Promise.reject(new Error('nobody opens blobs here')),
     readWhole: (digest: Parameters<typeof readStored>[0]) => readStored(digest, { store }),
-    store: (digest: Parameters<typeof readStored>[0], bytes: Uint8Array) => write(storage, digest, bytes),
+    store: (digest: Parameters<typeof readStored>[0], bytes: Uint8Array) => writeBlob(storage.store, digest, bytes),
   };
   return new HostedManifests(
     {
@@ -60,14 +61,4 @@ export function manifestsOf(storage: Storage): HostedManifests {
     },
     { maxManifestBytes: 4 * 1024 * 1024, immutableTags: [] },
   );
-}
-
-async function write({ store }: Storage, digest: Parameters<typeof readStored>[0], bytes: Uint8Array): Promise<void> {
-  const writer = await store.create(digest);
-  try {
-    await writer.write(bytes, 0);
-    await writer.commit();
-  } finally {
-    await writer.close();
-  }
 }

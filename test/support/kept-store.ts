@@ -45,7 +45,7 @@ export async function openKeptStore(t: TestContext): Promise<KeptStore> {
 }
 
 /** Writes a blob as a download does, whatever its bytes are. */
-export async function writeBlob(store: BlobStore, digest: Digest, bytes: Buffer): Promise<void> {
+export async function writeBlob(store: BlobStore, digest: Digest, bytes: Uint8Array): Promise<void> {
   const writer = await store.create(digest);
   try {
     await writer.write(bytes, 0);

@@ -38,7 +38,11 @@ export function rawRequest(url: string, options: RawRequestOptions = {}): Promis
 
 /** Sends a request and reads whatever comes. */
 export async function rawFetch(url: string, options: RawRequestOptions = {}): Promise<RawAnswer> {
-  const message = await rawRequest(url, options);
+  return readRest(await rawRequest(url, options));
+}
+
+/** Reads what is left of an answer. */
+export async function readRest(message: IncomingMessage): Promise<RawAnswer> {
   const pieces: Buffer[] = [];
   let broken: string | undefined;
   try {

@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readdirSync, rmSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { algorithmOf, type Digest, hexOf } from '../../src/oci/digest.ts';
+import type { Stage } from './stage.ts';
 
 /** The folder of the blobs that are being written. */
 export function spoolFolder(data: string): string {
@@ -55,4 +57,12 @@ async function spoolReaches(data: string, isReached: (names: readonly string[]) 
   } finally {
     changes.close();
   }
+}
+
+/** Fails unless a download has failed, and nothing of it is left on the disk. */
+export async function assertNothingKept({ data, log }: Pick<Stage, 'data' | 'log'>): Promise<void> {
+  await log.waitFor('blob download failed');
+  await spoolEmptied(data);
+  assert.deepEqual(storedBlobs(data), []);
+  assert.deepEqual(log.named('blob stored'), []);
 }

@@ -42,6 +42,15 @@ export interface TestDoorOptions {
   readonly tls?: TlsPaths & { readonly clock?: Clock; readonly hstsMs?: number };
 }
 
+/** A time that no test waits for: one that would have to fails by its own time limit. */
+export const endlessMs = 10 * 60_000;
+
+/** Limits beside one that is under test. */
+export const endless: DoorLimits = {
+  ...{ headMs: endlessMs, requestMs: endlessMs, idleMs: endlessMs, keepAliveMs: endlessMs },
+  checkMs: 10,
+};
+
 /** A door over registries of the test's own, without a cache. */
 export interface TestDoor {
   readonly url: string;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { parseCacheStatus } from '../../../test/support/cache-status.ts';
 import { parsePrometheusText } from '../../../test/support/prometheus-text.ts';
 import { rawFetch } from '../../../test/support/raw-http.ts';
@@ -46,14 +46,20 @@ test('/readyz is 503 with the reason while this process should get no requests, 
   assert.deepEqual([degraded.status, degraded.body.toString()], [200, text]);
 });
 
-test('/metrics is text that Prometheus reads, also while the index fails', async (t) => {
-  let fails = false;
+/** A door over an index that fails when it is told to. */
+async function openWithIndex(t: TestContext) {
+  const index = { fails: false };
   const store = async () => {
-    if (fails) throw new Error('the index is gone');
+    if (index.fails) throw new Error('the index is gone');
     return { contents: 3, sizeBytes: 4096 };
   };
-  const door = await openTestDoor(t, { store });
-  for (fails of [false, true]) {
+  return { index, door: await openTestDoor(t, { store }) };
+}
+
+test('/metrics is text that Prometheus reads, also while the index fails', async (t) => {
+  const { door, index } = await openWithIndex(t);
+  for (const fails of [false, true]) {
+    index.fails = fails;
     const { status, headers, body } = await rawFetch(`${door.url}/metrics`);
     assert.equal(status, 200);
     assert.match(String(headers['content-type']), /^text\/plain; version=0\.0\.4/);
@@ -65,13 +71,9 @@ test('/metrics is text that Prometheus reads, also while the index fails', async
 });
 
 test('/status is JSON, and says what it can while the index fails', async (t) => {
-  let fails = false;
-  const store = async () => {
-    if (fails) throw new Error('the index is gone');
-    return { contents: 3, sizeBytes: 4096 };
-  };
-  const door = await openTestDoor(t, { store });
-  for (fails of [false, true]) {
+  const { door, index } = await openWithIndex(t);
+  for (const fails of [false, true]) {
+    index.fails = fails;
     const { status, headers, body } = await rawFetch(`${door.url}/status`);
     assert.deepEqual([status, headers['content-type']], [200, 'application/json']);
     const { startedAt, uptimeSeconds, ...rest } = JSON.parse(body.toString());
