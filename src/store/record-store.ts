@@ -21,8 +21,8 @@ export interface RecordStore {
   /** Removes a record, durably; false when there is none. */
   removeRecord(name: string): Promise<boolean>;
 
-  /** Every record, in no order. */
-  listRecords(): AsyncIterable<StoredRecord>;
+  /** Every record, or those whose names are wanted, in no order. A few are read ahead, however many there are. */
+  listRecords(isWanted?: (name: string) => boolean): AsyncIterable<StoredRecord>;
 }
 
 /** A record as it is written. */

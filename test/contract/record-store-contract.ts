@@ -158,6 +158,14 @@ function listedRecords(make: MakeRecordStore): void {
     }
   });
 
+  test('only what is wanted is listed, when that is said', async (t) => {
+    const records = await make(t);
+    for (let index = 0; index < 40; index++) await records.putRecord(`app/_tags/v${index}`, utf8('x'));
+    const names: string[] = [];
+    for await (const { name } of records.listRecords((wanted) => wanted.endsWith('7'))) names.push(name);
+    assert.deepEqual(names.sort(), ['app/_tags/v17', 'app/_tags/v27', 'app/_tags/v37', 'app/_tags/v7']);
+  });
+
   test('records may be removed while they are listed', async (t) => {
     const records = await make(t);
     for (let index = 0; index < 40; index++) await records.putRecord(`app/_tags/v${index}`, utf8('x'));

@@ -53,9 +53,11 @@ export class MemoryRecordStore implements RecordStore {
     if (inTheWay !== undefined) throw new Error(`Cannot write the record "${name}": there is "${inTheWay}"`);
   }
 
-  async *listRecords(): AsyncIterable<StoredRecord> {
+  async *listRecords(isWanted: (name: string) => boolean = () => true): AsyncIterable<StoredRecord> {
     await this.faults.list?.();
-    for (const [name, { bytes, writtenAtMs }] of this.records) yield { name, bytes: bytes.slice(), writtenAtMs };
+    for (const [name, { bytes, writtenAtMs }] of this.records) {
+      if (isWanted(name)) yield { name, bytes: bytes.slice(), writtenAtMs };
+    }
   }
 }
 

@@ -40,7 +40,7 @@ export function watchRecords(records: RecordStore, disk: DiskHealth): RecordStor
     putRecords: (all, after) => stored(records.putRecords(all, after)),
     getRecord: (name) => reading(records.getRecord(name)),
     removeRecord: (name) => writing(records.removeRecord(name)),
-    listRecords: () => records.listRecords(),
+    listRecords: (isWanted) => records.listRecords(isWanted),
   };
 }
 

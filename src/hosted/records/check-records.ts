@@ -1,9 +1,10 @@
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { StoredRecord } from '../../store/record-store.ts';
+import { eachTogether } from '../../util/each-together.ts';
 import type { SharedLocks } from '../../util/locks/shared-locks.ts';
 import { locksOf } from '../hosted-locks.ts';
 import { type NoteTools, noteRecord, recordName } from './note-record.ts';
-import { type HostedRecord, readRecord } from './record.ts';
+import { type HostedRecord, isTagRecordName, readRecord } from './record.ts';
 import type { RecordFinding } from './record-finding.ts';
 import { settleManifest, settleTag } from './settle.ts';
 
@@ -21,26 +22,28 @@ export interface RecordCheckOptions {
   /** Records that were written since are left alone: whoever wrote them is about to note them. Milliseconds since the epoch. */
   readonly beforeMs: number;
   readonly signal: AbortSignal;
+  /** How many are checked at a time; one, unless given. */
+  readonly together?: number;
   /** Is waited for after each record: others may be waiting, too. */
   checked?(): Promise<void> | void;
   found(finding: RecordFinding, repaired: boolean): void;
 }
 
 /**
- * Compares the records of the hosted repositories with the index, one after the other, so that memory does not grow with
+ * Compares the records of the hosted repositories with the index, as they are listed, so that memory does not grow with
  * them. Where the index lacks what a record says, the record is noted: in an index that was lost, that brings everything
  * back; in another, it completes what was being pushed when the process died. Where both say something, the index is
  * right, as it was written last. What is broken or lost is told, and left as it is.
  */
 export async function checkRecords(tools: RecordCheckTools, options: RecordCheckOptions): Promise<void> {
   // Manifests first: a tag is noted when what it stands for is.
-  for (const kind of ['manifest', 'tag'] as const) {
-    for await (const stored of tools.records.listRecords()) {
+  for (const isWanted of [(name: string) => !isTagRecordName(name), isTagRecordName]) {
+    await eachTogether(tools.records.listRecords(isWanted), options.together ?? 1, async (stored) => {
       options.signal.throwIfAborted();
-      if (stored.writtenAtMs >= options.beforeMs) continue;
-      await checkRecord(tools, options, stored, kind);
+      if (stored.writtenAtMs >= options.beforeMs) return;
+      await checkRecord(tools, options, stored);
       await options.checked?.();
-    }
+    });
   }
 }
 
@@ -48,14 +51,12 @@ async function checkRecord(
   tools: RecordCheckTools,
   options: RecordCheckOptions,
   { name, bytes }: StoredRecord,
-  kind: HostedRecord['kind'],
 ): Promise<void> {
   const record = readRecord(name, bytes);
   if (record === undefined) {
-    if (kind === 'manifest') options.found({ kind: 'broken record', record: name, reason: 'it cannot be read' }, false);
-    return;
+    return options.found({ kind: 'broken record', record: name, reason: 'it cannot be read' }, false);
   }
-  if (record.kind !== kind || (await readRow(tools, record)) === 'same') return;
+  if ((await readRow(tools, record)) === 'same') return;
   const tags = record.kind === 'tag' ? [record.tag] : [];
   await tools.locks.run(locksOf(record.repository, record.digest, tags), options.signal, async () => {
     const now = await tools.records.getRecord(name);

@@ -3,6 +3,9 @@ import { checkRecords, type RecordCheckTools } from './check-records.ts';
 
 const tellEveryMs = 10_000;
 
+// Each waits for some small files, one after the other; nobody else has anything to do yet.
+const together = 16;
+
 /**
  * Brings back every hosted repository, tag and referrer from the records into an index that was begun anew, before
  * anybody is answered and before anything may be removed to make room: until then nothing is known to be held. With an
@@ -18,7 +21,7 @@ export async function rebuildHosted(
   const counts = { noted: 0, lost: 0 };
   let told = beganMs;
   await checkRecords(tools, {
-    ...{ repair: true, beforeMs: Number.POSITIVE_INFINITY, signal },
+    ...{ repair: true, beforeMs: Number.POSITIVE_INFINITY, signal, together },
     checked() {
       if (clock.now() < told + tellEveryMs) return;
       told = clock.now();

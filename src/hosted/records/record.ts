@@ -28,6 +28,11 @@ export function tagRecordName(repository: Repository, tag: Tag): string {
   return `${repository}/_tags/${tag}`;
 }
 
+/** Whether a name is that of a tag's record, if of any. */
+export function isTagRecordName(name: string): boolean {
+  return tagPattern.test(name);
+}
+
 /** What the record of a manifest holds. */
 export function manifestRecord(mediaType: string, held: readonly Digest[] = []): Uint8Array {
   return Buffer.from(JSON.stringify({ mediaType, ...(held.length === 0 ? {} : { held }) }));

@@ -113,10 +113,10 @@ class FileRecords implements RecordStore {
     );
   }
 
-  async *listRecords(): AsyncIterable<StoredRecord> {
+  async *listRecords(isWanted: (name: string) => boolean = () => true): AsyncIterable<StoredRecord> {
     let found: { path: string; name: string }[] = [];
     for await (const { path, name } of filesBelow(this.#folder, '')) {
-      if (name !== undefined) found.push({ path, name });
+      if (name !== undefined && isWanted(name)) found.push({ path, name });
       if (found.length < readTogether) continue;
       yield* await readAll(found);
       found = [];
