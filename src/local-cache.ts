@@ -56,6 +56,7 @@ async function open(config: Config, options: AppOptions, lifetime: Lifetime): Pr
   const basics: Basics = { clock, log, metrics, version: packageVersion() };
   const disk = await openDisk(config, { ...basics, health }, lifetime);
   if (!(await isRebuilt(disk))) throw notRebuilt();
+  await disk.index.markRebuilt(); // there is nothing to rebuild it from, and may be after this
   const cache = openCache(config, options, { ...basics, ...disk }, lifetime);
   // The locks are this process's own: a server beside sees to it that records follow the index.
   const hosted = openHosted(config, options, { ...basics, cache, disk, locks: new SharedLocks() }, lifetime);

@@ -44,6 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   index: ['src/oci/', 'src/util/'],
   setup: ['src/oci/', 'src/util/'],
   warm: ['src/oci/', 'src/util/'],
+  archive: ['src/oci/', 'src/util/', ...interfaces],
   cache: ['src/oci/', 'src/util/', ...interfaces],
   hosted: ['src/oci/', 'src/util/', ...interfaces],
   access: ['src/oci/', 'src/util/'],
@@ -59,7 +60,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   app: composition,
   cli: [
     ...['src/app.ts', 'src/local-cache.ts', 'src/storage.ts', 'src/authorities.ts'],
-    ...['config', 'setup', 'warm', 'cache', 'hosted', 'measure', 'oci', 'util'].map((folder) => `src/${folder}/`),
+    ...['archive', 'config', 'setup', 'warm', 'cache', 'hosted', 'measure', 'oci', 'util'].map(
+      (folder) => `src/${folder}/`,
+    ),
   ],
 };
 

@@ -2,6 +2,8 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { SetupError } from '../setup/target.ts';
 import { packageVersion } from '../util/version.ts';
+import { addExportCommand } from './archive/export.ts';
+import { addImportCommand } from './archive/import.ts';
 import { addCaCommands } from './authority/ca.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigCommands } from './configuration/config.ts';
@@ -60,6 +62,8 @@ function makeProgram(terminal: Terminal): Command {
   addDuCommand(program, terminal);
   addPinCommands(program, terminal);
   addWarmCommand(program, terminal);
+  addExportCommand(program, terminal);
+  addImportCommand(program, terminal);
   addRmCommand(program, terminal);
   addPruneCommand(program, terminal);
   addGcCommand(program, terminal);
