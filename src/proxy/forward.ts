@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import { TLSSocket } from 'node:tls';
 import type { ForwardedRequest } from './forwarded.ts';
 import { authorityOf } from './target.ts';
 
@@ -17,7 +18,7 @@ const ownFields = [
 ];
 
 /**
- * Passes a plain HTTP request on, and its answer back, over a connection of its own.
+ * Passes a request on, and its answer back, over a connection of its own, which is closed after it.
  * @throws what either side failed with
  */
 export async function forwardRequest(
@@ -27,19 +28,22 @@ export async function forwardRequest(
   connection: Socket,
   idleMs: number,
 ): Promise<void> {
+  const host = authorityOf(target, connection instanceof TLSSocket ? 443 : 80);
   const outgoing = send({
     createConnection: () => connection,
     method: request.method ?? 'GET',
     path,
-    headers: { ...endToEnd(request), ...framingOf(request), host: authorityOf(target, 80), connection: 'close' },
+    headers: { ...endToEnd(request), ...framingOf(request), host, connection: 'close' },
     setHost: false,
   });
   outgoing.once('continue', () => response.writeContinue()); // a client that waits for it sends no body before
   connection.setTimeout(idleMs, () => connection.destroy(new Error('nothing came for too long')));
-  response.once('close', () => outgoing.destroy());
+  const leave = () => void outgoing.destroy();
+  response.once('close', leave);
   // What breaks here breaks `outgoing`, too. It is not waited for: who is refused may never send its body.
   pipeline(request, outgoing).catch(() => {});
   const answer = await answerOf(outgoing);
+  response.off('close', leave); // from here on the answer is broken off with it
   response.writeHead(answer.statusCode ?? 502, endToEnd(answer));
   await pipeline(answer, response);
 }

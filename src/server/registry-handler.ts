@@ -37,6 +37,8 @@ export interface RegistryHandlerOptions {
   readonly upstreamLogin: UpstreamLogin;
   /** The registry whose tokens are asked for by this door, where one is. */
   readonly tokensOf?: RoutedRegistry;
+  /** What answers for all else that is below `/v2/`; nothing does, where it is not given. */
+  readonly elsewhere?: (exchange: Exchange) => Promise<void>;
   readonly push: PushOptions;
   readonly log: Log;
 }
@@ -72,6 +74,11 @@ export function splitPath(path: string): RegistryPath | undefined {
   return match ? { prefix: match[1]!.toLowerCase(), rest: match[2] ?? '' } : undefined;
 }
 
+/** Whether a path behind `/v2/` is any of a registry's: quay.io has its token server there, too. */
+function isRegistryPath(rest: string): boolean {
+  return /^(?:$|_catalog\b|.*%|.+\/(?:manifests|blobs|tags|referrers)(?:\/|$))/s.test(rest);
+}
+
 /** Answers requests to registries: parses, routes, and hands on to what answers the kind of request. */
 export class RegistryHandler {
   readonly #options: RegistryHandlerOptions;
@@ -89,6 +96,8 @@ export class RegistryHandler {
    */
   async handle(exchange: Exchange, { prefix, rest }: RegistryPath, query: string): Promise<void> {
     const { request, response, body, record } = exchange;
+    const { elsewhere } = this.#options;
+    if (elsewhere && (prefix !== undefined || !isRegistryPath(rest))) return elsewhere(exchange);
     const asked = parseRequest(request.method!, rest, query);
     record.route = asked.kind;
     // Whoever asks which way it goes wants to know of refusals, too.

@@ -291,7 +291,7 @@ describe('a login through the proxy door', () => {
 });
 
 test('the token path takes what token requests are made of, and nothing else', async (t) => {
-  const { client } = await openStage(t);
+  const { client } = await openStage(t, { cache: { proxy: { others: 'deny' } } });
   const place = await client().place();
   for (const [status, options] of [
     [405, { method: 'HEAD' }],

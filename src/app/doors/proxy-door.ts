@@ -15,10 +15,11 @@ import { createListener, defaultDoorLimits, openDoor } from '../../server/door.t
 import type { Probes } from '../../server/probes.ts';
 import { tokenPath } from '../../server/pull/client-tokens.ts';
 import type { LoginAtPing } from '../../server/pull/pull-request.ts';
-import { RegistryHandler } from '../../server/registry-handler.ts';
+import { type Exchange, RegistryHandler } from '../../server/registry-handler.ts';
 import { type RoutedRegistry, routeToOne } from '../../server/routing.ts';
 import type { Basics } from '../app-options.ts';
 import type { Lifetime } from '../lifetime.ts';
+import { answerElsewhere } from './elsewhere.ts';
 import type { Proxied } from './proxied.ts';
 
 // Enough for a host that is far away; a browser gives up later, a package manager sooner.
@@ -38,10 +39,11 @@ type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 /** Opens the door that is an HTTP proxy. */
 export async function openProxyDoor(
   listen: ListenAddress,
-  { proxy, shutdown }: Config,
+  config: Config,
   tools: Basics & BehindProxyDoor,
   lifetime: Lifetime,
 ): Promise<ListenAddress> {
+  const { proxy, shutdown } = config;
   const { log, metrics, access, authorities, hosts, version } = tools;
   warnOfGaps(listen, { access, authorities, hosts, log });
   const seats = new ProxySeats();
@@ -49,14 +51,19 @@ export async function openProxyDoor(
     tokenPlace: (request) => tokenPlace(request, seats.seatOf(request.socket)),
     reachesOthers: proxy.others !== 'deny',
   };
-  const listeners = new Map(
-    tools.registries.map((registry) => [registry, registryListener(registry, seats, login, tools)]),
-  );
   const connecting: ConnectTools = {
     reachable: new ReachableAddresses(proxy.allowAddresses),
     connectMs,
     resolve: resolveHost,
   };
+  const targetOf = (request: IncomingMessage) => seats.seatOf(request.socket)?.target;
+  const elsewhere = { config, connecting, targetOf, identify: seatedIdentity(access, seats) };
+  const listeners = new Map(
+    tools.registries.map((registry) => [
+      registry,
+      registryListener(registry, seats, login, answerElsewhere(registry.name, elsewhere), tools),
+    ]),
+  );
   const identify = proxyIdentity(access);
   const policy = { others: proxy.others, ports: proxy.ports, idleMs: proxy.idleMs };
   const connects = new ProxyDoor({
@@ -146,6 +153,7 @@ function registryListener(
   registry: RoutedRegistry,
   seats: ProxySeats,
   upstreamLogin: LoginAtPing,
+  elsewhere: (exchange: Exchange) => Promise<void>,
   { access, log, metrics, probes }: Pick<BehindProxyDoor, 'access' | 'probes'> & Basics,
 ): Listener {
   const handler = new RegistryHandler({
@@ -157,9 +165,10 @@ function registryListener(
     isKnownHost: () => true, // it is the one that the connection was made for
     upstreamLogin,
     tokensOf: registry,
+    elsewhere,
     push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
   });
-  return createListener({ registry: handler, admin: notHere, log, metrics, probes });
+  return createListener({ registry: handler, admin: elsewhere, log, metrics, probes });
 }
 
 /** Where a client gets tokens for the registry that it takes us for: on that one's own host, as no other is reached so. */
@@ -168,10 +177,6 @@ function tokenPlace({ headers }: IncomingMessage, seat: Seat | undefined): strin
   const authority = seat ? authorityOf(seat.target, 443) : headers.host;
   if (authority === undefined || authority === '') return undefined;
   return `${seat ? 'https' : 'http'}://${authority}${tokenPath}`;
-}
-
-async function notHere(_exchange: unknown, path: string): Promise<void> {
-  throw new RegistryError('NOT_FOUND', `Cannot find "${path.slice(0, 300)}": it is none of a registry's paths`);
 }
 
 /** Answers what is asked of the proxy itself, as of any door: how it is, and how to trust it. */
