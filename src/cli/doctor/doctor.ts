@@ -34,7 +34,10 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
     )
     .option('--address <URL>', 'a cache to ask, beside those that the clients are set up with')
     .option('--no-pull', 'do not make the clients pull: for this they are asked for a tag that no image has')
-    .option('--root <FOLDER>', 'look at the files below this folder, as those of an image; no client is run')
+    .option(
+      '--root <FOLDER>',
+      'look at the files below this folder, as those of an image; no client is run, and no registry asked',
+    )
     .option('--json', 'print JSON')
     .action((image: string | undefined, flags: DoctorFlags) => examine(image, flags, terminal));
 }
@@ -42,11 +45,12 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
 async function examine(name: string | undefined, flags: DoctorFlags, terminal: Terminal): Promise<void> {
   const files = machineFiles(flags.root ?? '/');
   const address = flags.address === undefined ? undefined : parseAddress(flags.address, 'http');
-  const question = { setups: readSetups(files, terminal), image: imageOf(name), address };
+  const isElsewhere = flags.root !== undefined;
+  const question = { setups: readSetups(files, terminal), image: imageOf(name), address, isElsewhere };
   const findings = await diagnose(question, {
     ask: (each) => ask(each, files.read),
     nowMs: () => systemClock.now(),
-    ...(flags.pull && flags.root === undefined ? { pull: pullByTool } : {}),
+    ...(flags.pull && !isElsewhere ? { pull: pullByTool } : {}),
   });
   terminal.writeOut(flags.json ? `${JSON.stringify({ findings }, null, 2)}\n` : findingsText(findings));
   const failed = findings.filter(({ level }: Finding) => level === 'fail').length;

@@ -13,15 +13,18 @@ export interface DoctorQuestion {
   readonly image: AskedImage | undefined;
   /** Where the cache is said to be, beside what the clients have. */
   readonly address: string | undefined;
+  /** Whether the files are those of another machine: what this one can reach says nothing of it. */
+  readonly isElsewhere?: boolean;
 }
 
 /** Looks at how the clients of a machine are set up, asks the caches that they use, and tells what is well and what is not. */
-export async function diagnose({ setups, image, address }: DoctorQuestion, tools: DoctorTools): Promise<Finding[]> {
+export async function diagnose(question: DoctorQuestion, tools: DoctorTools): Promise<Finding[]> {
+  const { setups, address } = question;
   const here = setups.filter(({ isHere }) => isHere);
   const { caches, findings: ofCaches } = await checkCaches(here, address, tools);
   const findings: Finding[] = [];
   if (here.length === 0) findings.push(nobody);
-  for (const setup of here) findings.push(...(await checkClient(setup, image, caches, tools)));
+  for (const setup of here) findings.push(...(await checkClient(setup, question, caches, tools)));
   return [...findings, ...ofCaches];
 }
 
@@ -34,7 +37,7 @@ const nobody: Finding = {
 
 async function checkClient(
   setup: ClientSetup,
-  image: AskedImage | undefined,
+  { image, isElsewhere = false }: DoctorQuestion,
   caches: readonly KnownCache[],
   tools: DoctorTools,
 ): Promise<Finding[]> {
@@ -52,21 +55,29 @@ async function checkClient(
     ...configured(setup),
     ...(image === undefined ? [] : await checkRequest(ways, tools)),
     ...(await checkPull(ways, tag, tools)),
-    ...(isByName ? [byName(client, asked)] : [await checkFallback(ways, tools)]),
+    ...(isByName ? [byName(client, asked)] : isElsewhere ? [] : [await checkFallback(ways, tools)]),
   ];
 }
 
-/** What the files of a client say, in a line for each kind of way. */
+/** What the files of a client say: which registries go by which caches. */
 function configured({ client, mirrors, otherMirrors, proxy, files }: ClientSetup): Finding[] {
-  const place =
-    files.length === 0 ? '' : ` (${files.length > 3 ? `${files.slice(0, 3).join(', ')}, …` : files.join(', ')})`;
-  const bases = (list: readonly ClientMirror[]) =>
-    list.map(({ base, namePrefix }) => `${base}/${namePrefix}`.replace(/\/$/, ''));
-  const ways = [...mirrors].map(([registry, list]) => `${registry} by ${bases(list).join(', then ')}`);
-  if (otherMirrors.length > 0) ways.push(`every other registry by ${bases(otherMirrors).join(', then ')}`);
+  const byPlaces = Map.groupBy(mirrors, ([, list]) => placesOf(list));
+  const ways = [...byPlaces].map(([places, list]) => `${namesOf(list.map(([registry]) => registry))} by ${places}`);
+  if (otherMirrors.length > 0) ways.push(`every other registry by ${placesOf(otherMirrors)}`);
   if (proxy !== undefined) ways.push(`whatever has no mirror by the proxy ${withoutLogin(proxy)}`);
   if (ways.length === 0) return [];
+  const place = files.length === 0 ? '' : ` (${namesOf(files)})`;
   return [{ about: client, level: 'ok', text: `It pulls ${ways.join('; ')}${place}` }];
+}
+
+function placesOf(mirrors: readonly ClientMirror[]): string {
+  return [...new Set(mirrors.map(({ base }) => (URL.canParse(base) ? new URL(base).origin : base)))].join(', then ');
+}
+
+/** The first names, and how many there are beside them. */
+function namesOf(names: readonly string[]): string {
+  const shown = names.length <= 4 ? names : [...names.slice(0, 3), `${names.length - 3} more`];
+  return shown.length === 1 ? (shown[0] ?? '') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
 }
 
 function goesPast({ client }: ClientSetup, { registry }: AskedImage, isAsked: boolean): Finding {
