@@ -9,7 +9,7 @@ import { setupPages } from './app/doors/setup-pages.ts';
 import { openGarbageCollector } from './app/hosted/garbage.ts';
 import { openHosted } from './app/hosted/hosted.ts';
 import { openHostedRecords } from './app/hosted/hosted-records.ts';
-import { endLifetime, type Lifetime } from './app/lifetime.ts';
+import { endLifetime, type Lifetime, openWithin } from './app/lifetime.ts';
 import { startWarming } from './app/warm/warming.ts';
 import { DiskHealth } from './cache/disk/disk-health.ts';
 import type { Config } from './config/config.ts';
@@ -34,14 +34,8 @@ export interface App {
  * Starts a cache: the order in which the parts of src/app/ are opened, and, in reverse, closed.
  * @throws what keeps it from starting: the file of passwords, the data folder, the index, or the address
  */
-export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
-  const lifetime: Lifetime = [];
-  try {
-    return await start(config, options, lifetime);
-  } catch (error) {
-    await endLifetime(lifetime);
-    throw error;
-  }
+export function startApp(config: Config, options: AppOptions = {}): Promise<App> {
+  return openWithin((lifetime) => start(config, options, lifetime));
 }
 
 async function start(config: Config, options: AppOptions, lifetime: Lifetime): Promise<App> {

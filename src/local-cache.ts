@@ -3,7 +3,7 @@ import { openCache, type SharedCache } from './app/cache/cache.ts';
 import { type Disk, openDisk } from './app/cache/disk.ts';
 import { openUpstreams, type Upstreams } from './app/cache/upstreams.ts';
 import { openHosted } from './app/hosted/hosted.ts';
-import { endLifetime, type Lifetime } from './app/lifetime.ts';
+import { endLifetime, type Lifetime, openWithin } from './app/lifetime.ts';
 import { DiskHealth } from './cache/disk/disk-health.ts';
 import type { Config } from './config/config.ts';
 import { isRebuilt } from './hosted/records/rebuild.ts';
@@ -28,14 +28,8 @@ export interface LocalCache {
  * Opens the data folder of a configuration, which is made when it is missing, and the caches of its upstreams.
  * @throws NOT_REBUILT while the index does not have what was pushed: then nothing tells what must stay
  */
-export async function openLocalCache(config: Config, options: AppOptions = {}): Promise<LocalCache> {
-  const lifetime: Lifetime = [];
-  try {
-    return await open(config, options, lifetime);
-  } catch (error) {
-    await endLifetime(lifetime);
-    throw error;
-  }
+export function openLocalCache(config: Config, options: AppOptions = {}): Promise<LocalCache> {
+  return openWithin((lifetime) => open(config, options, lifetime));
 }
 
 async function open(config: Config, options: AppOptions, lifetime: Lifetime): Promise<LocalCache> {

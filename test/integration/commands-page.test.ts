@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { runProgram } from '../../src/cli/program.ts';
 import { addAuthority } from '../../src/proxy/ca/authority-folder.ts';
 import { systemClock } from '../../src/util/clock.ts';
+import { commandsOf } from '../support/commands-of.ts';
 import { EventLog } from '../support/event-log.ts';
 import { makeImage, makeIndex, type TestImage } from '../support/images.ts';
 import { rawFetch } from '../support/raw-http.ts';
@@ -60,17 +61,6 @@ async function pulledData(t: TestContext): Promise<string> {
   const running = await start();
   t.after(() => running.stop());
   return data;
-}
-
-/** What a block of the page says: commands, each with what it prints. */
-function commandsOf(block: string): { readonly command: string; readonly printed: string }[] {
-  return block
-    .split(/^\$ /m)
-    .slice(1)
-    .map((text) => {
-      const end = text.indexOf('\n');
-      return { command: text.slice(0, end), printed: text.slice(end + 1) };
-    });
 }
 
 const wordsOf = (command: string) =>

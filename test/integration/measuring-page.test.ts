@@ -1,22 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { commandsOf } from '../support/commands-of.ts';
 import { loadTestConfig } from '../support/config-sources.ts';
 import { makeImage } from '../support/images.ts';
 import { architecture, setUpMeasureStage } from '../support/measure-stage.ts';
 
 const page = readFileSync(new URL('../../docs/measuring.md', import.meta.url), 'utf8');
-
-/** What a block of the page says: commands, each with what it prints. */
-function commandsOf(block: string): { readonly command: string; readonly printed: string }[] {
-  return block
-    .split(/^\$ /m)
-    .slice(1)
-    .map((text) => {
-      const end = text.indexOf('\n');
-      return { command: text.slice(0, end), printed: text.slice(end + 1) };
-    });
-}
 
 // Figures are another each time, and so is what they mean, and how long their bars are.
 const comparable = (text: string) =>
