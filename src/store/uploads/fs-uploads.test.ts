@@ -179,7 +179,7 @@ test('an upload of which half is missing or broken is none, and is left over or 
   const ids = (await collect(next.listUploads())).map(({ id }) => id);
   assert.deepEqual(ids, [whole]);
   const left = await collect(store.listLeftovers());
-  const both = await Promise.all([empty, broken, strange, odd].map(async (id) => [await sidecar(id), `${id}.upload`]));
+  const both = await Promise.all([broken, strange, odd].map(async (id) => [await sidecar(id), `${id}.upload`]));
   const names = [...both.flat(), 'notes.txt'];
   assert.deepEqual(left.map(({ path }) => path).sort(), names.map((name) => resolve(top, name)).sort());
   for (const leftover of left) await leftover.remove();

@@ -125,6 +125,12 @@ export async function removeRemains(folder: string): Promise<void> {
   }
   // Who has begun one lived before its bytes were there; looked for now, it is found, or dead.
   if (await hasLiveOwner(folder)) return;
+  for (const [id, name] of sidecars) {
+    const isEmpty = (await unlessMissing(stat(join(folder, name))))?.size === 0; // its writer was killed
+    if (!isEmpty) continue;
+    await rm(join(folder, name), { force: true });
+    sidecars.delete(id);
+  }
   for (const id of bytes) {
     if (!sidecars.has(id) && !(await isUpload(folder, id))) await rm(bytesPath(folder, id), { force: true });
   }
