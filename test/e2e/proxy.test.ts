@@ -7,7 +7,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
 import { containerdThrough } from './lab/containerd.ts';
-import { dockerdThrough } from './lab/dockerd.ts';
+import { dockerdThrough, withDockerd } from './lab/dockerd.ts';
 import { entrepotAddress } from './lab/entrepot.ts';
 import { manifestForThisMachine, type TestImage } from './lab/images.ts';
 import { currentLab } from './lab/lab.ts';
@@ -213,6 +213,29 @@ describe('the proxy door that leads to registries alone', () => {
       await pull(client, images.restricted);
       const users = bench.origin.takeTokenRequests().flatMap(({ user, status }) => (status === 200 ? [user] : []));
       assert.ok(users.includes(tokenUser.name), String(users));
+    });
+  }
+
+  const logins: readonly (readonly [string, (folder: string, password: string) => Promise<string>])[] = [
+    [
+      'skopeo login',
+      (folder, password) => {
+        const login = ['--username', tokenUser.name, '--password', password, '--authfile', join(folder, 'auth.json')];
+        return run('skopeo', ['login', ...login, 'docker.io'], environmentOf(proxyRoute));
+      },
+    ],
+    [
+      'docker login',
+      (folder, password) =>
+        withDockerd(folder, proxyRoute, (docker) =>
+          docker('--config', join(folder, 'config'), 'login', '--username', tokenUser.name, '--password', password),
+        ),
+    ],
+  ];
+  for (const [what, login] of logins) {
+    test(`lets ${what} tell a right password from a wrong one`, async () => {
+      assert.match(await login(await bench.makeFolder(), tokenUser.password), /Login Succeeded/);
+      await assert.rejects(login(await bench.makeFolder(), 'not that'), /unauthorized|invalid username/i);
     });
   }
 
