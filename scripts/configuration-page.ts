@@ -10,6 +10,7 @@ import {
 import { configSchema } from '../src/config/schema/schema.ts';
 import { flagKeys } from '../src/config/sources/flags.ts';
 import { olderVariables } from '../src/config/sources/older-variables.ts';
+import { table } from './table.ts';
 
 /** The page docs/configuration.md, from the schema. */
 export function configurationPage(): string {
@@ -163,12 +164,3 @@ and what to do. That goes for keys and \`ENTREPOT_…\` variables that do not ex
 over. (The variables that Kubernetes sets for a Service called \`entrepot\` are.)
 
 An \`entrepot\` command ends with 0 when it is done, 1 when it failed, and 2 when the command line is wrong.`;
-
-/** A table whose columns are as wide as their widest cell, which is how the formatter wants it. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
-  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
-  const rule = widths.map((width) => '-'.repeat(width));
-  const [first = [], ...others] = cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)));
-  return [first, rule, ...others].map((row) => `| ${row.join(' | ')} |`).join('\n');
-}

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { configurationPage } from '../scripts/configuration-page.ts';
+import { errorsPage } from '../scripts/errors-page.ts';
+import { metricsPage } from '../scripts/metrics-page.ts';
 import { configKeys, nameOfPath, upstreamKeys, variableOfPath } from '../src/config/schema/keys.ts';
 import { certificates } from './support/certs.ts';
 import { loadTestConfig } from './support/config-sources.ts';
@@ -11,6 +13,12 @@ const page = readFileSync(new URL('../docs/configuration.md', import.meta.url), 
 test('docs/configuration.md is what the schema says: npm run docs writes it', () => {
   assert.equal(page, configurationPage());
 });
+
+for (const [name, write] of Object.entries({ errors: errorsPage, metrics: metricsPage })) {
+  test(`docs/${name}.md is what the code says: npm run docs writes it`, () => {
+    assert.equal(readFileSync(new URL(`../docs/${name}.md`, import.meta.url), 'utf8'), write());
+  });
+}
 
 test('docs/configuration.md has every key, with its variable', () => {
   for (const { path } of configKeys) assert.ok(page.includes(`| \`${nameOfPath(path)}\` `), nameOfPath(path));

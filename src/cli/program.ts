@@ -8,6 +8,7 @@ import { addCaCommands } from './authority/ca.ts';
 import { CommandFailure } from './command-failure.ts';
 import { addConfigCommands } from './configuration/config.ts';
 import { addDoctorCommand } from './doctor/doctor.ts';
+import { exitCodes } from './exit-codes.ts';
 import { addDuCommand } from './images/du.ts';
 import { addLsCommand } from './images/ls.ts';
 import { addPinCommands } from './images/pin.ts';
@@ -22,9 +23,6 @@ import type { Terminal } from './terminal/terminal.ts';
 import { addGcCommand } from './upkeep/gc.ts';
 import { addVerifyCommand } from './upkeep/verify.ts';
 import { addWarmCommand } from './warm/warm.ts';
-
-/** How the program ends: the same for every command. */
-export const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
 
 /** Runs the command that the arguments name, and resolves with the exit code. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { describeMetrics } from './describe-metrics.ts';
 import type { MetricSources, Metrics } from './metrics.ts';
 import { pushMetrics } from './pushes.ts';
 import { loginMetrics, proxyMetrics, requestMetrics } from './requests.ts';
@@ -37,6 +38,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   countIntegrity(sources, registers);
   return {
     contentType: register.contentType,
+    describe: () => describeMetrics(register),
     render: () => register.metrics(),
     ...requestMetrics(registers),
     ...loginMetrics(registers),

@@ -29,9 +29,20 @@ export interface Metrics {
   readonly proxyConnects: Counter<'result'>;
   readonly proxyTunnels: Gauge;
   readonly certificateExpires: Gauge<'door'>;
+  /** What each metric is, in the order of their names. */
+  describe(): MetricDescription[];
   /** All of it in the text format of Prometheus, and its content type. */
   render(): Promise<string>;
   readonly contentType: string;
+}
+
+/** What a metric is. */
+export interface MetricDescription {
+  readonly name: string;
+  /** `counter`, `gauge` or `histogram`. */
+  readonly type: string;
+  readonly help: string;
+  readonly labels: readonly string[];
 }
 
 /** What is read only when somebody asks. */
