@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { docker } from '../../src/setup/targets/docker.ts';
+import { podman } from '../../src/setup/targets/podman.ts';
 import { certificates } from '../support/certs.ts';
 import { writeTlsFiles } from '../support/tls-files.ts';
 import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
 import { containerdThrough } from './lab/containerd.ts';
 import { dockerdThrough } from './lab/dockerd.ts';
 import { entrepotTlsName } from './lab/entrepot.ts';
+import { generatedFiles } from './lab/generated.ts';
 import { currentLab } from './lab/lab.ts';
 import { tlsMirror } from './lab/mirror.ts';
 import { assertOriginAsked, requestsForColdPull } from './lab/origin-requests.ts';
@@ -34,10 +37,12 @@ describe('a door of TLS', () => {
   let bench: Bench;
   before(async () => {
     const { authority, paths } = await makeDoorFiles('tls-door');
-    for (const programs of ['containers', 'docker']) {
-      const folder = join('/etc', programs, 'certs.d', entrepotTlsName); // of this namespace alone
-      await mkdir(folder, { recursive: true });
-      await cp(authority, join(folder, 'ca.crt'));
+    for (const target of [docker, podman]) {
+      for (const { path, render } of await generatedFiles(target, tlsMirror(authority))) {
+        if (!path.endsWith('.crt')) continue;
+        await mkdir(dirname(path), { recursive: true }); // in /etc, which is this namespace's alone
+        await writeFile(path, render(undefined));
+      }
     }
     bench = await setUpBench('tls', { cache: { tagTtl: '1h' }, tls: paths });
   });

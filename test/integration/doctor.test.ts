@@ -219,6 +219,17 @@ test('an authority that the client has is trusted, and one that it has not is to
   );
 });
 
+test('a cache that wants certificates of clients is told of as such', async (t) => {
+  const { ca, server } = certificates();
+  const tls = { ...writeTlsFiles(tmpDir(t), server, ca.cert).paths, hstsMs: undefined };
+  const { cache, machine } = await setUp(t, { tls });
+  const files = machine(['docker'], { address: `https://localhost:${cache.port}`, ca: ca.cert });
+  assert.match(
+    bad(await examine(files)),
+    /^fail https:\S+: It refuses the connection: tlsv13 alert certificate required → it may want a certificate of the client/m,
+  );
+});
+
 test('a cache that asks for a login tells who asks by the tag alone that a pull was refused', async (t) => {
   const passwords = writePasswords(t, { ann: 'secret' });
   const { cache, machine } = await setUp(t, { auth: passwords.auth() });

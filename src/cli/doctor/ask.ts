@@ -27,11 +27,16 @@ export async function ask(question: Question, read: (path: string) => string | u
     return { status: answer.statusCode ?? 0, headers: textHeaders(answer), body: await readBody(answer) };
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
-    const why = signal.aborted ? `no answer within ${answerMs / 1000} s` : message || code;
+    const why = signal.aborted ? `no answer within ${answerMs / 1000} s` : reasonOf(message) || code;
     return { status: undefined, code, message: why };
   } finally {
     agent.destroy();
   }
+}
+
+/** Of what OpenSSL says, the part that is for people. */
+function reasonOf(message: string): string {
+  return /SSL routines:[^:]*:([^:]+):/.exec(message)?.[1] ?? message;
 }
 
 /** What the machine trusts, and what the client was given beside it. */

@@ -78,6 +78,11 @@ function whyNot({ code, message }: Extract<Answer, { status: undefined }>, autho
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return { text: `Its certificate is for another name: ${message}`, remedy: 'use a name that the certificate has' };
   }
+  if (/ALERT/.test(code)) {
+    const remedy =
+      'it may want a certificate of the client, which the doctor has not: docs/tls.md says where clients have it';
+    return { text: `It refuses the connection: ${message}`, remedy };
+  }
   if (/CERT|SIGNATURE|ISSUER/.test(code)) {
     const known = authorities.length === 0 ? '' : ` and ${authorities.join(', ')}`;
     return {
