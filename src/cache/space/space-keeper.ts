@@ -4,11 +4,13 @@ import type { Clock } from '../../util/clock.ts';
 import { unlessAborted } from '../../util/locks/single-flight.ts';
 import type { ContentInUse } from '../content/in-use.ts';
 import type { UseRecorder } from '../uses.ts';
+import { DiskNeed } from './disk-need.ts';
 import { couldGo } from './prospect.ts';
 import { Removal, type RemovalTools } from './removal.ts';
 import { makeRoom, type RemovalReason } from './room-making.ts';
 import { Rooms } from './rooms.ts';
 import type { Room, Space } from './space.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 /** How much space the cache may take, and for how long. */
 export interface SpaceLimits {
@@ -53,13 +55,6 @@ const noPause = { sinceMs: Number.NEGATIVE_INFINITY, fromBytes: 0 };
 /** One line for so long says that content is not kept; each pull would be one otherwise. */
 const warnEveryMs = 60_000;
 
-interface Waiter {
-  readonly sizeBytes: number;
-  /** Whether there can be room for it, if enough goes; undefined until somebody looked. */
-  canFit?: boolean;
-  answer(room: Room | undefined): void;
-}
-
 /**
  * Keeps the cache within its size. Room is taken before content is stored, and when there is none, or little is left,
  * one run at a time makes some. Who waits for room has it as soon as there is enough, and does not wait for the end.
@@ -70,9 +65,8 @@ export class SpaceKeeper implements Space {
   readonly #removal: Removal;
   readonly #rooms: Rooms;
   readonly #end = new AbortController();
-  #waiting: readonly Waiter[] = [];
-  /** How much those want to be free on the disk, beyond what stays free, who wait for it. */
-  readonly #wantedOnDisk = new Set<{ readonly sizeBytes: number }>();
+  readonly #waiting = new WaitingLine();
+  readonly #disk: DiskNeed;
   #running: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   /** Since when, and for how much, no room is made: it was in vain. */
@@ -85,6 +79,7 @@ export class SpaceKeeper implements Space {
     this.#limits = limits;
     this.#tools = tools;
     this.#removal = new Removal(tools);
+    this.#disk = new DiskNeed(limits.minFreeBytes, tools);
     this.#rooms = new Rooms(tools.index, limits.maxBytes, () => void this.#runWhenHigh());
   }
 
@@ -143,15 +138,14 @@ export class SpaceKeeper implements Space {
    */
   async freeDisk(sizeBytes: number, signal: AbortSignal): Promise<void> {
     if (this.#isPaused(sizeBytes)) return;
-    const wanted = { sizeBytes };
-    this.#wantedOnDisk.add(wanted);
+    const end = this.#disk.want(sizeBytes);
     try {
       // Though all of it went that would not be enough, so none should.
-      if ((await this.#missingOnDisk()) > (await this.#tools.index.totals()).sizeBytes) return;
+      if ((await this.#disk.missingBytes()) > (await this.#tools.index.totals()).sizeBytes) return;
       await unlessAborted(this.settled(), signal); // what a run is for, it finds out as it begins
       await unlessAborted(this.#run(), signal);
     } finally {
-      this.#wantedOnDisk.delete(wanted);
+      end();
     }
   }
 
@@ -167,40 +161,7 @@ export class SpaceKeeper implements Space {
   async #waitForRoom(sizeBytes: number, signal: AbortSignal): Promise<Room | undefined> {
     // Beside what others have taken room for just now it could not be stored, though all the rest went.
     if (sizeBytes > this.maxBytes - this.#rooms.takenBytes || this.#isPaused(sizeBytes)) return undefined;
-    const { promise, resolve } = Promise.withResolvers<Room | undefined>();
-    const waiter: Waiter = { sizeBytes, answer: resolve };
-    this.#waiting = [...this.#waiting, waiter];
-    void this.#run();
-    try {
-      return await unlessAborted(promise, signal);
-    } catch (error) {
-      if (!this.#endWait(waiter)) (await promise)?.release();
-      throw error;
-    }
-  }
-
-  /** False when it has ended already. */
-  #endWait(waiter: Waiter): boolean {
-    const before = this.#waiting.length;
-    this.#waiting = this.#waiting.filter((other) => other !== waiter);
-    return this.#waiting.length < before;
-  }
-
-  /** Gives room to all who wait, in their order, and for whom there is some by now; false when somebody still waits. */
-  async #answerWaiting(): Promise<boolean> {
-    for (const waiter of this.#waiting) {
-      const room = await this.#rooms.take(waiter.sizeBytes);
-      if (room === undefined) continue;
-      if (this.#endWait(waiter)) waiter.answer(room);
-      else room.release();
-    }
-    return this.#waiting.length === 0;
-  }
-
-  #refuseWaiting(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { answer } of waiting) answer(undefined);
+    return this.#waiting.wait(sizeBytes, signal, () => void this.#run());
   }
 
   async #runWhenHigh(): Promise<void> {
@@ -227,14 +188,14 @@ export class SpaceKeeper implements Space {
     this.#running ??= this.#makeRoom()
       .catch((error: Error) => {
         this.#tellFailed(error);
-        this.#refuseWaiting();
+        this.#waiting.refuseAll();
       })
       .finally(() => {
         this.#running = undefined;
         this.#tools.observer.ran();
         const lookAgain = this.#lookAgain;
         this.#lookAgain = false;
-        if (this.#waiting.length > 0)
+        if (!this.#waiting.isEmpty)
           void this.#run(); // they came too late for this one
         else if (lookAgain) void this.#runWhenHigh();
       });
@@ -245,19 +206,22 @@ export class SpaceKeeper implements Space {
     const { observer, clock, log } = this.#tools;
     let isFull = await this.#isHigh();
     const goal = {
-      diskBytes: await this.#missingOnDisk(),
+      diskBytes: await this.#disk.missingBytes(),
       excessBytes: async () => {
         await this.#refuseInVain();
-        isFull ||= this.#waiting.length > 0; // and so until the low watermark, though they have their room before
+        isFull ||= !this.#waiting.isEmpty; // and so until the low watermark, though they have their room before
         return isFull ? this.#excessBytes() : 0;
       },
       removed: observer.removed.bind(observer),
-      isUrgent: () => this.#waiting.length > 0,
-      stepped: () => this.#answerWaiting(),
+      isUrgent: () => !this.#waiting.isEmpty,
+      stepped: async () => {
+        await this.#waiting.answer((sizeBytes) => this.#rooms.take(sizeBytes));
+        return this.#waiting.isEmpty;
+      },
     };
     const tools = { ...this.#tools, removal: this.#removal, limits: this.#limits };
     const { isEnough, contents, bytes } = await makeRoom(tools, goal, this.#end.signal);
-    this.#refuseWaiting();
+    this.#waiting.refuseAll();
     if (!isEnough) this.#pause = { sinceMs: clock.now(), fromBytes: 0 };
     if (contents > 0) log.info({ contents, bytes }, 'room made');
   }
@@ -266,35 +230,22 @@ export class SpaceKeeper implements Space {
   async #refuseInVain(): Promise<void> {
     const { index, inUse, clock } = this.#tools;
     const limits = { graceMs: this.#limits.graceMs, isKept: (digest: Digest) => inUse.has(digest) };
-    for (let first = this.#waiting[0]; first && !first.canFit; first = this.#waiting[0]) {
+    for (let { first } = this.#waiting; first && !first.canFit; { first } = this.#waiting) {
       const { sizeBytes } = await index.totals();
       const neededBytes = sizeBytes + this.#rooms.takenBytes + first.sizeBytes - this.maxBytes;
       first.canFit = await couldGo(neededBytes, index, limits, clock, this.#end.signal);
-      if (first.canFit || !this.#endWait(first)) continue;
-      this.#pause = { sinceMs: clock.now(), fromBytes: first.sizeBytes };
-      first.answer(undefined);
+      if (!first.canFit && this.#waiting.refuse(first)) {
+        this.#pause = { sinceMs: clock.now(), fromBytes: first.sizeBytes };
+      }
     }
   }
 
   /** How much is stored beyond the low watermark, and beyond what leaves room for the first who waits. */
   async #excessBytes(): Promise<number> {
     const { sizeBytes } = await this.#tools.index.totals();
-    const first = this.#waiting[0]?.sizeBytes ?? 0;
+    const first = this.#waiting.first?.sizeBytes ?? 0;
     const forFirst = this.maxBytes - this.#rooms.takenBytes - first;
     return sizeBytes - Math.min(this.maxBytes * this.#limits.lowWatermark, forFirst);
-  }
-
-  /** How much is missing to what the disk should have free. */
-  async #missingOnDisk(): Promise<number> {
-    const { minFreeBytes } = this.#limits;
-    if (minFreeBytes === 0) return 0;
-    const wantedBytes = Math.max(0, ...[...this.#wantedOnDisk].map(({ sizeBytes }) => sizeBytes));
-    try {
-      return Math.max(0, minFreeBytes + wantedBytes - (await this.#tools.freeBytes()));
-    } catch (error) {
-      this.#tools.log.error({ reason: (error as Error).message }, 'free space cannot be told');
-      return 0;
-    }
   }
 
   #tellNotKept(digest: Digest, sizeBytes: number, reason: string): void {
