@@ -14,7 +14,8 @@ import type {
   RequestedRange,
   TagList,
 } from '../oci/registry.ts';
-import { BlobCache, type CacheView } from './blobs.ts';
+import type { CacheView } from './blobs/blob-origins.ts';
+import { BlobCache } from './blobs.ts';
 import { listKnownTags, listUnguarded } from './catalog.ts';
 import { type Allowance, unlimited } from './freshness/allowance.ts';
 import type { FreshnessPolicies } from './freshness/freshness.ts';
