@@ -58,10 +58,14 @@ export function refuseChange(
  */
 export function refuseReading(asked: Asked, user: string | undefined, isKnown: KnownHost): RegistryError | undefined {
   if (asked.headers['accept-language'] === undefined || user !== undefined) return undefined;
-  return refuseHost(asked, 'pull', isKnown);
+  return refuseHost(asked, 'read', isKnown);
 }
 
-function refuseHost({ headers: { host }, socket }: Asked, verb: Verb, isKnown: KnownHost): RegistryError | undefined {
+function refuseHost(
+  { headers: { host }, socket }: Asked,
+  verb: Verb | 'read',
+  isKnown: KnownHost,
+): RegistryError | undefined {
   // With TLS the browser has looked whether the server may have that name.
   if ('encrypted' in socket || isKnown(host)) return undefined;
   const what = `Cannot ${verb} by the name ${quote(host ?? '')}, as a web page could have made it lead here`;

@@ -8,8 +8,9 @@ import { certificates } from '../support/certs.ts';
 import { EventLog } from '../support/event-log.ts';
 import { makeImage } from '../support/images.ts';
 import { MemoryRegistry } from '../support/memory-registry.ts';
-import { openPushDoor, type PushDoor, ways } from '../support/push-door.ts';
+import { openPushDoor, type PushDoor, sendRaw, ways } from '../support/push-door.ts';
 import { rawFetch } from '../support/raw-http.ts';
+import { startTestCache } from '../support/test-cache.ts';
 import { openTestDoor } from '../support/test-door.ts';
 import { writeTlsFiles } from '../support/tls-files.ts';
 import { tmpDir } from '../support/tmp.ts';
@@ -191,5 +192,19 @@ test('no page of another site may read any answer', async (t) => {
     assert.deepEqual(told, [], asked);
     const { headers: all } = await rawFetch(`${door.url}${asked}`, { method });
     assert.equal(all['x-content-type-options'], 'nosniff', asked);
+  }
+});
+
+test('a page that made its name lead here learns nothing of upstreams, by any door', async (t) => {
+  const cache = await startTestCache({ data: tmpDir(t), upstreams: [], proxy: {} });
+  t.after(() => cache.stop());
+  for (const port of [cache.port, cache.hostedPort, cache.proxyPort]) {
+    for (const path of ['/status', '/metrics', '/', '/healthz', '/ca.crt']) {
+      const get = async (headers: Record<string, string>) => (await sendRaw(port, 'GET', path, headers)).status;
+      const isTold = path === '/status' || path === '/metrics';
+      assert.equal(await get({ host: 'evil.example:5001', 'accept-language': 'en' }), isTold ? 403 : 200, path);
+      assert.equal(await get({ host: 'localhost:5001', 'accept-language': 'en' }), 200, path);
+      assert.equal(await get({ host: 'cache.lan' }), 200, path);
+    }
   }
 });

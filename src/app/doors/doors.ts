@@ -135,7 +135,8 @@ async function openOne(
   const doorAccess = { access, door: name };
   const isKnownHost = knownHosts(hosted.names, domain);
   const registry = new RegistryHandler({ router, log, catalog, access: doorAccess, isKnownHost, upstreamLogin, push });
-  const listener = createListener({ registry, admin: guardAdmin(admin, doorAccess), log, metrics, probes });
+  const guarded = guardAdmin(admin, doorAccess, isKnownHost);
+  const listener = createListener({ registry, admin: guarded, log, metrics, probes });
   const doorTls = await openDoorTls(name, tls, tools, lifetime);
   const open = await openDoor(listen, listener, defaultDoorLimits, doorTls).catch((error: unknown) => {
     throw explainAddress(error, `doors.${name}.listen`, advice);

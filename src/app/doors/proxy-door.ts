@@ -11,6 +11,7 @@ import { ProxyRequests } from '../../proxy/proxy-requests.ts';
 import { authorityOf, hasOneHost, isSamePlace, type ProxyTarget, parsePlace } from '../../proxy/target.ts';
 import type { Admin } from '../../server/admin/admin.ts';
 import { guardAdmin } from '../../server/admin/guarded-admin.ts';
+import { type KnownHost, knownHosts } from '../../server/browsers.ts';
 import { createListener, defaultDoorLimits, openDoor } from '../../server/door.ts';
 import type { Probes } from '../../server/probes.ts';
 import { tokenPath } from '../../server/pull/client-tokens.ts';
@@ -43,7 +44,7 @@ export async function openProxyDoor(
   tools: Basics & BehindProxyDoor,
   lifetime: Lifetime,
 ): Promise<ListenAddress> {
-  const { proxy, shutdown } = config;
+  const { proxy, hosted, domain, shutdown } = config;
   const { log, metrics, access, authorities, hosts, version } = tools;
   warnOfGaps(listen, { access, authorities, hosts, log });
   const seats = new ProxySeats();
@@ -94,7 +95,7 @@ export async function openProxyDoor(
     async authorize(request, signal) {
       seats.arrive(request, await identify(request, signal));
     },
-    own: ownListener(tools),
+    own: ownListener(tools, knownHosts(hosted.names, domain)),
     log,
   });
   const listener: Listener = (request, response) => {
@@ -180,17 +181,20 @@ function tokenPlace({ headers }: IncomingMessage, seat: Seat | undefined): strin
 }
 
 /** Answers what is asked of the proxy itself, as of any door: how it is, and how to trust it. */
-function ownListener({ admin, access, log, metrics }: Pick<BehindProxyDoor, 'admin' | 'access'> & Basics): Listener {
+function ownListener(
+  { admin, access, log, metrics }: Pick<BehindProxyDoor, 'admin' | 'access'> & Basics,
+  isKnownHost: KnownHost,
+): Listener {
   const registry = new RegistryHandler({
     router: { names: [], isNamed: () => false, route: () => noRegistry() },
     log,
     catalog: async () => ({ repositories: [] }),
     access: { access, door: 'proxy' },
-    isKnownHost: () => true, // there is nothing to be read
+    isKnownHost,
     upstreamLogin: 'none',
     push: { maxManifestBytes: 0, goal: 'a registry' },
   });
-  return createListener({ registry, admin: guardAdmin(admin, { access, door: 'proxy' }), log, metrics });
+  return createListener({ registry, admin: guardAdmin(admin, { access, door: 'proxy' }, isKnownHost), log, metrics });
 }
 
 function noRegistry(): never {

@@ -1,4 +1,5 @@
 import { probePath } from '../../oci/probe-tag.ts';
+import { type KnownHost, refuseReading } from '../browsers.ts';
 import { type DoorAccess, identifyClient } from '../client-access.ts';
 import { signalOf } from '../registry-handler.ts';
 import type { Admin } from './admin.ts';
@@ -9,11 +10,17 @@ const openPaths = new Set(['/', '/healthz', '/readyz']);
 // A word that cannot be guessed leads to what is told there.
 const isOpenPath = (path: string) => openPaths.has(path) || path.startsWith(probePath);
 
+// What tells of upstreams, and as whom they are asked: for nobody whose page somebody here looks at.
+const toldPaths = new Set(['/metrics', '/status']);
+
 /** The administrative paths behind a door: where that asks for a login, `/metrics`, `/status` and the rest do, too. */
-export function guardAdmin(admin: Admin, { access, door }: DoorAccess): Admin {
+export function guardAdmin(admin: Admin, { access, door }: DoorAccess, isKnownHost: KnownHost): Admin {
   return async (exchange, path, query) => {
     if (!access.isOpen(door) && !isOpenPath(path)) {
       await identifyClient({ access, door }, exchange.request, signalOf(exchange.response));
+    } else if (toldPaths.has(path)) {
+      const refusal = refuseReading(exchange.request, undefined, isKnownHost);
+      if (refusal !== undefined) throw refusal;
     }
     await admin(exchange, path, query);
   };
