@@ -56,7 +56,9 @@ export async function planExport(
     try {
       const tree = await gatherImage(image.manifest, holding, platforms);
       const referrers = await findReferrers(tree, image.neighbours, holding);
-      planned.push({ ...image, tree, referrers: referrers.map(({ manifest }) => manifest) });
+      const { sizeBytes } = tree.parts.at(-1)!; // its own manifest
+      const manifest = { ...image.manifest, sizeBytes };
+      planned.push({ ...image, manifest, tree, referrers: referrers.map((one) => one.manifest) });
       for (const part of [tree, ...referrers.map((one) => one.tree)].flatMap((one) => one.parts))
         parts.set(part.digest, part);
     } catch (error) {

@@ -38,7 +38,7 @@ export function renderLayout(): Buffer {
   return Buffer.from(JSON.stringify({ imageLayoutVersion: '1.0.0' }));
 }
 
-/** What `index.json` says. */
+/** What `index.json` says; the size of each manifest is known. */
 export function renderLayoutIndex(images: readonly LayoutImage[]): Buffer {
   const manifests = images.map(({ manifest: { mediaType, digest, sizeBytes }, name, reference }) => {
     const annotations = {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { listTar } from '../../src/archive/tar/read-tar.ts';
 import { TarWriter } from '../../src/archive/tar/write-tar.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { ManualClock } from '../support/clock.ts';
@@ -61,6 +62,16 @@ function setUpElsewhere(t: TestContext) {
   return { folder, tool, serve };
 }
 
+/** A file in an archive, as text. */
+async function readFile(archive: string, wanted: string): Promise<string> {
+  const bytes = readFileSync(archive);
+  const read = async (into: Uint8Array, position: number) => bytes.copy(into, 0, position);
+  for await (const { name, position, sizeBytes } of listTar({ sizeBytes: bytes.length, read })) {
+    if (name === wanted) return bytes.toString('utf8', position, position + sizeBytes);
+  }
+  throw new Error(`There is no ${wanted} in it`);
+}
+
 async function assertServed(url: string, repository: string, reference: string, image: TestImage): Promise<void> {
   const manifest = await rawFetch(`${url}/v2/${repository}/manifests/${reference}`);
   assert.equal(manifest.status, 200, reference);
@@ -79,6 +90,15 @@ test('what was exported is imported on a machine without network, and served the
   const exported = await tool('export', 'lib/app:1.0', 'lib/single:1.0', '-o', file);
   assert.deepEqual([exported.code, exported.error], [0, '']);
   assert.match(exported.out, /^Exported origin\.test\/lib\/app:1\.0 \(linux\/amd64\); not here: linux\/arm64$/m);
+  const index = JSON.parse(await readFile(file, 'index.json')) as { manifests: unknown[] };
+  assert.deepEqual(
+    index.manifests,
+    [app, single].map(({ manifest: { digest, mediaType, bytes } }, at) => {
+      const name = `origin.test/lib/${['app', 'single'][at]}:1.0`;
+      const annotations = { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': name };
+      return { mediaType, digest, size: bytes.length, annotations };
+    }),
+  );
   const elsewhere = setUpElsewhere(t);
   const imported = await elsewhere.tool('import', file);
   assert.deepEqual([imported.code, imported.error], [0, '']);

@@ -51,12 +51,16 @@ async function run(path: string, flags: ImportFlags, terminal: Terminal): Promis
   const naming = namingOf(config);
   const file = await openFile(path);
   try {
-    const archive = await openArchive(await readable(file, path)).catch(explain);
+    const source = await readable(file, path);
+    const archive = await openArchive(source).catch(explain);
     const names = await nameImages(archive, flags, naming).catch(explain);
     const { openLocalCache } = await import('../../local-cache.ts');
     // Nobody is asked: whatever is in the file is taken from there.
     const local = await openLocalCache({ ...config, offline: true });
-    const reports = await importAll(archive, names, { flags, local, naming, terminal }).finally(() => local.close());
+    const reports = await importAll(archive, names, {
+      ...{ flags, local, naming, terminal },
+      totalBytes: source.sizeBytes,
+    }).finally(() => local.close());
     if (flags.json) terminal.writeOut(`${JSON.stringify({ images: reports }, null, 2)}\n`);
     const failed = reports.filter((report) => 'error' in report).length;
     if (failed > 0) throw new CommandFailure(`Not imported: ${failed} of ${reports.length} images`);
@@ -93,11 +97,13 @@ interface Import {
   readonly local: LocalCache;
   readonly naming: ImageNaming;
   readonly terminal: Terminal;
+  /** About what there is to do. */
+  readonly totalBytes: number;
 }
 
 async function importAll(archive: ImageArchive, { images, others }: ArchiveNames, work: Import): Promise<Report[]> {
-  const { flags, naming, terminal } = work;
-  const progress = showArchiveProgress(terminal, 0, (line) => {
+  const { flags, naming, terminal, totalBytes } = work;
+  const progress = showArchiveProgress(terminal, totalBytes, (line) => {
     if (!flags.json) terminal.writeOut(`${line}\n`);
   });
   const reports: Report[] = [];

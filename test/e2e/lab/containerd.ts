@@ -32,7 +32,7 @@ export function containerdThrough(route: Route, login?: Login): Client {
 export async function pullBy(ctr: Ctr, hosts: string, reference: string, login?: Login): Promise<PulledImage> {
   const user = login ? ['--user', `${login.name}:${login.password}`] : [];
   await ctr('images', 'pull', '--snapshotter', 'native', '--hosts-dir', hosts, ...user, reference);
-  return inspect(ctr, reference);
+  return inspectImage(ctr, reference);
 }
 
 /** Runs a containerd with an empty store in a folder for as long as something needs it. */
@@ -78,7 +78,8 @@ async function writeHostsFolder(folder: string, route: Route): Promise<string> {
   return hosts;
 }
 
-async function inspect(ctr: Ctr, reference: string): Promise<PulledImage> {
+/** What containerd holds of an image. */
+export async function inspectImage(ctr: Ctr, reference: string): Promise<PulledImage> {
   const [, line = ''] = (await ctr('images', 'list', `name==${reference}`)).split('\n');
   const [digest = ''] = /sha256:[0-9a-f]{64}/.exec(line) ?? [];
   const stored = new Set((await ctr('content', 'list', '--quiet')).split('\n'));

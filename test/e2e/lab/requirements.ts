@@ -14,6 +14,7 @@ export const groups: Readonly<Record<string, readonly string[]>> = {
   dockerd: ['dockerd', 'docker', 'containerd'],
   proxy: ['curl', 'skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
   authority: ['curl', 'skopeo', 'certtool'],
+  archive: ['skopeo', 'containerd', 'ctr', 'dockerd', 'docker'],
   push: ['skopeo', 'podman', 'buildah', 'containerd', 'ctr', 'dockerd', 'docker'],
   doctor: ['podman', 'containerd', 'ctr', 'dockerd', 'docker'],
   'cloud-init': ['cloud-init'],
