@@ -208,6 +208,14 @@ test('a file that two targets share stays until both are undone', async (t) => {
   assert.deepEqual(here.tree(), before);
 });
 
+test('targets that are applied at the same time know of each other', async (t) => {
+  const here = machine(t, { [daemonJson]: '{"a": 1}' });
+  const before = here.tree();
+  await Promise.all([docker, podman, buildkit].map((target) => here.apply(target)));
+  for (const target of [docker, podman, buildkit]) assert.equal((await here.undo(target)).length, 1, target.name);
+  assert.deepEqual(here.tree(), before);
+});
+
 test('a file that is to be given to another program cannot be applied', async (t) => {
   const file = { path: 'cloud-init.yaml', about: '', render: () => '' };
   await assert.rejects(applyFiles([file], { root: tmpDir(t), target: 'x' }), /print it by --file cloud-init\.yaml/);

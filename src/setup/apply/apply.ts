@@ -12,6 +12,7 @@ import {
   writeJournal,
 } from './journal.ts';
 import { digestOf, type FoundFile, type Machine, missingFolders, placeOf, readFound } from './machine.ts';
+import { withSetupLock } from './setup-lock.ts';
 
 /** Where and how files are changed. */
 export interface ApplyOptions extends Machine {
@@ -43,7 +44,11 @@ interface Change {
  * them cannot be. A crash leaves each file as it was or as it is to be, and both can be finished or taken back.
  * @throws SetupError
  */
-export async function applyFiles(wanted: readonly SetupFile[], options: ApplyOptions): Promise<AppliedFile[]> {
+export function applyFiles(wanted: readonly SetupFile[], options: ApplyOptions): Promise<AppliedFile[]> {
+  return withSetupLock(options, () => applyLocked(wanted, options));
+}
+
+async function applyLocked(wanted: readonly SetupFile[], options: ApplyOptions): Promise<AppliedFile[]> {
   const { target, files = systemFiles } = options;
   const known = await readJournal(options);
   const changes: Change[] = [];

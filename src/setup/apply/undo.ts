@@ -12,6 +12,7 @@ import {
   writeJournal,
 } from './journal.ts';
 import { digestOf, type FoundFile, missingFolders, placeOf, readFound } from './machine.ts';
+import { withSetupLock } from './setup-lock.ts';
 
 /** How changes are taken back. */
 export interface UndoOptions extends ApplyOptions {
@@ -42,7 +43,11 @@ interface Step {
  * Takes back the last change of each file of a target. Nothing is done when one of them was changed since.
  * @throws SetupError CANNOT_UNDO
  */
-export async function undoFiles(options: UndoOptions): Promise<UndoneFile[]> {
+export function undoFiles(options: UndoOptions): Promise<UndoneFile[]> {
+  return withSetupLock(options, () => undoLocked(options));
+}
+
+async function undoLocked(options: UndoOptions): Promise<UndoneFile[]> {
   const { target, force = false, files = systemFiles } = options;
   let journal = await readJournal(options);
   const last = new Map(journal.entries.map((entry) => [entry.path, entry]));
