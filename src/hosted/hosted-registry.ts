@@ -22,11 +22,11 @@ import type {
 import { HostedBlobs } from './blobs/hosted-blobs.ts';
 import { Placing } from './blobs/placing.ts';
 import { explainDiskFailure } from './disk-failure.ts';
+import { DiskRoom } from './limits/disk-room.ts';
+import { Quota } from './limits/quota.ts';
 import { listReferrers, listRepositories, listTags } from './lists.ts';
 import { HostedManifests } from './manifests/hosted-manifests.ts';
-import { Quota } from './quota.ts';
 import type { HostedLimits, HostedTools } from './tools.ts';
-import { DiskRoom } from './uploads/disk-room.ts';
 import { Uploads } from './uploads/uploads.ts';
 
 /** The registry that is pushed to: what its parts do, as one. */

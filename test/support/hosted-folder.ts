@@ -1,7 +1,7 @@
 import { readStored } from '../../src/cache/content/read-stored.ts';
 import { Placing } from '../../src/hosted/blobs/placing.ts';
+import { Quota } from '../../src/hosted/limits/quota.ts';
 import { HostedManifests } from '../../src/hosted/manifests/hosted-manifests.ts';
-import { Quota } from '../../src/hosted/quota.ts';
 import { parseReference, parseRepository } from '../../src/oci/reference.ts';
 import { openServerStorage, type Storage } from '../../src/storage.ts';
 import { systemClock } from '../../src/util/clock.ts';

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { readStored } from '../../src/cache/content/read-stored.ts';
 import { Placing } from '../../src/hosted/blobs/placing.ts';
+import { Quota } from '../../src/hosted/limits/quota.ts';
 import {
   HostedManifests,
   type ManifestLimits,
   type ManifestTools,
 } from '../../src/hosted/manifests/hosted-manifests.ts';
-import { Quota } from '../../src/hosted/quota.ts';
 import type { RecordCheckTools } from '../../src/hosted/records/check-records.ts';
 import type { HostedLimits } from '../../src/hosted/tools.ts';
 import type { HostedIndex } from '../../src/index/hosted-index.ts';

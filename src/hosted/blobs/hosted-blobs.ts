@@ -4,7 +4,7 @@ import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { BlobContent, BlobStat, MountOffer, RequestedRange } from '../../oci/registry.ts';
 import { renewLink } from '../garbage/renew-link.ts';
-import type { Quota } from '../quota.ts';
+import type { Quota } from '../limits/quota.ts';
 import type { HostedTools } from '../tools.ts';
 import { findHolder } from './find-holder.ts';
 import type { Placing } from './placing.ts';

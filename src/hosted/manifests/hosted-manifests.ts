@@ -9,7 +9,7 @@ import type { Placing } from '../blobs/placing.ts';
 import { undoHold } from '../blobs/undo-hold.ts';
 import { renewLink } from '../garbage/renew-link.ts';
 import { lockOfRepository, locksOf, locksOfTags } from '../hosted-locks.ts';
-import type { Quota } from '../quota.ts';
+import type { Quota } from '../limits/quota.ts';
 import { manifestRecord, manifestRecordName, tagRecord, tagRecordName } from '../records/record.ts';
 import { removeManifest, removeTag, tagsOf } from '../records/removal.ts';
 import { settleManifest, settleTag } from '../records/settle.ts';

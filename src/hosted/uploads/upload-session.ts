@@ -2,8 +2,8 @@ import type { DigestAlgorithm } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { UploadState } from '../../oci/registry.ts';
 import { unlessAborted } from '../../util/locks/single-flight.ts';
+import { UploadDigest } from '../receiving/upload-digest.ts';
 import type { Hashing } from '../tools.ts';
-import { UploadDigest } from './upload-digest.ts';
 import { busyUpload } from './upload-errors.ts';
 
 /** What a session is made of. */

@@ -1,27 +1,24 @@
 import { algorithmOf, type Digest } from '../../oci/digest.ts';
-import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { UploadBody, UploadHint, UploadState } from '../../oci/registry.ts';
 import type { OpenUpload } from '../../store/upload-store.ts';
-import type { Placing } from '../blobs/placing.ts';
-import { undoHold } from '../blobs/undo-hold.ts';
 import { explainDiskFailure } from '../disk-failure.ts';
-import type { Quota } from '../quota.ts';
-import type { HostedTools, RefusalReason, UploadLimits } from '../tools.ts';
-import type { DiskRoom } from './disk-room.ts';
+import type { DiskRoom } from '../limits/disk-room.ts';
+import { checkSize, receive } from '../receiving/receive.ts';
+import { UploadBuffers } from '../receiving/upload-buffers.ts';
+import type { HostedTools, UploadLimits } from '../tools.ts';
+import { type CommitTools, commitUpload } from './commit-upload.ts';
 import { IdleUploads } from './idle-uploads.ts';
-import { checkSize, receive } from './receive.ts';
-import { UploadBuffers } from './upload-buffers.ts';
+import { endsUpload, refusalOf } from './refusals.ts';
 import { tooManyOfYours, tooManyUploads, unknownUpload, wrongDigest } from './upload-errors.ts';
 import type { UploadSession } from './upload-session.ts';
 import { UploadSessions } from './upload-sessions.ts';
 
 /** What uploads work with. */
 export interface UploadTools
-  extends Pick<HostedTools, 'uploads' | 'index' | 'hasher' | 'inUse' | 'observer' | 'clock' | 'log' | 'removed'> {
-  readonly quota: Quota;
+  extends CommitTools,
+    Pick<HostedTools, 'uploads' | 'hasher' | 'observer' | 'clock' | 'log'> {
   readonly disk: DiskRoom;
-  readonly placing: Placing;
 }
 
 /** So much comes at once, or is quickly sent again: it is not kept before it is whole. */
@@ -107,7 +104,7 @@ export class Uploads {
       const found = await session.digest.end(algorithm, upload, this.#tools.buffers, signal);
       if (found !== digest) throw wrongDigest(digest, found, upload.sizeBytes);
       signal.throwIfAborted(); // from here on it is stored, though nobody waits for it
-      await this.#commit(session, upload, digest);
+      await commitUpload(upload, digest, this.#tools, () => this.#sessions.forget(session));
     });
   }
 
@@ -180,51 +177,6 @@ export class Uploads {
     }
   }
 
-  // 1. The quota has room for it.
-  // 2. The repository holds it: from now on nobody removes what is put in place.
-  // 3. A new file is put in place, also of what is here already: that one may be damaged, this one is right.
-  // 4. The index notes it. That, and the name of the file, become durable beside each other; until then, who looks for it
-  //    waits.
-  async #commit(session: UploadSession, upload: OpenUpload, digest: Digest): Promise<void> {
-    const { index, quota, inUse, removed, placing, clock } = this.#tools;
-    const { repository } = session;
-    const { sizeBytes } = upload;
-    const share = await quota.take(digest, sizeBytes);
-    const letGo = inUse.take(digest);
-    try {
-      await removed(digest);
-      const note = async () => {
-        this.#sessions.forget(session);
-        await index.addBlob(repository, digest, sizeBytes, clock.now());
-        share.release();
-        await index.sync();
-      };
-      await placing.run(digest, () => this.#place(upload, repository, digest, note));
-    } finally {
-      letGo();
-      share.release();
-    }
-  }
-
-  /** A name that may not be on the disk is forgotten again, or else it would be taken for a blob that is here. */
-  async #place(upload: OpenUpload, repository: Repository, digest: Digest, note: () => Promise<void>): Promise<void> {
-    const { index, clock } = this.#tools;
-    const heldAtMs = clock.now();
-    const wasStored = await index.hold(repository, digest, heldAtMs);
-    let noted: Promise<void> | undefined;
-    try {
-      await upload.commit(digest, async () => {
-        noted = note();
-        await noted.catch(() => {}); // it is told below: here it would be taken for a failure of the store
-      });
-    } catch (error) {
-      if (noted && !wasStored) await index.removeContent(digest);
-      await undoHold(index, repository, digest, heldAtMs);
-      throw error;
-    }
-    await noted;
-  }
-
   /** Says why something was refused; and a full disk, of whatever failed by it. */
   async #telling<T>(work: () => Promise<T>): Promise<T> {
     try {
@@ -236,23 +188,4 @@ export class Uploads {
       throw error;
     }
   }
-}
-
-function refusalOf(error: unknown): RefusalReason | undefined {
-  if (!(error instanceof RegistryError)) return undefined;
-  if (error.status === 507) return 'disk';
-  return refusalsByCode[error.code];
-}
-
-const refusalsByCode: Partial<Record<RegistryError['code'], RefusalReason>> = {
-  TOOMANYREQUESTS: 'count',
-  SIZE_INVALID: 'size',
-  DENIED: 'quota',
-  DIGEST_INVALID: 'digest',
-};
-
-/** Whether going on with an upload cannot make it right. */
-function endsUpload(error: unknown): boolean {
-  const reason = refusalOf(error);
-  return reason === 'size' || reason === 'quota' || reason === 'digest';
 }

@@ -1,7 +1,7 @@
-import type { HostedIndex } from '../index/hosted-index.ts';
-import type { Digest } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
-import { hostedRegistryName } from '../oci/hosted.ts';
+import type { HostedIndex } from '../../index/hosted-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { hostedRegistryName } from '../../oci/hosted.ts';
 
 /** A part of the quota, taken for content until the index counts it. Releasing it again does nothing. */
 export interface QuotaShare {

@@ -3,13 +3,13 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { UploadBody } from '../../oci/registry.ts';
 import type { OpenUpload } from '../../store/upload-store.ts';
 import { explainDiskFailure } from '../disk-failure.ts';
-import type { Quota } from '../quota.ts';
+import type { DiskRoom } from '../limits/disk-room.ts';
+import type { Quota } from '../limits/quota.ts';
 import type { HostedTools } from '../tools.ts';
-import type { DiskRoom } from './disk-room.ts';
+import { brokenOff, moreThanSaid, outOfOrder, tooLarge } from '../uploads/upload-errors.ts';
+import type { UploadSession } from '../uploads/upload-session.ts';
 import { gather } from './gather.ts';
 import type { UploadBuffers } from './upload-buffers.ts';
-import { brokenOff, moreThanSaid, outOfOrder, tooLarge } from './upload-errors.ts';
-import type { UploadSession } from './upload-session.ts';
 
 /** What receiving works with. */
 export interface ReceiveTools extends Pick<HostedTools, 'observer' | 'clock'> {
