@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { containerd } from '../../src/setup/targets/containerd.ts';
@@ -12,6 +12,7 @@ import { entrepotAddress } from './lab/entrepot.ts';
 import { generatedFiles } from './lab/generated.ts';
 import { plainMirror } from './lab/mirror.ts';
 import { run } from './lab/processes.ts';
+import { waitFor } from './lab/wait.ts';
 
 const entry = join(import.meta.dirname, '../../src/cli/main.ts');
 
@@ -47,5 +48,29 @@ describe('entrepot doctor on a machine whose clients were set up', () => {
     ]) {
       assert.ok(said.includes(`\`${command}\` came to http://${entrepotAddress}, which asks docker.io`), said);
     }
+  });
+
+  test('a docker that has not read its file pulls past the cache, and through it once it was told to read it', async () => {
+    const folder = await bench.makeFolder();
+    const own = join(folder, 'daemon.json');
+    const doctor = () => run(process.execPath, [entry, 'doctor', 'strata:1'], { DOCKER_HOST: dockerHost });
+    await withDockerd(folder, plainMirror, async (docker) => {
+      const generated = await readFile(own, 'utf8');
+      /** What `systemctl reload docker` does. */
+      const reload = async (text: string, mirrors: number) => {
+        await writeFile(own, text);
+        process.kill(Number(await readFile(join(folder, 'docker.pid'), 'utf8')), 'SIGHUP');
+        await waitFor('docker reading its mirrors anew', async () => {
+          const known = await docker('info', '--format', '{{len .RegistryConfig.Mirrors}}');
+          return Number(known) === mirrors || undefined;
+        });
+      };
+      await reload('{"registry-mirrors": []}', 0);
+      await assert.rejects(doctor(), /fail {2}`docker pull --quiet` went past the cache/);
+      await reload(generated, 1);
+      // The others have nowhere to ask here, so the doctor may still end with 1.
+      const said = await doctor().catch((error: Error) => error.message);
+      assert.match(said, /ok {4}`docker pull --quiet` came to/);
+    });
   });
 });
