@@ -116,6 +116,7 @@ export class MemoryUploadStore implements UploadStore {
       },
       close: async () => {
         this.open--;
+        if (!isBlob) await this.faults.keep?.(id);
       },
     };
   }

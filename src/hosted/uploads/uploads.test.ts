@@ -379,3 +379,14 @@ test('a client is not read from while two buffers wait for the disk', async (t) 
   writing.resolve();
   assert.equal((await pushed).sizeBytes % 60_000, 0);
 });
+
+test('what is wrong with a push is told though the upload cannot be kept, and it can be cancelled all the same', async (t) => {
+  const { uploads, store } = hostedRig(t);
+  const { id } = await uploads.begin(app, {}, never);
+  const unwanted = await uploads.begin(app, {}, never);
+  store.faults.keep = failure('EIO');
+  const body = bodyOf(Buffer.from('other bytes'), { sizeBytes: 11 });
+  await assert.rejects(uploads.finish(app, id, digest, body, never), { code: 'DIGEST_INVALID' });
+  await uploads.cancel(app, unwanted.id, never);
+  assert.deepEqual([store.uploads.size, store.open, uploads.count], [0, 0, 0]);
+});

@@ -114,7 +114,10 @@ export class Uploads {
     const leave = await session.enter(signal);
     try {
       if (session.isOver) throw unknownUpload(repository, id);
-      await this.#idle.take(id)?.close();
+      await this.#idle
+        .take(id)
+        ?.close()
+        .catch(() => {}); // it need not be kept
       await this.#sessions.remove(session);
     } finally {
       leave();
@@ -156,6 +159,7 @@ export class Uploads {
     const session = await this.#sessions.find(repository, id);
     const leave = await session.enter(signal);
     let refused = false;
+    let failed = false;
     try {
       const upload = session.isOver ? undefined : await this.#open(id);
       if (!upload) {
@@ -166,10 +170,12 @@ export class Uploads {
       try {
         return await this.#telling(() => work(session, upload));
       } catch (error) {
+        failed = true;
         refused = endsUpload(error);
         throw error;
       } finally {
-        await upload.close();
+        const closed = upload.close();
+        await (failed ? closed.catch(() => {}) : closed); // what it failed with before is what the client can mend
       }
     } finally {
       if (refused) await this.#sessions.remove(session);

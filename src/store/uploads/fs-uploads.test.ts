@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -260,4 +261,26 @@ test('a full disk is ENOSPC, takes a piece as a whole or not at all, and can be 
   const read = Buffer.alloc(100);
   assert.deepEqual(read.subarray(0, await blob?.read(read, 0)), bytes);
   await blob?.close();
+});
+
+test('an upload that could not be kept as the disk was full is kept once it has room, and can be finished', async (t) => {
+  const { top, uploads, store } = await setUp(t);
+  const upload = await uploads.beginUpload(repository);
+  await upload.append(bytes.subarray(0, 5));
+  const full = t.mock.method(fs, 'write', (...args: unknown[]) => {
+    const done = args.at(-1) as (error: Error) => void;
+    setImmediate(done, Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', errno: -28, syscall: 'write' }));
+  });
+  await assert.rejects(upload.keep(), { code: 'ENOSPC' });
+  await assert.rejects(upload.close(), { code: 'ENOSPC' });
+  assert.deepEqual(await filesIn(top), [`${upload.id}.upload`]);
+  full.mock.restore();
+  const again = await uploads.openUpload(upload.id);
+  await again?.keep();
+  assert.deepEqual(await filesIn(top), [`${upload.id}.json`, `${upload.id}.upload`]);
+  await again?.append(bytes.subarray(5));
+  await again?.commit(digest);
+  await again?.close();
+  assert.equal(await store.size(digest), bytes.length);
+  assert.deepEqual(await filesIn(top), []);
 });

@@ -136,11 +136,14 @@ export async function removeRemains(folder: string): Promise<void> {
   }
 }
 
-/** Writes what is known of a new upload. */
+/** Writes what is known of a new upload. When that cannot be, nothing of it stays, and it can be tried again. */
 export async function writeSidecar(path: string, sidecar: Sidecar): Promise<void> {
-  const file = await openFile(path, 'wx', uploadMode);
+  const file = await openFile(path, 'w', uploadMode);
   try {
     await file.write(Buffer.from(JSON.stringify(sidecar)), 0);
+  } catch (error) {
+    await rm(path, { force: true }).catch(() => {}); // the next try writes over it
+    throw error;
   } finally {
     await file.close();
   }
