@@ -79,7 +79,7 @@ describe('entrepot bench', () => {
         if (said.includes('[pull by tag] upstream 1/50: ') && !child.killed) child.kill('SIGINT');
       }
       assert.deepEqual(await ended, [1, null]);
-      assert.match(await errors, /^Broken off/);
+      assert.match(await errors, /^Breaking off: what was pulled is being removed\nBroken off: /);
       assert.match(said, /^Removed from docker .*: docker\.io\/library\/strata:1$/m);
       assert.equal(await images(), '');
     });

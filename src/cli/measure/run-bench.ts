@@ -21,32 +21,35 @@ export async function bench(flags: BenchFlags, terminal: Terminal, run: RunProgr
   const { env } = terminal;
   const { config } = loadConfigOf(flags, terminal);
   const say = (text: string) => (flags.json ? terminal.writeError(text) : terminal.writeOut(text));
-  await interruptible(async (signal) => {
-    const sides = comparedSides(flags, config, env, signal);
-    const platform = machinePlatform();
-    const builtIn = builtInPuller([sides.upstream, sides.cache], platform);
-    const given = {
-      ...{ upstream: sides.upstream, cache: sides.cache, tag: sides.tag, platform },
-      pulls: flags.pulls ?? countOf(env, 'PULLS') ?? defaultPulls,
-      pruneBetween: flags.pruneBetween ?? isTrue(env, 'PRUNE_BETWEEN'),
-    };
-    const image = await findImage(given, signal);
-    const chosen = await choosePuller(flags, { ...given, puller: builtIn }, image, { run, env, builtIn }, signal);
-    const plan: BenchPlan = { ...given, puller: chosen.puller };
-    const hosts = [sides.upstream.host, sides.cache.host];
-    say(planText(plan, [...chosen.notes, ...(await plan.puller.notes(hosts, signal))]));
-    const blobBytes = largestBlob(image).sizeBytes;
-    const tools = {
-      nowMs: performance.now.bind(performance),
-      measured: (event: Parameters<typeof measuredText>[0]) => say(measuredText(event, blobBytes)),
-    };
-    const result = await runBench(plan, image, tools, signal);
-    const style = terminal.isRead === true ? 'blocks' : 'letters';
-    terminal.writeOut(
-      flags.json ? `${JSON.stringify(benchJson(result, plan), null, 2)}\n` : `\n${summaryText(result, plan, style)}`,
-    );
-    endAs(result);
-  });
+  await interruptible(
+    async (signal) => {
+      const sides = comparedSides(flags, config, env, signal);
+      const platform = machinePlatform();
+      const builtIn = builtInPuller([sides.upstream, sides.cache], platform);
+      const given = {
+        ...{ upstream: sides.upstream, cache: sides.cache, tag: sides.tag, platform },
+        pulls: flags.pulls ?? countOf(env, 'PULLS') ?? defaultPulls,
+        pruneBetween: flags.pruneBetween ?? isTrue(env, 'PRUNE_BETWEEN'),
+      };
+      const image = await findImage(given, signal);
+      const chosen = await choosePuller(flags, { ...given, puller: builtIn }, image, { run, env, builtIn }, signal);
+      const plan: BenchPlan = { ...given, puller: chosen.puller };
+      const hosts = [sides.upstream.host, sides.cache.host];
+      say(planText(plan, [...chosen.notes, ...(await plan.puller.notes(hosts, signal))]));
+      const blobBytes = largestBlob(image).sizeBytes;
+      const tools = {
+        nowMs: performance.now.bind(performance),
+        measured: (event: Parameters<typeof measuredText>[0]) => say(measuredText(event, blobBytes)),
+      };
+      const result = await runBench(plan, image, tools, signal);
+      const style = terminal.isRead === true ? 'blocks' : 'letters';
+      terminal.writeOut(
+        flags.json ? `${JSON.stringify(benchJson(result, plan), null, 2)}\n` : `\n${summaryText(result, plan, style)}`,
+      );
+      endAs(result);
+    },
+    () => terminal.writeError('Breaking off: what was pulled is being removed\n'),
+  );
 }
 
 /** Opens the client, and sees to it that it has no such image for anybody else. */

@@ -7,12 +7,16 @@ import { interruptible } from './interruptible.ts';
 test('a signal asks the work to end, and nobody listens to signals once it has', async () => {
   for (const name of ['SIGINT', 'SIGTERM']) {
     const source = new EventEmitter();
-    const working = interruptible(async (signal) => {
+    let interruptions = 0;
+    const work = async (signal: AbortSignal) => {
       await once(signal, 'abort');
       return signal.reason;
-    }, source);
+    };
+    const working = interruptible(work, () => void interruptions++, source);
+    source.emit(name);
     source.emit(name);
     assert.ok((await working) instanceof CommandFailure);
+    assert.equal(interruptions, 1);
     assert.deepEqual(source.eventNames(), []);
   }
 });
@@ -20,9 +24,13 @@ test('a signal asks the work to end, and nobody listens to signals once it has',
 test('what the work fails with is told, and then nobody listens either', async () => {
   const source = new EventEmitter();
   await assert.rejects(
-    interruptible(async () => {
-      throw new Error('failed');
-    }, source),
+    interruptible(
+      async () => {
+        throw new Error('failed');
+      },
+      undefined,
+      source,
+    ),
     /failed/,
   );
   assert.deepEqual(source.eventNames(), []);

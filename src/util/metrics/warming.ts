@@ -12,12 +12,12 @@ export function warmingMetrics(registers: Registry[]): Pick<Metrics, 'warmedImag
     }),
     warmedBytes: new Counter({
       name: 'entrepot_warmed_bytes_total',
-      help: 'Size of what was fetched for them',
+      help: 'Size of what was fetched for images of `warm`',
       registers,
     }),
     lastWarming: new Gauge({
       name: 'entrepot_warm_last_run_timestamp_seconds',
-      help: 'When one of them was looked at last; 0 before the first time',
+      help: 'When an image of `warm` was looked at last; 0 before the first time',
       registers,
     }),
   };
