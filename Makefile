@@ -1,5 +1,5 @@
 # Everything runs on the Node.js that npm installs here, whatever the machine has: npm puts it first in the path.
-.PHONY: run test build bench clean deploy test-deploy test-parsers
+.PHONY: run test build bench clean deploy test-deploy test-image test-parsers
 
 run: node_modules/.package-lock.json
 	npm start --silent
@@ -21,6 +21,10 @@ deploy:
 # WRITE=yes writes the golden files anew.
 test-deploy: node_modules/.package-lock.json
 	npm exec -- node test/deploy/main.ts $(if $(filter yes,$(WRITE)),--write)
+
+# The image of deploy/docker, built by buildah and run by dockerd; it takes root, and these.
+test-image: node_modules/.package-lock.json
+	npm exec -- test/deploy/image.sh
 
 # What is generated for clients, read by these clients' own Go code; it takes Go, and its modules.
 test-parsers: node_modules/.package-lock.json

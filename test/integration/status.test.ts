@@ -180,6 +180,25 @@ test('a server that wants a login gets the one in the file, and without says wha
   }
 });
 
+test('entrepot status --healthy tells by its exit code whether a server answers, also one that wants a login', async (t) => {
+  const passwords = writePasswords(t, { alice: 'swordfish' });
+  const cache = await startTestCache({ data: tmpDir(t), upstreams: ['http://127.0.0.1:1'], auth: passwords.auth() });
+  t.after(() => cache.stop());
+  const ask = () => run('--listen', `127.0.0.1:${cache.port}`, '--healthy');
+  assert.deepEqual(await ask(), { code: 0, out: `A server answers at ${cache.url}\n`, error: '' });
+  await cache.stop();
+  assert.deepEqual(await ask(), { code: 1, out: '', error: `No server answers at ${cache.url}\n` });
+  const other = await startScriptedServer(async (connection) => {
+    await connection.request();
+    await connection.send(lengthAnswer('gone', 'HTTP/1.1 404 Not Found'));
+    connection.socket.end();
+  });
+  t.after(() => other.close());
+  const { code, error } = await run('--listen', `127.0.0.1:${other.port}`, '--healthy');
+  assert.equal(code, 1);
+  assert.match(error, /\/healthz: its status is 404; is it Entrepot that listens there\?/);
+});
+
 test('a server that does not answer is not waited for', async (t) => {
   const server = await startScriptedServer(() => {});
   t.after(() => server.close());

@@ -33,23 +33,49 @@ export async function askStatus(
   url: string,
   { limitMs = answerMs, trust, login }: AskOptions = {},
 ): Promise<ServerStatus | undefined> {
+  const answer = await ask(`${url}/status`, { limitMs, trust, login });
+  if (answer === undefined) return undefined;
+  if (answer.code === 401) throw new CommandFailure(loginNeeded(url, login));
+  try {
+    if (answer.code !== 200) throw new Error(`its status is ${answer.code}`);
+    return parseStatus(answer.body);
+  } catch (error) {
+    throw unusable(`${url}/status`, (error as Error).message);
+  }
+}
+
+/**
+ * Asks the server at a URL whether it answers, which takes no login; false when none listens there.
+ * @throws CommandFailure when it does not answer in time, or with something else
+ */
+export async function askHealth(url: string, { limitMs = answerMs, trust }: AskOptions = {}): Promise<boolean> {
+  const answer = await ask(`${url}/healthz`, { limitMs, trust, login: undefined });
+  if (answer === undefined) return false;
+  if (answer.code !== 200) throw unusable(`${url}/healthz`, `its status is ${answer.code}`);
+  return true;
+}
+
+/** What a server answers in time; undefined when none listens there. */
+async function ask(
+  url: string,
+  { limitMs, trust, login }: Required<AskOptions>,
+): Promise<{ readonly code: number | undefined; readonly body: string } | undefined> {
   // An agent of its own: that of the process may be made to use a proxy by the environment.
   const agent = trust === undefined ? new http.Agent() : new https.Agent(trust);
   const signal = AbortSignal.timeout(limitMs);
   try {
-    const answer = await get(`${url}/status`, { agent, signal, ...(login === undefined ? {} : { auth: login }) });
-    if (answer.statusCode === 401) throw new CommandFailure(loginNeeded(url, login));
-    const body = await readBody(answer);
-    if (answer.statusCode !== 200) throw new Error(`its status is ${answer.statusCode}`);
-    return parseStatus(body);
+    const answer = await get(url, { agent, signal, ...(login === undefined ? {} : { auth: login }) });
+    return { code: answer.statusCode, body: await readBody(answer) };
   } catch (error) {
-    if (error instanceof CommandFailure) throw error;
     if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') return undefined;
-    const why = signal.aborted ? `there was none within ${limitMs / 1000} s` : (error as Error).message;
-    throw new CommandFailure(`Cannot use the answer of ${url}/status: ${why}; is it Entrepot that listens there?`);
+    throw unusable(url, signal.aborted ? `there was none within ${limitMs / 1000} s` : (error as Error).message);
   } finally {
     agent.destroy();
   }
+}
+
+function unusable(url: string, why: string): CommandFailure {
+  return new CommandFailure(`Cannot use the answer of ${url}: ${why}; is it Entrepot that listens there?`);
 }
 
 function loginNeeded(url: string, login: string | undefined): string {

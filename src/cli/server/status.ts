@@ -6,8 +6,8 @@ import type { HostedStatus, StoreStatus } from '../../util/status.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { askStatus, localUrl } from './ask-status.ts';
-import { type TlsFlags, trustDoor } from './door-trust.ts';
+import { askHealth, askStatus, localUrl } from './ask-status.ts';
+import { type DoorTrust, type TlsFlags, trustDoor } from './door-trust.ts';
 import { readLogin } from './login-file.ts';
 import { hostedText, statusText, storeText } from './status-text.ts';
 
@@ -19,6 +19,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       'Tell how the running server is: its store, downloads, upstreams. Without one, what the data folder says.',
     )
     .option('--json', 'print JSON')
+    .option('--healthy', 'tell nothing but whether it answers, without a login; end with 1 when it does not')
     .option('--login <FILE>', 'a file that holds name:password, for a door that asks for a login')
     .option('--tls-ca <FILE>', 'the authority of the door’s certificate; without, the door’s own is taken')
     .option('--tls-cert <FILE>', 'the certificate to show to a door that wants one')
@@ -26,7 +27,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
   addConfigFlags(command).action((flags: StatusFlags) => showStatus(flags, terminal));
 }
 
-type StatusFlags = ConfigFlags & TlsFlags & { readonly json?: true; readonly login?: string };
+type StatusFlags = ConfigFlags & TlsFlags & { readonly json?: true; readonly healthy?: true; readonly login?: string };
 
 async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void> {
   const config = loadSettingsOf(flags, terminal);
@@ -37,6 +38,7 @@ async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void>
     );
   }
   const url = localUrl(listen, tls ? 'https' : 'http');
+  if (flags.healthy) return showHealth(url, tls && trustDoor(tls, flags), terminal);
   const login = flags.login === undefined ? undefined : readLogin(flags.login);
   const status = await askStatus(url, { trust: tls && trustDoor(tls, flags), login });
   if (status !== undefined) {
@@ -52,6 +54,11 @@ async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void>
       : `Nothing is kept in ${data}`;
     terminal.writeOut(`No server answers at ${url}\n${told}\n`);
   }
+}
+
+async function showHealth(url: string, trust: DoorTrust | undefined, terminal: Terminal): Promise<void> {
+  if (!(await askHealth(url, { trust }))) throw new CommandFailure(`No server answers at ${url}`);
+  terminal.writeOut(`A server answers at ${url}\n`);
 }
 
 /** What the index of a data folder says, if there is one. */
