@@ -134,7 +134,7 @@ function notesOf(view: SetupView, mirror: string | undefined): string[] {
   const [example] = others;
   if (example !== undefined) {
     notes.push(
-      `Images of ${others.map(({ name }) => name).join(', ')} go past it, unless the proxy door is used ` +
+      `Images of other registries go past it, unless the proxy door is used ` +
         `(\`entrepot setup proxy\`) or they are pulled by a name of the cache: ${namesOf(view, example)}.`,
     );
   }
