@@ -60,10 +60,14 @@ function framingOf({ headers }: IncomingMessage): OutgoingHttpHeaders {
   return headers['transfer-encoding'] === undefined ? {} : { 'transfer-encoding': 'chunked' };
 }
 
-/** The fields that are meant for the other end. A body of no known length goes on in chunks, as it came. */
+/**
+ * The fields that are meant for the other end. A body of no known length goes on in chunks, as it came; and no `Connection`
+ * takes its length from one that has: it would be read as a request.
+ */
 function endToEnd({ headers }: IncomingMessage): OutgoingHttpHeaders {
   const named = (headers.connection ?? '').toLowerCase().split(/\s*,\s*/);
   const dropped = new Set([...ownFields, ...named]);
+  dropped.delete('content-length');
   const kept = Object.entries(headers).filter(([name]) => !dropped.has(name));
   return Object.fromEntries(kept);
 }

@@ -310,6 +310,23 @@ describe('what is no registry', () => {
     assert.equal(seen.at(-1), 'POST /wanted abc');
   });
 
+  test('is asked by one request for one, though a client calls the length of its body a matter of the connection', async (t) => {
+    const { port, seen } = await openEchoOfBodies(t);
+    const { cache } = await openStage(t, { ports: [port], allowAddresses: ['127.0.0.1'] });
+    const body = 'GET /within HTTP/1.1\r\nHost: x\r\n\r\n';
+    for (const method of ['GET', 'DELETE', 'POST']) {
+      const socket = connect(cache.proxyPort, '127.0.0.1');
+      const head = `${method} http://127.0.0.1:${port}/body HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n`;
+      const framing = `Connection: close, content-length\r\nContent-Length: ${body.length}\r\n\r\n`;
+      assert.ok((await exchange(socket, head + framing + body)).endsWith(`${method} /body`), method);
+      socket.destroy();
+    }
+    assert.deepEqual(
+      seen,
+      ['GET', 'DELETE', 'POST'].map((method) => `${method} /body ${body}`),
+    );
+  });
+
   test('what is no host and port is 400, and so is a Host that says something else', async (t) => {
     const { cache } = await openStage(t);
     const heads = [
