@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmodSync, existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { parse as parseToml } from 'smol-toml';
+import { parse } from 'yaml';
+import { containerd } from '../../src/setup/targets/containerd.ts';
+import { k3s } from '../../src/setup/targets/k3s.ts';
+import { kops } from '../../src/setup/targets/kops.ts';
+import { setupViewOf } from '../support/setup-views.ts';
+import { startTestCache } from '../support/test-cache.ts';
+import { tmpDir } from '../support/tmp.ts';
+
+const root = join(import.meta.dirname, '../..');
+const folder = join(root, 'docs/clients');
+const execute = promisify(execFile);
+const pages = globSync('*.md', { cwd: folder }).sort();
+const read = (page: string) => readFileSync(join(folder, page), 'utf8');
+const blocksOf = (page: string, kind: string) =>
+  [...read(page).matchAll(/```(\w+)\n([\s\S]*?)```/g)]
+    .filter(([, each]) => each === kind)
+    .map(([, , text = '']) => text);
+
+/** A folder to work in, with `entrepot` in the path, and what `kops get` would have printed. */
+function makeWorkshop(t: Parameters<typeof tmpDir>[0]) {
+  const [bin, work, system] = [tmpDir(t), tmpDir(t), tmpDir(t)];
+  const entrepot = join(bin, 'entrepot');
+  // The variable is the scripts' alone: of its own, Entrepot refuses those that it does not know.
+  writeFileSync(
+    entrepot,
+    `#!/bin/sh\nunset ENTREPOT_ROOT\nexec '${process.execPath}' '${root}/src/cli/main.ts' "$@"\n`,
+  );
+  chmodSync(entrepot, 0o755);
+  writeFileSync(join(work, 'cluster.yaml'), 'kind: Cluster\nspec: {}\n');
+  return { cwd: work, env: { PATH: `${bin}:${process.env['PATH']}`, ENTREPOT_ROOT: system } };
+}
+
+describe('docs/clients', () => {
+  for (const page of pages) {
+    test(`${page}: every command in it is run as it is written`, async (t) => {
+      const upstreams = ['docker.io', 'ghcr.io'].map((name) => ({ name, urls: [new URL(`https://${name}`)] }));
+      const cache = await startTestCache({ data: tmpDir(t), upstreams });
+      t.after(() => cache.stop());
+      const workshop = makeWorkshop(t);
+      const commands = blocksOf(page, 'sh').flatMap((block) => block.trimEnd().split('\n'));
+      assert.ok(commands.length > 0);
+      for (const command of commands) {
+        const { stderr } = await execute('sh', ['-euc', command.replaceAll(':5000/', `:${cache.port}/`)], workshop);
+        assert.equal(stderr, '', command);
+      }
+    });
+
+    test(`${page}: what it leads to is there`, () => {
+      for (const [, path = '', , anchor = ''] of read(page).matchAll(/\]\(([^)#]*)(#([^)]*))?\)/g)) {
+        const target = path === '' ? join(folder, page) : join(folder, path);
+        assert.ok(existsSync(target), path);
+        const headings = [...readFileSync(target, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, text = '']) => slugOf(text));
+        assert.ok(anchor === '' || headings.includes(anchor), `${path}#${anchor}`);
+      }
+    });
+  }
+
+  test('the files in the pages are those that are made', () => {
+    const view = setupViewOf({ address: 'http://cache.example.com:5000' });
+    const made = (target: typeof containerd, end: string) =>
+      target
+        .plan(view)
+        .files.find(({ path }) => path.endsWith(end))
+        ?.render(undefined) ?? '';
+    const [hosts = '', ...configurations] = blocksOf('containerd.md', 'toml');
+    assert.deepEqual(parseToml(hosts), parseToml(made(containerd, 'docker.io/hosts.toml')));
+    const notes = containerd.plan(view).notes.join('\n');
+    assert.equal(configurations.length, 2);
+    for (const text of configurations) assert.ok(notes.includes(text.trim().replaceAll('\n', '\n  ')), text);
+    const [registries = ''] = blocksOf('k3s.md', 'yaml');
+    const { mirrors } = parse(made(k3s, 'registries.yaml'));
+    assert.deepEqual(parse(registries), { mirrors: { 'docker.io': mirrors['docker.io'], '*': mirrors['*'] } });
+    const [cluster = ''] = blocksOf('kops.md', 'yaml');
+    assert.ok(made(kops, 'cluster.yaml').includes(cluster));
+  });
+
+  test('the page of each target that is named there is there, and says how the cache is missed', () => {
+    for (const page of pages.filter((each) => each !== 'README.md')) {
+      assert.ok(read('README.md').includes(`(${page})`), page);
+      assert.match(read(page), /^## When the cache is not there$/m, page);
+    }
+  });
+});
+
+function slugOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^a-z0-9 _-]/g, '')
+    .replaceAll(' ', '-');
+}
