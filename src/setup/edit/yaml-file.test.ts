@@ -69,3 +69,19 @@ test('values are put at the end of a list, and into mappings that are made for t
   assert.deepEqual(file.get(['nodes', 1]), { role: 'worker', mounts: ['a'] });
   assert.deepEqual(parse(file.toString()).a, { b: 1 });
 });
+
+// `password: 0123456` was written back as 123456.
+test('numbers of others stay as they are written', () => {
+  const lines = [
+    'a: 0644',
+    'b: 12345678901234567890',
+    'c: 1e3',
+    'd: +1.10',
+    'e: 0x1F',
+    'f: [ .5, 010 ]',
+    '0755: "007"',
+  ];
+  const text = put(`${lines.join('\n')}\n`);
+  assert.deepEqual(text.split('\n').slice(0, lines.length), lines);
+  assert.equal(put(text), text);
+});

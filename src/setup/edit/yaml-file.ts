@@ -1,4 +1,14 @@
-import { type Document, isMap, isScalar, isSeq, parseDocument, type Scalar, type YAMLSeq } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  parseDocument,
+  type Scalar,
+  type ScalarTag,
+  type Tags,
+  type YAMLSeq,
+} from 'yaml';
 import { madeHere, setupMark } from '../mark.ts';
 import { SetupError } from '../target.ts';
 
@@ -14,7 +24,7 @@ export class YamlFile {
   constructor(path: string, before: string | undefined) {
     this.#path = path;
     const text = before === undefined || before.trim() === '' ? `${madeHere}\n{}\n` : before;
-    this.#document = parseDocument(text);
+    this.#document = parseDocument(text, { customTags: withWrittenNumbers });
     const [error] = this.#document.errors;
     if (error) this.#refuse(error.message.split('\n')[0] ?? '');
     const { contents } = this.#document;
@@ -72,6 +82,39 @@ export class YamlFile {
       `Cannot put anything into ${this.#path}: ${why}; correct it, or move it away`,
     );
   }
+}
+
+/** A number as somebody has written it: an octal one, or more digits than a double holds, would come back as another. */
+class WrittenNumber {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  toJSON(): string {
+    return this.text;
+  }
+}
+
+/** The tags, but that no number in a text is read as one; those that are put there are still written as such. */
+function withWrittenNumbers(tags: Tags): Tags {
+  const patterns: string[] = [];
+  const others = tags.map((tag) => {
+    if (typeof tag !== 'object' || !/:(?:int|float)$/.test(tag.tag) || !('test' in tag) || !tag.test) return tag;
+    patterns.push(tag.test.source);
+    const { test: _, ...rest } = tag;
+    return rest as ScalarTag;
+  });
+  const written: ScalarTag = {
+    tag: 'tag:yaml.org,2002:float',
+    default: true,
+    test: new RegExp(patterns.join('|')),
+    identify: (value) => value instanceof WrittenNumber,
+    resolve: (text) => new WrittenNumber(text),
+    stringify: ({ value }) => (value as WrittenNumber).text,
+  };
+  return [...others, written];
 }
 
 function isEmpty(node: unknown): boolean {
