@@ -64,7 +64,8 @@ interface HostsText {
 }
 
 function hostsFile({ folder }: HostsPlace, { name, about, whole, table }: HostsText): SetupFile {
-  return { path: `${folder}/${name}/hosts.toml`, about, render: (before) => putBlock(before, { whole, table }) };
+  const path = `${folder}/${name}/hosts.toml`;
+  return { path, about, render: (before) => putBlock(before, { whole, table }, path) };
 }
 
 function caLine(view: SetupView, { caPath }: HostsPlace): string {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'smol-toml';
-import { putBlock, withoutBlock } from './marked-block.ts';
+import { putBlock as putInto, type TomlBlock, withoutBlock } from './marked-block.ts';
+
+const putBlock = (before: string | undefined, block: TomlBlock) => putInto(before, block, '/x/hosts.toml');
 
 const table = '[host."http://cache:5000"]\n  capabilities = ["pull"]\n';
 const block = { whole: `server = "https://ghcr.io"\n\n${table}`, table };
@@ -44,4 +46,32 @@ test('what has no tables, or no line break at its end, is written on', () => {
 test('where the very table is there already, nothing is put beside it', () => {
   const own = `${others}\n${table.replace('pull', 'resolve')}`;
   assert.equal(putBlock(own, block), own);
+});
+
+// The table was put into the list, so that containerd could not read the file any more.
+test('the table is put behind a list of lists, and not into it', () => {
+  const before = `client = [\n  ["/a.cert", "/a.key"],\n  ["/b.cert", "/b.key"]\n]\n\n[host."https://own.corp"]\n`;
+  const text = putBlock(before, block);
+  assert.deepEqual(Object.keys((parse(text) as { host: object }).host), ['http://cache:5000', 'https://own.corp']);
+  assert.equal(withoutBlock(text), before);
+});
+
+test('the very table is found however it is written', () => {
+  for (const own of [
+    `[host."http://cache:5000"]  # by hand\n  skip_verify = true\n`,
+    `host = { 'http://cache:5000' = { skip_verify = true } }\n`,
+    `[host]\n  [host.'http://cache:5000']\n`,
+  ]) {
+    assert.equal(putBlock(own, block), own);
+  }
+});
+
+test('a file that is not TOML, or that nothing can be put into, is left to its owner', () => {
+  for (const [before, why] of [
+    ['server = \n', /"\/x\/hosts\.toml": it is not TOML/],
+    ['host = { "https://own.corp" = {} }\n', /it has "host" in a way.*by hand: \[host\./s],
+    ['host = "text"\n', /it has "host" in a way/],
+  ] as const) {
+    assert.throws(() => putBlock(before, block), { code: 'UNREADABLE_FILE', message: why }, before);
+  }
 });

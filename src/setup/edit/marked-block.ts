@@ -1,4 +1,6 @@
 import { setupMark } from '../mark.ts';
+import { SetupError } from '../target.ts';
+import { parseToml, saysToml } from './toml-tables.ts';
 
 const begin = `# Begin of what ${setupMark} wrote`;
 const end = `# End of what ${setupMark} wrote`;
@@ -12,19 +14,34 @@ export interface TomlBlock {
 }
 
 /**
- * Writes a TOML file, or puts a table in front of those that a TOML file has, where it comes first, or in the place of an earlier one of ours. All
- * that others have written stays as it is; when that has this very table already, nothing is put beside it.
+ * Writes a TOML file, or puts a table in front of those that a TOML file has, where it comes first, or in the place of an
+ * earlier one of ours. All that others have written stays as it is; when that has this very table already, nothing is put
+ * beside it.
+ * @param path what the file is called in errors
+ * @throws SetupError UNREADABLE_FILE when the text is no TOML, or has no place where the table can be put safely
  */
-export function putBlock(before: string | undefined, { whole, table }: TomlBlock): string {
+export function putBlock(before: string | undefined, { whole, table }: TomlBlock, path: string): string {
   const rest = withoutBlock(before ?? '');
   if (rest.trim() === '') return `${begin}\n${whole}${end}\n${rest}`;
-  const header = table.slice(0, table.indexOf('\n'));
-  if (rest.split('\n').some((line) => line.trim() === header)) return rest;
-  // What stands before the first table belongs to none.
-  const at = /^[ \t]*\[/m.exec(rest)?.index ?? rest.length;
-  const above = rest.slice(0, at);
-  const gap = above === '' || above.endsWith('\n') ? '' : '\n';
-  return `${above}${gap}${begin}\n${table}${end}\n${rest.slice(at)}`;
+  const there = parseToml(rest, path);
+  const [[kind, added] = ['', {}]] = Object.entries(parseToml(table, path));
+  const known = there[kind] ?? {};
+  const [name = ''] = Object.keys(added as object);
+  if (Object.hasOwn(known, name)) return rest;
+  const expected = { ...there, [kind]: { ...known, ...(added as object) } };
+  // What stands before the first table belongs to none. A line of a list may look like a table's, so the result is read.
+  const places = [...[...rest.matchAll(/^[ \t]*\[/gm)].map(({ index }) => index), rest.length];
+  const texts = places.map((at) => {
+    const above = rest.slice(0, at);
+    const gap = above === '' || above.endsWith('\n') ? '' : '\n';
+    return `${above}${gap}${begin}\n${table}${end}\n${rest.slice(at)}`;
+  });
+  const text = texts.find((each) => saysToml(each, expected));
+  if (text !== undefined) return text;
+  throw new SetupError(
+    'UNREADABLE_FILE',
+    `Cannot change "${path}": it has "${kind}" in a way that cannot be changed safely, put this there by hand: ${table.trim()}`,
+  );
 }
 
 /** A text without what was put into it here. */

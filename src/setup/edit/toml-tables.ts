@@ -43,7 +43,7 @@ function setInTable(text: string, setting: TomlSetting, path: string): string {
 
   const changed = table === undefined ? appendTable(text, setting) : changeTable(text, setting, old !== undefined);
   put(expected, setting);
-  if (changed === undefined || !says(changed, expected)) {
+  if (changed === undefined || !saysToml(changed, expected)) {
     throw new SetupError(
       'UNREADABLE_FILE',
       `Cannot change "${path}": it has ${nameOf(setting.table)} in a way that cannot be changed safely, ` +
@@ -65,12 +65,19 @@ function holds(old: unknown, value: TomlSetting['value']): boolean {
   return Array.isArray(old) && value.every((item, number) => old[number] === item);
 }
 
-function says(text: string, expected: Table): boolean {
+/** Whether a text is TOML and says this, and nothing else. */
+export function saysToml(text: string, expected: Table): boolean {
   try {
-    return isDeepStrictEqual(parse(text, { integersAsBigInt: true }), expected);
+    return isDeepStrictEqual(bare(parse(text, { integersAsBigInt: true })), bare(expected));
   } catch {
     return false;
   }
+}
+
+/** Tables without what is only about who made them: those of the parser have no prototype. */
+function bare(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(bare);
+  return isTable(value) ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, bare(each)])) : value;
 }
 
 function tableAt(root: Table, path: readonly string[]): Table | undefined {
