@@ -53,12 +53,21 @@ export function refuseChange(
 
 /**
  * Why a browser may not read, as it may have been led here under the name of a web page, which then reads what everybody
- * on this machine may; undefined when it may, and when this is no browser. All of them send `Accept-Language`, which no
- * page can take away, and no client of registries does.
+ * on this machine may; undefined when it may, and when this is no browser.
  */
 export function refuseReading(asked: Asked, user: string | undefined, isKnown: KnownHost): RegistryError | undefined {
-  if (asked.headers['accept-language'] === undefined || user !== undefined) return undefined;
+  if (user !== undefined || !isOfBrowser(asked.headers)) return undefined;
   return refuseHost(asked, 'read', isKnown);
+}
+
+/**
+ * All browsers send `Accept-Language`, which no page can take away, and no client of registries does, but for programs
+ * that use `fetch` of Node.js. These send `Sec-Fetch-Mode` alone: browsers send it together with `Sec-Fetch-Site` or,
+ * without TLS, neither, and no page can set one.
+ */
+function isOfBrowser(headers: IncomingHttpHeaders): boolean {
+  if (headers['accept-language'] === undefined) return false;
+  return headers['sec-fetch-mode'] === undefined || headers['sec-fetch-site'] !== undefined;
 }
 
 function refuseHost(

@@ -144,6 +144,18 @@ test('a page that made its name lead here reads nothing, and who is no browser r
   }
 });
 
+test('a program that asks by `fetch`, as Node.js has it, reads by every name, and no page can ask as it does', async (t) => {
+  const { send, path } = await open(t);
+  const statusFor = async (headers: Record<string, string>) =>
+    (await send('GET', path('team/app/tags/list'), { headers: { host: 'cache.lan', ...headers } })).status;
+  const ofNode = { accept: '*/*', 'accept-language': '*', 'sec-fetch-mode': 'cors', 'user-agent': 'node' };
+  assert.equal(await statusFor(ofNode), 200);
+  // What a page can set of that; and what browsers add to the rest.
+  assert.equal(await statusFor({ accept: '*/*', 'accept-language': '*', 'user-agent': 'node' }), 403);
+  assert.equal(await statusFor({ ...ofNode, 'sec-fetch-site': 'same-origin' }), 403);
+  assert.equal(await statusFor({ ...ofNode, 'sec-fetch-site': 'none' }), 403);
+});
+
 test('who has logged in reads by every name', async (t) => {
   const { send, path } = await openWithPasswords(t);
   const headers = { ...basic('alice', 'secret'), 'accept-language': 'en', host: 'cache.lan' };
