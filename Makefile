@@ -1,5 +1,5 @@
 # Everything runs on the Node.js that npm installs here, whatever the machine has: npm puts it first in the path.
-.PHONY: run test build bench clean deploy test-deploy test-image test-parsers
+.PHONY: run test build bench clean config install uninstall deploy test-deploy test-image test-parsers
 
 run: node_modules/.package-lock.json
 	npm start --silent
@@ -12,6 +12,16 @@ build: node_modules/.package-lock.json
 
 bench: node_modules/.package-lock.json
 	npm run --silent bench
+
+# A service of systemd. `make config` asks, or takes what `deploy/systemd/configure.sh --help` lists; PREFIX and DESTDIR are for install.
+config: node_modules/.package-lock.json
+	@npm exec -- deploy/systemd/configure.sh
+
+install: build
+	@npm exec -- deploy/systemd/install.sh
+
+uninstall:
+	@deploy/systemd/install.sh --uninstall
 
 # Applies the manifests of deploy/kubernetes; without variables it says which there are.
 deploy:

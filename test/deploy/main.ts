@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { lintChart, testRefusals } from './chart.ts';
 import { testDeployScript } from './deploy-script.ts';
 import { runDocumented } from './documented-commands.ts';
+import { testInstall } from './install.ts';
 import { normalize, readManifests, render, renderings } from './renderings.ts';
+import { lintScripts } from './scripts.ts';
 import { digestSources } from './sources.ts';
 import { findTool, isThere } from './tools.ts';
 
@@ -49,6 +51,9 @@ try {
     check('make deploy says and does what it should', () => testDeployScript(root, scratch));
     check('make takes the commands of the pages', () => runDocumented('make', { root }));
   } else skipped.push('make deploy (needs kubectl)');
+  check('make config, install and uninstall do what they should, and twice is once', () => testInstall(root, scratch));
+  if (isThere('shellcheck')) check('ShellCheck finds nothing in the scripts', () => lintScripts(root));
+  else skipped.push('the scripts (need shellcheck)');
   if (mayWrite && skipped.length === 0) writeFileSync(join(golden, 'sources.sha256'), digestSources(rootUrl));
 } finally {
   rmSync(scratch, { recursive: true, force: true });
