@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { type ExportedImage, type ExportPlan, planExport, writeExport } from '../../archive/export-images.ts';
 import { storeHolding } from '../../archive/store-holding.ts';
 import { type ImageName, imageNameOf, parseImageName } from '../../cache/images/image-names.ts';
@@ -10,10 +10,11 @@ import { isDigestReference } from '../../oci/reference.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags } from '../configuration/config-flags.ts';
 import { type OpenCache, withCache } from '../open-cache.ts';
+import { argument, collect } from '../terminal/flag-values.ts';
+import { interruptible } from '../terminal/interruptible.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { gatherImages } from '../warm/image-arguments.ts';
 import { showArchiveProgress } from './archive-progress.ts';
-import { interruptible } from './interruptible.ts';
 import { writeWholeFile } from './output-file.ts';
 
 /** The flags of `entrepot export`. */
@@ -42,28 +43,19 @@ export function addExportCommand(program: Command, terminal: Terminal): void {
     .option(
       '--platform <PLATFORMS>',
       'the platforms that have to be in it, with commas between, or all; those that are here, unless given',
-      parsePlatformsArgument,
+      argument(parsePlatforms),
     )
     .option('--json', 'print JSON: what is in the file');
   addConfigFlags(command).action((images: readonly string[], flags: ExportFlags) => run(images, flags, terminal));
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
-}
-
-function parsePlatformsArgument(text: string): PlatformChoice {
-  try {
-    return parsePlatforms(text);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
 }
 
 async function run(images: readonly string[], flags: ExportFlags, terminal: Terminal): Promise<void> {
   const names = gatherImages({ images, files: flags.file ?? [], manifests: [] });
   if (names.length === 0)
     throw new CommandFailure('Cannot tell what to export: name images, or a file of names with -f');
+  if (flags.output === '-') {
+    throw new CommandFailure('Cannot write to standard output: a file takes its name when it is whole, so name one');
+  }
   const plan = await withCache(flags, terminal, (cache) => exportImages(names, flags, cache, terminal));
   const { size: sizeBytes } = await stat(flags.output);
   terminal.writeOut(flags.json ? toJson(plan, flags.output, sizeBytes) : summary(plan, flags.output, sizeBytes));
@@ -86,10 +78,12 @@ async function exportImages(
   });
   const progress = showArchiveProgress(terminal, plan.sizeBytes, () => {});
   try {
-    await interruptible('Stopped: nothing was written', (signal) =>
-      writeWholeFile(flags.output, (sink) =>
-        writeExport(plan, tools, { sink, signal, wrote: (bytes) => progress.add(bytes) }).catch(explain),
-      ),
+    await interruptible(
+      (signal) =>
+        writeWholeFile(flags.output, (sink) =>
+          writeExport(plan, tools, { sink, signal, wrote: (bytes) => progress.add(bytes) }).catch(explain),
+        ),
+      { message: () => 'Stopped: nothing was written' },
     );
   } finally {
     progress.end();

@@ -13,10 +13,10 @@ import { systemClock } from '../../util/clock.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from '../configuration/config-flags.ts';
 import { namingOf } from '../open-cache.ts';
+import { interruptible } from '../terminal/interruptible.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { type ArchiveProgress, showArchiveProgress } from './archive-progress.ts';
 import { type ArchiveNames, type NamedImage, type NamingFlags, nameImages } from './import-names.ts';
-import { interruptible } from './interruptible.ts';
 
 /** The flags of `entrepot import`. */
 interface ImportFlags extends ConfigFlags, NamingFlags {
@@ -108,20 +108,23 @@ async function importAll(archive: ImageArchive, { images, others }: ArchiveNames
   });
   const reports: Report[] = [];
   try {
-    await interruptible('Stopped: images that were said to be imported are here', async (signal) => {
-      for (const image of images) {
-        const name = imageNameOf(image.name, naming);
-        const report = await importOne(archive, image, { ...work, others, progress, signal }).then(
-          (imported): Report => ({ name, ...imported }),
-          (error: Error): Report => {
-            signal.throwIfAborted();
-            return { name, error: error.message };
-          },
-        );
-        reports.push(report);
-        progress.say(describe(report));
-      }
-    });
+    await interruptible(
+      async (signal) => {
+        for (const image of images) {
+          const name = imageNameOf(image.name, naming);
+          const report = await importOne(archive, image, { ...work, others, progress, signal }).then(
+            (imported): Report => ({ name, ...imported }),
+            (error: Error): Report => {
+              signal.throwIfAborted();
+              return { name, error: error.message };
+            },
+          );
+          reports.push(report);
+          progress.say(describe(report));
+        }
+      },
+      { message: () => 'Stopped: images that were said to be imported are here' },
+    );
   } finally {
     progress.end();
   }

@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { CommandFailure } from '../command-failure.ts';
 
 /**
@@ -9,7 +9,8 @@ export async function writeWholeFile(
   path: string,
   work: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const partial = `${path}.${process.pid}.part`;
+  const place = await placeOf(path);
+  const partial = `${place}.${process.pid}.part`;
   const file = await writing(path, () => open(partial, 'wx', 0o644));
   try {
     try {
@@ -18,11 +19,22 @@ export async function writeWholeFile(
     } finally {
       await file.close();
     }
-    await writing(path, () => rename(partial, path));
+    await writing(path, () => rename(partial, place));
   } catch (error) {
     await rm(partial, { force: true });
     throw error;
   }
+}
+
+/** Where a file of this name is: of a link, at its end. Nothing else than a file is replaced by one. */
+async function placeOf(path: string): Promise<string> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new CommandFailure(`Cannot write "${path}": ${error.code}`);
+  });
+  if (found === undefined) return path;
+  if (!found.isFile()) throw new CommandFailure(`Cannot write "${path}": it is there and no file, name another`);
+  return writing(path, () => realpath(path));
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {

@@ -48,7 +48,7 @@ export async function bench(flags: BenchFlags, terminal: Terminal, run: RunProgr
       );
       endAs(result);
     },
-    () => terminal.writeError('Breaking off: what was pulled is being removed\n'),
+    { interrupted: () => terminal.writeError('Breaking off: what was pulled is being removed\n') },
   );
 }
 

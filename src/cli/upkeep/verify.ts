@@ -12,6 +12,7 @@ import { silentLog } from '../../util/log.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import { namingOf } from '../open-cache.ts';
+import { interruptible } from '../terminal/interruptible.ts';
 import { describeProgress, describeTime } from '../terminal/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { rebuildRecords, type VerifyFinding, verifyFindingKinds, verifyRecords } from './verify-records.ts';
@@ -51,21 +52,14 @@ export function addVerifyCommand(program: Command, terminal: Terminal): void {
 async function verify(flags: VerifyFlags, terminal: Terminal): Promise<void> {
   const config = loadSettingsOf(flags, terminal);
   const report: Report = { contents: 0, bytes: 0, seconds: 0, replacedIndex: undefined, findings: [] };
-  const stop = new AbortController();
-  const interrupt = () => stop.abort(new CommandFailure(`Stopped: ${formatSize(report.bytes)} were read`));
-  for (const name of signals) process.once(name, interrupt);
-  try {
-    await verifyStorage(flags, config, report, stop.signal, terminal);
-  } finally {
-    for (const name of signals) process.off(name, interrupt);
-  }
+  await interruptible((signal) => verifyStorage(flags, config, report, signal, terminal), {
+    message: () => `Stopped: ${formatSize(report.bytes)} were read`,
+  });
   if (flags.json) terminal.writeOut(`${JSON.stringify(toJson(report), null, 2)}\n`);
   else terminal.writeOut(`${summary(report, flags)}\n`);
   const left = report.findings.filter(({ repaired }) => !repaired);
   if (left.length > 0) throw new CommandFailure(leftOver(left, flags));
 }
-
-const signals = ['SIGINT', 'SIGTERM'] as const;
 
 async function verifyStorage(
   flags: VerifyFlags,

@@ -11,6 +11,7 @@ import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf, loadSettingsOf } from '../configuration/config-flags.ts';
 import { namingOf } from '../open-cache.ts';
 import { argument, collect } from '../terminal/flag-values.ts';
+import { interruptible } from '../terminal/interruptible.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { gatherImages } from './image-arguments.ts';
 import { openWarmSource, type ServerFlags } from './open-warm-source.ts';
@@ -26,7 +27,6 @@ interface WarmFlags extends ConfigFlags, ServerFlags {
 }
 
 const defaultConcurrency = 4;
-const signals = ['SIGINT', 'SIGTERM'] as const;
 
 /** Adds `entrepot warm`. */
 export function addWarmCommand(program: Command, terminal: Terminal): void {
@@ -101,9 +101,6 @@ async function warmAll(
   flags: WarmFlags,
   terminal: Terminal,
 ): Promise<WarmedImage[]> {
-  const stop = new AbortController();
-  const interrupt = () => stop.abort(new CommandFailure('Stopped: what was fetched until now is kept'));
-  for (const name of signals) process.once(name, interrupt);
   const source = await openWarmSource(config, () => loadConfigOf(flags, terminal).config, flags);
   const say = (line: string) => {
     if (!flags.json) terminal.writeOut(`${line}\n`);
@@ -117,10 +114,11 @@ async function warmAll(
       concurrency: flags.concurrency ?? defaultConcurrency,
       ...{ clock: systemClock, observer: progress },
     };
-    return await warmImages(wanted, tools, stop.signal);
+    return await interruptible((signal) => warmImages(wanted, tools, signal), {
+      message: () => 'Stopped: what was fetched until now is kept',
+    });
   } finally {
     progress.end();
-    for (const name of signals) process.off(name, interrupt);
     await source.close();
   }
 }
