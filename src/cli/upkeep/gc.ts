@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { ContentInUse } from '../../cache/content/in-use.ts';
 import { Removal } from '../../cache/space/removal.ts';
 import { parseDuration } from '../../config/schema/values/duration.ts';
 import { formatSize } from '../../config/schema/values/size.ts';
@@ -52,7 +53,8 @@ async function collect(
   const { graceMs, untagged } = config.hosted.garbage;
   const removal = new Removal({ index, store, log: errorsTo(terminal) });
   // The locks are this process's own: a server beside sees to it that records follow the index.
-  const tools = { index, records, locks: new SharedLocks(), remove: removal.remove.bind(removal) };
+  const locks = new SharedLocks();
+  const tools = { index, records, locks, inUse: new ContentInUse(), remove: removal.remove.bind(removal) };
   const request = {
     beforeMs: systemClock.now() - (flags.grace ?? graceMs),
     untagged: flags.untagged ?? untagged,

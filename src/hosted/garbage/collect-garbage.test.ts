@@ -59,6 +59,19 @@ test('an untagged index goes with all that it consists of and what refers to it,
   assert.deepEqual(await stage.index.hostedTotals(), { repositories: 0, contents: 0, sizeBytes: 0 });
 });
 
+test('nobody makes room by the bytes of a manifest that goes before its record is gone', async (t) => {
+  const stage = await untaggedStage(t);
+  const digests = [image, other, signature, index].map(({ manifest }) => manifest.digest);
+  const seen: boolean[] = [];
+  stage.beforeChange = (what) => {
+    const digest = digests.find((any) => what.endsWith(any.slice('sha256:'.length)));
+    if (what.startsWith('removeRecord') && digest !== undefined) seen.push(stage.inUse.has(digest));
+  };
+  assert.equal((await collectOf(stage)).manifests, digests.length);
+  assert.deepEqual(seen, [true, true, true, true]);
+  assert.ok(digests.every((digest) => !stage.inUse.has(digest)));
+});
+
 test('what is new stays for the grace time, and is counted', async (t) => {
   const stage = await untaggedStage(t);
   const fresh = Buffer.from('just pushed');

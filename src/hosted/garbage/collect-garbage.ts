@@ -7,6 +7,7 @@ import type { RecordStore } from '../../store/record-store.ts';
 import type { SharedLocks } from '../../util/locks/shared-locks.ts';
 import { lockOfRepository } from '../hosted-locks.ts';
 import { settleManifest } from '../records/settle.ts';
+import type { UsedContent } from '../tools.ts';
 import { findGarbage, type Garbage, type GarbageRules } from './find-garbage.ts';
 import { GarbageTally } from './garbage-tally.ts';
 
@@ -21,6 +22,7 @@ export interface GarbageTools {
   > &
     Pick<MetadataIndex, 'getContent' | 'getLink' | 'getTag' | 'referencesOf'>;
   readonly records: RecordStore;
+  readonly inUse: UsedContent;
   readonly locks: SharedLocks;
   /** Removes contents as making room does, rows first and then files, but for what is hosted or in use; gives what went. */
   remove(digests: readonly Digest[]): Promise<readonly Digest[]>;
@@ -117,10 +119,12 @@ async function removeManifests(
   beforeMs: number,
   signal: AbortSignal,
 ): Promise<number> {
-  const { index, locks, unsettled } = tools;
+  const { index, inUse, locks, unsettled } = tools;
   const { repository } = links[0]!;
   return locks.run(lockOfRepository(repository), signal, async () => {
     let count = 0;
+    // Nobody makes room by what has a record still: that would tell, for ever, of something lost.
+    const held = links.map(({ digest }) => inUse.take(digest));
     try {
       for (const { digest } of links) {
         if ((await index.removeManifest(repository, digest, beforeMs)) === undefined) continue;
@@ -128,7 +132,9 @@ async function removeManifests(
         unsettled.push({ repository, digest });
       }
     } finally {
-      await settleRemoved(tools, unsettled);
+      await settleRemoved(tools, unsettled).finally(() => {
+        for (const letGo of held) letGo();
+      });
     }
     return count;
   });

@@ -198,6 +198,18 @@ test('a removed manifest takes its tags and records along, and what refers to it
   await assert.rejects(again, { code: 'MANIFEST_UNKNOWN' });
 });
 
+test('the bytes of a manifest that is deleted go not before its record, which would tell of something lost', async (t) => {
+  const stage = new HostedStage(t);
+  await stage.push(image);
+  const seen: boolean[] = [];
+  stage.beforeChange = (what) => {
+    if (/^removeManifest|^removeRecord/.test(what)) seen.push(stage.inUse.has(manifest.digest));
+  };
+  await stage.manifests.deleteManifest(stage.repository, manifest.digest, never);
+  assert.ok(seen.length >= 2);
+  assert.deepEqual([new Set(seen), stage.inUse.has(manifest.digest)], [new Set([true]), false]);
+});
+
 test('a manifest counts for the quota, once, and one that is beyond it is refused', async (t) => {
   const stage = new HostedStage(t, { maxBytes: 1000 });
   const bytes = (text: string) => Buffer.from(JSON.stringify({ text: text.repeat(800) }));
