@@ -11,6 +11,7 @@ import { normalize, readManifests, render, renderings } from './renderings.ts';
 import { lintScripts } from './scripts.ts';
 import { digestSources } from './sources.ts';
 import { findTool, isThere } from './tools.ts';
+import { testWorkerVm, whatStopsWorkerVm } from './worker-vm.ts';
 
 // `make test-deploy`: renders what is in deploy/ with the real tools, and compares it with test/golden/deploy; then has the
 // types of the Kubernetes API, helm and Prometheus look at it. `--write` writes the golden files anew; `--no-build` takes the
@@ -52,6 +53,9 @@ try {
     check('make takes the commands of the pages', () => runDocumented('make', { root }));
   } else skipped.push('make deploy (needs kubectl)');
   check('make config, install and uninstall do what they should, and twice is once', () => testInstall(root, scratch));
+  const stops = whatStopsWorkerVm();
+  if (stops === undefined) check('worker VMs of both clouds find the cache, and boot without', testWorkerVm);
+  else skipped.push(`the start-up script of worker VMs (needs ${stops})`);
   if (isThere('shellcheck')) check('ShellCheck finds nothing in the scripts', () => lintScripts(root));
   else skipped.push('the scripts (need shellcheck)');
   if (mayWrite && skipped.length === 0) writeFileSync(join(golden, 'sources.sha256'), digestSources(rootUrl));
