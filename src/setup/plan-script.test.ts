@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fakeSystem } from '../../test/support/fake-system.ts';
 import { setupViewOf } from '../../test/support/setup-views.ts';
@@ -6,6 +8,7 @@ import { shells } from '../../test/support/shells.ts';
 import { planScript } from './plan-script.ts';
 import type { SetupPlan } from './target.ts';
 import { containerd } from './targets/containerd.ts';
+import { k3s } from './targets/k3s.ts';
 import { setupPlan, setupTargets } from './targets.ts';
 
 const view = setupViewOf({ hostedNames: ['localhost:5001'] });
@@ -52,6 +55,46 @@ for (const shell of shells) {
       assert.equal(code, 0);
       assert.match(system.tree()[`/${hub}`] ?? '', /cache\.lan:6000/);
       assert.equal(system.tree()[`/${hub}.entrepot-old`], older);
+    });
+
+    test('renews the authority, which says nothing of who wrote it', (t) => {
+      const system = fakeSystem(t, {}, []);
+      const address = 'https://cache.lan:5000';
+      for (const ca of ['the older\n', 'the newer\n']) {
+        const text = planScript(containerd, setupPlan(containerd, setupViewOf({ address, ca })));
+        assert.deepEqual([system.run(shell, text, []).code, ca], [0, ca]);
+      }
+      assert.equal(system.tree()['/etc/containerd/entrepot-ca.crt'], '644\nthe newer\n');
+    });
+
+    // What was kept of the second change took the place of what was kept of the first.
+    test('keeps all that it was, however often it is renewed', (t) => {
+      const system = fakeSystem(t, {}, []);
+      const names = ['one', 'two', 'three'];
+      for (const name of names) {
+        const plan = setupPlan(k3s, setupViewOf({ address: `http://${name}.lan:5000` }));
+        assert.equal(system.run(shell, planScript(k3s, plan), []).code, 0);
+        appendFileSync(join(system.root, 'etc/rancher/k3s/registries.yaml'), `# ${name}, by hand\n`);
+      }
+      assert.equal(system.run(shell, planScript(k3s, setupPlan(k3s, view)), []).code, 0);
+      const kept = Object.entries(system.tree()).filter(([path]) => path.includes('yaml.entrepot-old'));
+      for (const name of names)
+        assert.ok(
+          kept.some(([, text]) => text.endsWith(`# ${name}, by hand\n`)),
+          name,
+        );
+    });
+
+    test('leaves a file alone that others have written behind what is ours', (t) => {
+      const system = fakeSystem(t, {}, []);
+      system.run(shell, script, []);
+      appendFileSync(join(system.root, hub), '[host."https://own.corp"]\n');
+      const before = system.tree();
+      const moved = setupViewOf({ address: 'http://cache.lan:6000' });
+      const { code, error } = system.run(shell, planScript(containerd, setupPlan(containerd, moved)), []);
+      assert.equal(code, 1);
+      assert.match(error, /there is already: \/etc\/containerd\/certs\.d\/docker\.io\/hosts\.toml$/m);
+      assert.deepEqual(system.tree(), before);
     });
 
     test('says in a dry run what it would do, and knows no other word', (t) => {

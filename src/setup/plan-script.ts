@@ -1,3 +1,4 @@
+import { blockEnd } from './edit/marked-block.ts';
 import { setupMark } from './mark.ts';
 import { modeOf } from './plan-text.ts';
 import { quote } from './proxy-script.ts';
@@ -33,7 +34,7 @@ ${tail(target, files)}`;
 function head({ name, description }: SetupTarget): string {
   return `#!/bin/sh
 # ${name}: ${description}
-# It writes the files that are below; one that it has written before is kept as *.entrepot-old. Where there is another's
+# It writes the files that are below; one that it has written before is kept as *.entrepot-old*. Where there is another's
 # file it does nothing at all.
 # --dry-run says what would be done. ENTREPOT_ROOT puts the files below another folder.
 set -eu
@@ -41,6 +42,24 @@ umask 022
 root=\${ENTREPOT_ROOT:-}
 dry=
 others=
+
+# Whether nobody else has a part in a file; an authority has no line that says so, but a name of its own.
+ours() {
+  case \${1##*/} in entrepot*.crt) return 0 ;; esac
+  head -n 1 "$1" | grep -qF '${setupMark}' || return
+  ! grep -qxF '${blockEnd}' "$1" || [ "$(tail -n 1 "$1")" = '${blockEnd}' ]
+}
+
+# keep PATH: what was kept before stays, too
+keep() {
+  old=$1.entrepot-old
+  count=1
+  while [ -e "$old" ] && [ "$(cat "$old"; printf x)" != "$(cat "$1"; printf x)" ]; do
+    count=$((count + 1))
+    old=$1.entrepot-old-$count
+  done
+  cp -p "$1" "$old"
+}
 
 # file PATH MODE: the text comes on standard input
 file() {
@@ -53,12 +72,12 @@ file() {
   if [ -f "$to" ] && [ "$(cat "$to"; printf x)" = "$new" ]; then
     if [ $pass = write ]; then printf 'as it is: %s\\n' "$1"; fi
   elif [ $pass = check ]; then
-    if [ -e "$to" ] && ! head -n 1 "$to" | grep -qF '${setupMark}'; then others="$others $1"; fi
+    if [ -e "$to" ] && ! ours "$to"; then others="$others $1"; fi
   else
     printf 'write: %s\\n' "$1"
     if [ -z "$dry" ]; then
       mkdir -p "$(dirname "$to")"
-      if [ -e "$to" ]; then cp -p "$to" "$to.entrepot-old"; fi
+      if [ -e "$to" ]; then keep "$to"; fi
       printf '%s' "\${new%x}" >"$to.entrepot-new"
       chmod "$2" "$to.entrepot-new"
       mv "$to.entrepot-new" "$to"

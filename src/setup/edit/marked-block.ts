@@ -3,7 +3,8 @@ import { SetupError } from '../target.ts';
 import { parseToml, saysToml } from './toml-tables.ts';
 
 const begin = `# Begin of what ${setupMark} wrote`;
-const end = `# End of what ${setupMark} wrote`;
+/** The last line of what is put into a TOML file. */
+export const blockEnd = `# End of what ${setupMark} wrote`;
 
 /** What is put into a TOML file. */
 export interface TomlBlock {
@@ -22,7 +23,7 @@ export interface TomlBlock {
  */
 export function putBlock(before: string | undefined, { whole, table }: TomlBlock, path: string): string {
   const rest = withoutBlock(before ?? '');
-  if (rest.trim() === '') return `${begin}\n${whole}${end}\n${rest}`;
+  if (rest.trim() === '') return `${begin}\n${whole}${blockEnd}\n${rest}`;
   const there = parseToml(rest, path);
   const [[kind, added] = ['', {}]] = Object.entries(parseToml(table, path));
   const known = there[kind] ?? {};
@@ -34,7 +35,7 @@ export function putBlock(before: string | undefined, { whole, table }: TomlBlock
   const texts = places.map((at) => {
     const above = rest.slice(0, at);
     const gap = above === '' || above.endsWith('\n') ? '' : '\n';
-    return `${above}${gap}${begin}\n${table}${end}\n${rest.slice(at)}`;
+    return `${above}${gap}${begin}\n${table}${blockEnd}\n${rest.slice(at)}`;
   });
   const text = texts.find((each) => saysToml(each, expected));
   if (text !== undefined) return text;
@@ -47,6 +48,6 @@ export function putBlock(before: string | undefined, { whole, table }: TomlBlock
 /** A text without what was put into it here. */
 export function withoutBlock(text: string): string {
   const from = text.indexOf(`${begin}\n`);
-  const to = text.indexOf(`${end}\n`, from);
-  return from < 0 || to < 0 ? text : text.slice(0, from) + text.slice(to + end.length + 1);
+  const to = text.indexOf(`${blockEnd}\n`, from);
+  return from < 0 || to < 0 ? text : text.slice(0, from) + text.slice(to + blockEnd.length + 1);
 }
