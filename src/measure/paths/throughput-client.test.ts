@@ -93,13 +93,18 @@ test('a cache without such a path, or that is no Entrepot, is said to be one', a
   const other = await startCounter(t, {} as never);
   const [note = ''] = (await measureByThroughput(options(other.url), patient)).notes;
   assert.match(note, /does not say what it allows \(status 200\): is it Entrepot that listens there\?$/);
+  const endless = await startCounter(t, { maxBytes: 0, maxConcurrent: -1 });
+  assert.match(
+    (await measureByThroughput(options(endless.url), patient)).notes[0] ?? '',
+    /does not say what it allows/,
+  );
   const nobody = await measureByThroughput(options('http://127.0.0.1:1'), patient);
   assert.match(nobody.notes[0] ?? '', /does not answer: .*ECONNREFUSED/);
 });
 
 test('a cache that refuses while it is measured is a failure that quotes it', async (t) => {
   const said = JSON.stringify({ maxBytes: 1000, maxConcurrent: 4 });
-  const refusal = JSON.stringify({ errors: [{ code: 'TOOMANYREQUESTS', message: 'Cannot measure now' }] });
+  const refusal = JSON.stringify({ errors: [{ code: 'TOOMANYREQUESTS', message: 'Cannot\x1b[2J measure now' }] });
   const server = createServer((request, response) => {
     request.resume();
     const isQuestion = request.method === 'GET' && !request.url?.includes('bytes');
@@ -109,7 +114,7 @@ test('a cache that refuses while it is measured is a failure that quotes it', as
   const { by, figures } = await measureByThroughput(options(url), patient);
   assert.equal(by, 'the cache’s own /throughput');
   for (const { result } of figures) {
-    assert.deepEqual(result, { failure: 'the cache answered 503: Cannot measure now' });
+    assert.deepEqual(result, { failure: 'the cache answered 503: Cannot [2J measure now' });
   }
 });
 

@@ -73,12 +73,16 @@ async function askLimits(agent: http.Agent, options: ThroughputOptions, signal: 
     if (answer.statusCode === 401) return `${place} wants a login: name a file that holds name:password with --login`;
     if (answer.statusCode === 404) return `${place} is not there: throughput.maxBytes of the cache switches it on`;
     const { maxBytes, maxConcurrent } = (isObject(said) ? said : {}) as Partial<Limits>;
-    if (typeof maxBytes === 'number' && typeof maxConcurrent === 'number') return { maxBytes, maxConcurrent };
+    if (isCount(maxBytes) && isCount(maxConcurrent)) return { maxBytes, maxConcurrent };
     return `${place} does not say what it allows (status ${answer.statusCode}): is it Entrepot that listens there?`;
   } catch (error) {
     signal.throwIfAborted();
     return `${place} does not answer: ${(error as Error).message}`;
   }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
 /** As many requests as fit into the time, one after the other on every connection. */
@@ -159,7 +163,9 @@ async function upload(asker: Asker, sizeBytes: number, signal: AbortSignal): Pro
 function refusal(status: number | undefined, body: Uint8Array): string {
   const said = parseJson(body) as { errors?: { message?: unknown }[] } | undefined;
   const message = said?.errors?.[0]?.message;
-  return `the cache answered ${status}${typeof message === 'string' ? `: ${message.slice(0, 300)}` : ''}`;
+  // It is somebody else's text, and printed.
+  const told = typeof message === 'string' ? `: ${message.replace(/\p{Cc}/gu, ' ').slice(0, 300)}` : '';
+  return `the cache answered ${status}${told}`;
 }
 
 function send(

@@ -56,7 +56,8 @@ function placesOf(setups: readonly ClientSetup[], address: string | undefined): 
 }
 
 function parseUrl(url: string): URL | undefined {
-  return URL.canParse(url) ? new URL(url) : undefined;
+  // A proxy may be given without, and is asked by HTTP then.
+  return URL.parse(/^https?:\/\//i.test(url) ? url : `http://${url}`) ?? undefined;
 }
 
 function tellOf({ origin, authorities }: Place, answer: Answer): { finding: Finding; version?: string } {

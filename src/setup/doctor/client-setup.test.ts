@@ -6,7 +6,7 @@ import { buildkit } from '../targets/buildkit.ts';
 import { containerd } from '../targets/containerd.ts';
 import { docker } from '../targets/docker.ts';
 import { podman } from '../targets/podman.ts';
-import { type MachineFiles, mirrorsFor } from './client-setup.ts';
+import { type MachineFiles, mirrorsFor, withoutLogin } from './client-setup.ts';
 import { readContainerdSetup } from './containerd-setup.ts';
 import { readDockerSetup } from './docker-setup.ts';
 import { readPodmanSetup } from './podman-setup.ts';
@@ -151,4 +151,29 @@ test('proxies are found where a service is given them', () => {
   assert.equal(readPodmanSetup(files, { HTTPS_PROXY: 'http://env.test' }).proxy, 'http://env.test');
   const own = machineOf({ '/etc/docker/daemon.json': '{"proxies": {"https-proxy": "http://json.test"}}' });
   assert.equal(readDockerSetup(own).proxy, 'http://json.test');
+});
+
+// A password of a mirror or a proxy was printed.
+test('no login that is in a file of a client is told', () => {
+  const daemon = JSON.stringify({
+    'registry-mirrors': ['https://ann:secret@cache.test', 'ann:secret@cache.test:5000'],
+  });
+  const setup = readDockerSetup(machineOf({ '/etc/docker/daemon.json': daemon }));
+  assert.equal(setup.findings.length, 2);
+  assert.match(setup.findings[0]?.text ?? '', /"https:\/\/cache\.test" is more than a host and a port/);
+  assert.doesNotMatch(JSON.stringify([setup.findings, setup.mirrors.get('docker.io')]), /secret/);
+  assert.equal(withoutLogin('ann:se@cret@proxy.test:3128'), 'proxy.test:3128');
+  assert.equal(withoutLogin('http://proxy.test:3128/a@b'), 'http://proxy.test:3128/a@b');
+});
+
+test('an address that is none in a hosts.toml is told, and no other is lost by it', () => {
+  const path = '/etc/containerd/certs.d/docker.io/hosts.toml';
+  const text = '[host."http://a b"]\n[host."http://cache.test:5000"]\n';
+  const setup = readContainerdSetup(machineOf({ [path]: text }));
+  assert.deepEqual(
+    setup.mirrors.get('docker.io')?.map(({ base }) => base),
+    ['http://cache.test:5000'],
+  );
+  const told = setup.findings.filter(({ level }) => level === 'fail').map((finding) => finding.text);
+  assert.deepEqual(told, [`${path} has "http://a b" as a host, which is no address`]);
 });

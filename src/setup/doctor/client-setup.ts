@@ -94,3 +94,8 @@ export function serviceProxy(files: MachineFiles, service: string): { url: strin
   });
   return found.toSorted((a, b) => (a.name < b.name ? -1 : 1)).at(-1);
 }
+
+/** A URL as it may be shown, and asked without what is somebody's. */
+export function withoutLogin(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)?[^/]*@/i, '$1');
+}

@@ -6,6 +6,7 @@ import {
   hasProgram,
   type MachineFiles,
   serviceProxy,
+  withoutLogin,
 } from './client-setup.ts';
 
 const configPath = '/etc/containerd/config.toml';
@@ -94,14 +95,23 @@ function readHosts(path: string, text: string, findings: Finding[]): ClientMirro
     });
     return [];
   }
-  return Object.entries(tableOf(value['host'])).flatMap(([url, host]) => mirrorOf(url, tableOf(host)));
+  return Object.entries(tableOf(value['host'])).flatMap(([url, host]) => {
+    if (URL.canParse(withScheme(url))) return mirrorOf(url, tableOf(host));
+    const text = `${path} has "${withoutLogin(url)}" as a host, which is no address`;
+    findings.push({ about, level: 'fail', text, remedy: 'give it as http://HOST:PORT' });
+    return [];
+  });
+}
+
+// containerd speaks TLS where nothing else is said.
+function withScheme(url: string): string {
+  return /^https?:\/\//.test(url) ? url : `https://${url}`;
 }
 
 function mirrorOf(url: string, host: Table): ClientMirror[] {
   const capabilities = host['capabilities'];
   if (Array.isArray(capabilities) && !capabilities.includes('pull')) return [];
-  const address = /^https?:\/\//.test(url) ? url : `https://${url}`;
-  const { origin, pathname } = new URL(address);
+  const { origin, pathname } = new URL(withScheme(url));
   const path = pathname.replace(/\/+$/, '');
   // A path that is taken as it is has /v2 in it.
   const [, before = path, after = ''] =

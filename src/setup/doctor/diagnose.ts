@@ -3,7 +3,14 @@ import type { AskedImage } from './asked-image.ts';
 import { checkCaches, type KnownCache } from './check-cache.ts';
 import { checkFallback } from './check-fallback.ts';
 import { checkPull, checkRequest } from './check-image.ts';
-import { type ClientMirror, type ClientName, type ClientSetup, type Finding, mirrorsFor } from './client-setup.ts';
+import {
+  type ClientMirror,
+  type ClientName,
+  type ClientSetup,
+  type Finding,
+  mirrorsFor,
+  withoutLogin,
+} from './client-setup.ts';
 import type { DoctorTools } from './doctor-tools.ts';
 
 /** What is wanted to be known. */
@@ -94,9 +101,4 @@ function goesPast({ client }: ClientSetup, { registry }: AskedImage, isAsked: bo
 function byName(client: ClientName, { registry }: AskedImage): Finding {
   const text = `${registry} is the cache itself: when it is down, nothing is pulled by this name`;
   return { about: client, level: 'warn', text, remedy: 'a mirror has the registry itself to fall back to' };
-}
-
-/** The URL of a proxy as it may be shown. */
-export function withoutLogin(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//');
 }

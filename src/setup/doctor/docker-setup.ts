@@ -6,6 +6,7 @@ import {
   hostAuthorities,
   type MachineFiles,
   serviceProxy,
+  withoutLogin,
 } from './client-setup.ts';
 
 const path = '/etc/docker/daemon.json';
@@ -57,7 +58,7 @@ function listOf(value: Record<string, unknown>, key: string): string[] {
 }
 
 function mirrorOf(files: MachineFiles, url: string, insecure: readonly string[]): ClientMirror {
-  const base = url.replace(/\/+$/, '');
+  const base = withoutLogin(url).replace(/\/+$/, '');
   const host = base.replace(/^https?:\/\//, '').replace(/\/.*/, '');
   return {
     base,
@@ -72,14 +73,14 @@ function checkMirror(url: string): Finding[] {
   const hasScheme = /^https?:\/\//.test(url);
   if (hasScheme && /^https?:\/\/[^/?#@]+\/?$/.test(url)) return [];
   if (/^https?:\/\/[^/?#@]+\/[^?#]+$/.test(url)) {
-    const text = `${path}: the mirror "${url}" has a path, with which older versions of docker do not start`;
+    const text = `${path}: the mirror "${withoutLogin(url)}" has a path, with which older versions of docker do not start`;
     return [{ about, level: 'warn', text, remedy: 'give it as http://HOST:PORT where an older docker is possible' }];
   }
   return [
     {
       about,
       level: 'fail',
-      text: `${path}: the mirror "${url}" ${hasScheme ? 'is more than a host and a port' : 'has no http:// or https://'}, and docker does not start with it`,
+      text: `${path}: the mirror "${withoutLogin(url)}" ${hasScheme ? 'is more than a host and a port' : 'has no http:// or https://'}, and docker does not start with it`,
       remedy: 'give it as http://HOST:PORT',
     },
   ];
