@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { configurationPage } from '../scripts/configuration-page.ts';
 import { errorsPage } from '../scripts/errors-page.ts';
@@ -7,6 +8,7 @@ import { metricsPage } from '../scripts/metrics-page.ts';
 import { configKeys, nameOfPath, upstreamKeys, variableOfPath } from '../src/config/schema/keys.ts';
 import { certificates } from './support/certs.ts';
 import { loadTestConfig } from './support/config-sources.ts';
+import { anchorsOf, linksOf, pages, projectRoot } from './support/pages.ts';
 
 const page = readFileSync(new URL('../docs/configuration.md', import.meta.url), 'utf8');
 
@@ -61,4 +63,34 @@ test('the examples of docs/access.md can be used', () => {
   const own = examples.filter((yaml) => !yaml.startsWith('scrape_configs'));
   assert.equal(own.length, 3);
   for (const yaml of own) assert.ok(loadTestConfig({ yaml, files }).config.auth, yaml);
+});
+
+const pageAt = new Map(pages.map((each) => [each.path, each]));
+
+test('every link of a page leads to a file, and to a heading of it', () => {
+  const links = pages.flatMap((each) => linksOf(each).map((link) => ({ from: each.path, ...link })));
+  assert.ok(links.length > 100);
+  const broken = links.filter(({ path, anchor }) => {
+    if (!existsSync(join(projectRoot, path))) return true;
+    const target = pageAt.get(path);
+    return anchor !== undefined && target !== undefined && !anchorsOf(target).has(anchor);
+  });
+  assert.deepEqual(
+    broken.map(({ from, written }) => `${from}: ${written}`),
+    [],
+    'correct these links',
+  );
+});
+
+test('every page of docs/ is found from docs/README.md, and that from README.md', () => {
+  const start = 'docs/README.md';
+  const found = new Set([start]);
+  for (const path of found) {
+    for (const { path: target } of linksOf(pageAt.get(path)!)) {
+      if (target.startsWith('docs/') && pageAt.has(target)) found.add(target);
+    }
+  }
+  const lost = pages.map(({ path }) => path).filter((path) => path.startsWith('docs/') && !found.has(path));
+  assert.deepEqual(lost, [], 'name them in docs/README.md, under what a reader wants');
+  assert.ok(linksOf(pageAt.get('README.md')!).some(({ path }) => path === start));
 });
