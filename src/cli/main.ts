@@ -8,11 +8,21 @@ if (problem !== undefined) {
 } else {
   // Only now: what it imports may not even load on an older Node.js.
   const { runProgram } = await import('./program.ts');
-  process.exitCode = await runProgram(process.argv.slice(2), {
+  let isWritten = true;
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    // Who reads no further, as `head`, has had enough: what is being done is done all the same, and put in order.
+    if (code === 'EPIPE') return;
+    if (isWritten) process.stderr.write(`Cannot write what was asked for: ${code}\n`);
+    isWritten = false;
+    process.exitCode = 1;
+  });
+  process.stderr.on('error', () => {}); // there is nobody to tell
+  const exitCode = await runProgram(process.argv.slice(2), {
     env: process.env,
     isWatched: process.stderr.isTTY === true,
     isRead: process.stdout.isTTY === true,
     writeOut: (text) => process.stdout.write(text),
     writeError: (text) => process.stderr.write(text),
   });
+  process.exitCode = isWritten ? exitCode : 1;
 }

@@ -32,7 +32,8 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   } catch (error) {
     // Commander has said what it had to say; asking for help or the version ends so, too.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-    terminal.writeError(`${describeFailure(error)}\n`);
+    // It may quote a server, an archive or a file: nothing that a terminal would obey.
+    terminal.writeError(`${describeFailure(error).replace(/[^\P{Cc}\n\t]/gu, ' ')}\n`);
     return exitCodes.failed;
   }
 }

@@ -12,7 +12,7 @@ import { addConfigFlags, type ConfigFlags } from '../configuration/config-flags.
 import { type OpenCache, withCache } from '../open-cache.ts';
 import { argument, collect } from '../terminal/flag-values.ts';
 import { interruptible } from '../terminal/interruptible.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { plainText, type Terminal } from '../terminal/terminal.ts';
 import { gatherImages } from '../warm/image-arguments.ts';
 import { showArchiveProgress } from './archive-progress.ts';
 import { writeWholeFile } from './output-file.ts';
@@ -119,8 +119,8 @@ async function findImage(name: ImageName, { index, naming }: OpenCache): Promise
 
 function summary({ images, parts }: ExportPlan, path: string, sizeBytes: number): string {
   const lines = images.map(({ name, tree, referrers }) => {
-    const which = tree.platforms.length === 0 ? '' : ` (${tree.platforms.join(', ')})`;
-    const not = tree.absent.length === 0 ? '' : `; not here: ${tree.absent.join(', ')}`;
+    const which = tree.platforms.length === 0 ? '' : ` (${plainText(tree.platforms.join(', '))})`;
+    const not = tree.absent.length === 0 ? '' : `; not here: ${plainText(tree.absent.join(', '))}`;
     const with_ = referrers.length === 0 ? '' : `, with ${referrers.length} that refer to it`;
     return `Exported ${name}${which}${with_}${not}`;
   });

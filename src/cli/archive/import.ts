@@ -14,7 +14,7 @@ import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from '../configuration/config-flags.ts';
 import { namingOf } from '../open-cache.ts';
 import { interruptible } from '../terminal/interruptible.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { plainText, type Terminal } from '../terminal/terminal.ts';
 import { type ArchiveProgress, showArchiveProgress } from './archive-progress.ts';
 import { type ArchiveNames, type NamedImage, type NamingFlags, nameImages } from './import-names.ts';
 
@@ -160,13 +160,13 @@ async function importOne(
 }
 
 function describe(report: Report): string {
-  if ('error' in report) return `Failed ${report.name}: ${report.error}`;
+  if ('error' in report) return `Failed ${report.name}: ${plainText(report.error)}`;
   const { name, platforms, absent, storedBytes, presentBytes } = report;
-  const which = platforms.length === 0 ? '' : ` (${platforms.join(', ')})`;
+  const which = platforms.length === 0 ? '' : ` (${plainText(platforms.join(', '))})`;
   const parts = [
     ...(storedBytes > 0 ? [`${formatSize(storedBytes)} stored`] : []),
     ...(presentBytes > 0 || storedBytes === 0 ? [`${formatSize(presentBytes)} were here`] : []),
   ];
-  const not = absent.length === 0 ? '' : `; not in the file: ${absent.join(', ')}`;
+  const not = absent.length === 0 ? '' : `; not in the file: ${plainText(absent.join(', '))}`;
   return `Imported ${name}${which}: ${parts.join(', ')}${not}`;
 }

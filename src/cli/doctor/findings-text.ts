@@ -1,4 +1,5 @@
 import type { Finding } from '../../setup/doctor/client-setup.ts';
+import { plainText } from '../terminal/terminal.ts';
 
 /** What was found out, for people: by what it is about, each with what to do. */
 export function findingsText(findings: readonly Finding[]): string {
@@ -10,5 +11,5 @@ export function findingsText(findings: readonly Finding[]): string {
 function lines({ level, text, remedy }: Finding): string {
   const todo = remedy === undefined || level === 'ok' ? '' : `        ${remedy}\n`;
   // What a cache or a client has said must command no terminal.
-  return `  ${level.padEnd(4)}  ${text.replace(/\p{Cc}/gu, ' ')}\n${todo}`;
+  return `  ${level.padEnd(4)}  ${plainText(text)}\n${todo}`;
 }

@@ -1,5 +1,10 @@
 import type { Environment } from '../../config/sources/environment.ts';
 
+/** Text of somebody else, in one line and without what would command a terminal. */
+export function plainText(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ');
+}
+
 /** What a command knows of the world around it. */
 export interface Terminal {
   readonly env: Environment;

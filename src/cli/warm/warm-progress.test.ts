@@ -70,4 +70,8 @@ test('what became of an image is a line', () => {
     /: 0 B were here; its tag may have moved.*: timeout$/,
   );
   assert.equal(describeWarmed({ ...warmed, error: 'it is not there' }), 'Failed nginx:1: it is not there');
+  const hostile = { ...warmed, name: 'a\n\x1b[2J', platforms: ['linux/\x1b]0;x\x07'] };
+  for (const image of [hostile, { ...hostile, error: 'upstream says \x1b[2J' }]) {
+    assert.doesNotMatch(describeWarmed(image), /\p{Cc}/u);
+  }
 });

@@ -2,7 +2,7 @@ import { formatSize } from '../../config/schema/values/size.ts';
 import { type Clock, systemClock } from '../../util/clock.ts';
 import type { WarmedImage, WarmingBlob, WarmObserver } from '../../warm/warm-images.ts';
 import { describeProgress } from '../terminal/progress.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { plainText, type Terminal } from '../terminal/terminal.ts';
 
 const barsEveryMs = 200;
 const lineEveryMs = 10_000; // where nobody watches, each is kept
@@ -62,14 +62,15 @@ export function showWarmProgress(
 
 /** What became of an image, in a line. */
 export function describeWarmed({ name, platforms, fetchedBytes, presentBytes, stale, error }: WarmedImage): string {
-  if (error !== undefined) return `Failed ${name}: ${error}`;
+  if (error !== undefined) return `Failed ${plainText(name)}: ${plainText(error)}`;
   const parts = [
     ...(fetchedBytes > 0 ? [`${formatSize(fetchedBytes)} fetched`] : []),
     ...(presentBytes > 0 || fetchedBytes === 0 ? [`${formatSize(presentBytes)} were here`] : []),
   ];
-  const which = platforms.length === 0 ? '' : ` (${platforms.join(', ')})`;
-  const aged = stale === undefined ? '' : `; its tag may have moved, as upstream could not be asked: ${stale}`;
-  return `Warm ${name}${which}: ${parts.join(', ')}${aged}`;
+  const which = platforms.length === 0 ? '' : ` (${plainText(platforms.join(', '))})`;
+  const aged =
+    stale === undefined ? '' : `; its tag may have moved, as upstream could not be asked: ${plainText(stale)}`;
+  return `Warm ${plainText(name)}${which}: ${parts.join(', ')}${aged}`;
 }
 
 class Running {
