@@ -1,5 +1,5 @@
 # Everything runs on the Node.js that npm installs here, whatever the machine has: npm puts it first in the path.
-.PHONY: run test build bench clean config install uninstall deploy test-deploy test-image test-parsers
+.PHONY: run test build bench clean config install uninstall kind-up kind-down k3d-up k3d-down deploy test-deploy test-image test-parsers
 
 run: node_modules/.package-lock.json
 	npm start --silent
@@ -22,6 +22,19 @@ install: build
 
 uninstall:
 	@deploy/systemd/install.sh --uninstall
+
+# A cache in docker, and a cluster that pulls through it; variables are in the scripts.
+kind-up:
+	@deploy/kind/kind.sh up
+
+kind-down:
+	@deploy/kind/kind.sh down
+
+k3d-up:
+	@deploy/k3d/k3d.sh up
+
+k3d-down:
+	@deploy/k3d/k3d.sh down
 
 # Applies the manifests of deploy/kubernetes; without variables it says which there are.
 deploy:

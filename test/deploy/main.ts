@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lintChart, testRefusals } from './chart.ts';
+import { testClusters } from './clusters.ts';
 import { testDeployScript } from './deploy-script.ts';
 import { runDocumented } from './documented-commands.ts';
 import { testInstall } from './install.ts';
@@ -53,6 +54,7 @@ try {
     check('make takes the commands of the pages', () => runDocumented('make', { root }));
   } else skipped.push('make deploy (needs kubectl)');
   check('make config, install and uninstall do what they should, and twice is once', () => testInstall(root, scratch));
+  check('make kind-up, k3d-up and the like do what they should, and twice is once', () => testClusters(root, scratch));
   const stops = whatStopsWorkerVm();
   if (stops === undefined) check('worker VMs of both clouds find the cache, and boot without', testWorkerVm);
   else skipped.push(`the start-up script of worker VMs (needs ${stops})`);

@@ -5,7 +5,7 @@ import { globSync } from 'node:fs';
 export function lintScripts(root: string): void {
   const scripts = globSync(['deploy/**/*.sh', 'test/deploy/*.sh'], { cwd: root }).sort();
   try {
-    execFileSync('shellcheck', scripts, { cwd: root, encoding: 'utf8', stdio: 'pipe' });
+    execFileSync('shellcheck', ['--external-sources', ...scripts], { cwd: root, encoding: 'utf8', stdio: 'pipe' });
   } catch (error) {
     throw new Error(String((error as { stdout?: string }).stdout || error));
   }
