@@ -221,6 +221,21 @@ test('an import that a part may not have is told', () => {
   );
 });
 
+test('the table of docs/architecture.md says what may be imported as the rules do', () => {
+  const page = readFileSync(`${root}docs/architecture.md`, 'utf8');
+  const found = page.matchAll(/^\| `src\/([\w.-]+)` *\|[^|]*\| ([^|]*?) *\|$/gm);
+  const rows = new Map([...found].map(([, part = '', may = '']) => [part, may]));
+  assert.deepEqual([...rows.keys()].sort(), Object.keys(allowed).sort());
+  for (const [part, rule] of Object.entries(allowed)) {
+    const said = rows.get(part) ?? '';
+    if (/^(?:everything but|as|nothing)\b/.test(said)) continue;
+    const named = [...(said.split(';')[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
+    const ofRule = rule.map((path) => (interfaces.includes(path) ? path.split('/')[1]! : path));
+    const plain = ofRule.map((path) => path.replace(/^src\//, '').replace(/\/$/, ''));
+    assert.deepEqual([...new Set(named)].sort(), [...new Set(plain)].sort(), part);
+  }
+});
+
 test('a package is imported from one folder only, and is a dependency', () => {
   assert.deepEqual(strayPackages(imports), []);
   assert.deepEqual(strayPackages([{ from: 'src/cache/a.ts', to: 'zod' }]), ['src/cache/a.ts → zod (of src/config/)']);
