@@ -9,7 +9,7 @@ import { testDeployScript } from './deploy-script.ts';
 import { runDocumented } from './documented-commands.ts';
 import { testInstall } from './install.ts';
 import { normalize, readManifests, render, renderings } from './renderings.ts';
-import { lintScripts } from './scripts.ts';
+import { lintScripts, lintWorkflows } from './scripts.ts';
 import { digestSources } from './sources.ts';
 import { findTool, isThere } from './tools.ts';
 import { testWorkerVm, whatStopsWorkerVm } from './worker-vm.ts';
@@ -58,6 +58,10 @@ try {
   const stops = whatStopsWorkerVm();
   if (stops === undefined) check('worker VMs of both clouds find the cache, and boot without', testWorkerVm);
   else skipped.push(`the start-up script of worker VMs (needs ${stops})`);
+  const actionlint = findTool('actionlint', { mayBuild });
+  if (actionlint !== undefined)
+    check('actionlint finds nothing in the workflows', () => lintWorkflows(root, actionlint));
+  else skipped.push('the workflows (need actionlint, or Go)');
   if (isThere('shellcheck')) check('ShellCheck finds nothing in the scripts', () => lintScripts(root));
   else skipped.push('the scripts (need shellcheck)');
   if (mayWrite && skipped.length === 0) writeFileSync(join(golden, 'sources.sha256'), digestSources(rootUrl));

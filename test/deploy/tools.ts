@@ -7,6 +7,7 @@ import { join } from 'node:path';
 const modules = {
   kustomize: 'sigs.k8s.io/kustomize/kustomize/v5@v5.7.1',
   helm: 'helm.sh/helm/v3/cmd/helm@v3.19.5',
+  actionlint: 'github.com/rhysd/actionlint/cmd/actionlint@v1.7.7',
 } as const;
 
 /** A tool that is built when it is not there. */
