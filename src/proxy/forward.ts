@@ -17,6 +17,8 @@ const ownFields = [
   ...['proxy-authorization', 'proxy-authenticate'],
 ];
 
+const unwantedMs = 60_000; // as at every door
+
 /**
  * Passes a request on, and its answer back, over a connection of its own, which is closed after it.
  * @throws what either side failed with
@@ -40,18 +42,35 @@ export async function forwardRequest(
   connection.setTimeout(idleMs, () => connection.destroy(new Error('nothing came for too long')));
   const leave = () => void outgoing.destroy();
   response.once('close', leave);
-  // What breaks here breaks `outgoing`, too. It is not waited for: who is refused may never send its body.
-  pipeline(request, outgoing).catch(() => {});
+  request.pipe(outgoing); // it is not waited for: who is refused may never send its body
+  outgoing.once('close', () => passOver(request)); // by now it is no pipe any more
   const answer = await answerOf(outgoing);
   response.off('close', leave); // from here on the answer is broken off with it
   response.writeHead(answer.statusCode ?? 502, endToEnd(answer));
   await pipeline(answer, response);
 }
 
+/**
+ * Reads what nobody wants any more of a body, for a while: the other side may have answered before it had all of it, and
+ * there are clients that read no answer before they have sent everything.
+ */
+function passOver(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return;
+  const { socket } = request;
+  const limit = setTimeout(() => socket.destroy(), unwantedMs);
+  const settle = () => {
+    clearTimeout(limit);
+    socket.off('close', settle);
+  };
+  request.once('end', settle);
+  socket.once('close', settle);
+  request.resume();
+}
+
 function answerOf(outgoing: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     outgoing.once('response', resolve);
-    outgoing.once('error', reject);
+    outgoing.on('error', reject); // also after the answer, when nobody waits for it: the other side may want no more
   });
 }
 

@@ -310,6 +310,35 @@ describe('what is no registry', () => {
     assert.equal(seen.at(-1), 'POST /wanted abc');
   });
 
+  test('may answer before it has the body: who reads nothing before all is sent gets the answer, too', async (t) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () =>
+        socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno'),
+      );
+      socket.resume();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const { cache } = await openStage(t, { ports: [port], allowAddresses: ['127.0.0.1'] });
+    const socket = connect(cache.proxyPort, '127.0.0.1');
+    t.after(() => socket.destroy());
+    const body = Buffer.alloc(20_000_000); // more than lies in any buffer on the way
+    const head = `POST http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n`;
+    socket.write(`${head}Content-Length: ${body.length}\r\n\r\n`);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.write(body, () => resolve());
+    });
+    const [said] = (await once(socket, 'data')) as [Buffer];
+    assert.match(said.toString(), /^HTTP\/1\.1 401 [\s\S]*\r\n\r\nno$/);
+    socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    const [next] = (await once(socket, 'data')) as [Buffer];
+    assert.match(next.toString(), /^HTTP\/1\.1 200 /);
+  });
+
   test('is asked by one request for one, though a client calls the length of its body a matter of the connection', async (t) => {
     const { port, seen } = await openEchoOfBodies(t);
     const { cache } = await openStage(t, { ports: [port], allowAddresses: ['127.0.0.1'] });
