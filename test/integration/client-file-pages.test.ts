@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
 import { parse as parseToml } from 'smol-toml';
 import { buildkit } from '../../src/setup/targets/buildkit.ts';
 import { docker } from '../../src/setup/targets/docker.ts';
 import { podman } from '../../src/setup/targets/podman.ts';
+import { openPageShell } from '../support/page-shell.ts';
 import { setupViewOf } from '../support/setup-views.ts';
-import { tmpDir } from '../support/tmp.ts';
 
 const root = join(import.meta.dirname, '../..');
-const execute = promisify(execFile);
 
 function blocksOf(page: string, kind: string): string[] {
   const text = readFileSync(join(root, 'docs', page), 'utf8');
@@ -21,17 +18,8 @@ function blocksOf(page: string, kind: string): string[] {
     .map(([, , block = '']) => block);
 }
 
-function shell(t: Parameters<typeof tmpDir>[0]) {
-  const [bin, cwd] = [tmpDir(t), tmpDir(t)];
-  const entrepot = join(bin, 'entrepot');
-  writeFileSync(entrepot, `#!/bin/sh\nexec '${process.execPath}' '${root}/src/cli/main.ts' "$@"\n`);
-  chmodSync(entrepot, 0o755);
-  const env = { PATH: `${bin}:${process.env['PATH']}` };
-  return { cwd, run: async (command: string) => (await execute('sh', ['-euc', command], { cwd, env })).stdout };
-}
-
 test('what docs/client-files.md says is done as it is written: applied, applied again, and taken back', async (t) => {
-  const { cwd, run } = shell(t);
+  const { folder, run } = openPageShell(t);
   const said: string[] = [];
   for (const command of blocksOf('client-files.md', 'sh').flatMap((block) => block.trimEnd().split('\n'))) {
     said.push(await run(command));
@@ -40,11 +28,11 @@ test('what docs/client-files.md says is done as it is written: applied, applied 
   assert.match(first, /^made: \/etc\/docker\/daemon\.json\n/);
   assert.equal(second, 'as it should be: /etc/docker/daemon.json\n');
   assert.match(third, /^removed: \/etc\/docker\/daemon\.json\n/);
-  assert.deepEqual(readdirSync(join(cwd, 'image')), []);
+  assert.deepEqual(readdirSync(join(folder, 'image')), []);
 });
 
 test('what docs/doctor.md says is done as it is written', async (t) => {
-  const { run } = shell(t);
+  const { run } = openPageShell(t);
   const said: string[] = [];
   for (const command of blocksOf('doctor.md', 'sh').flatMap((block) => block.trimEnd().split('\n'))) {
     said.push(await run(command));

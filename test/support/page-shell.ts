@@ -13,16 +13,20 @@ export interface PageShell {
   readonly folder: string;
   /** What it prints. @throws when it does not end with 0 */
   run(command: string, env?: Readonly<Record<string, string>>): Promise<string>;
+  /** The same, with what it prints as errors beside. */
+  runAll(command: string, env?: Readonly<Record<string, string>>): Promise<{ stdout: string; stderr: string }>;
 }
 
 /** Opens such a shell for a test; nothing of the environment of the tests gets into it but the path. */
 export function openPageShell(t: TestContext): PageShell {
   const [bin, folder] = [tmpDir(t), tmpDir(t)];
   const entrepot = join(bin, 'entrepot');
-  writeFileSync(entrepot, `#!/bin/sh\nexec '${process.execPath}' '${projectRoot}/src/cli/main.ts' "$@"\n`);
+  // The variable is the scripts' alone: of its own, Entrepot refuses those that it does not know.
+  const command = `unset ENTREPOT_ROOT\nexec '${process.execPath}' '${projectRoot}/src/cli/main.ts' "$@"`;
+  writeFileSync(entrepot, `#!/bin/sh\n${command}\n`);
   chmodSync(entrepot, 0o755);
   const path = `${bin}:${process.env['PATH']}`;
-  const run = async (command: string, env = {}) =>
-    (await execute('sh', ['-euc', command], { cwd: folder, env: { PATH: path, ...env } })).stdout;
-  return { folder, run };
+  const runAll = (command: string, env = {}) =>
+    execute('sh', ['-euc', command], { cwd: folder, env: { PATH: path, ...env } });
+  return { folder, runAll, run: async (command, env) => (await runAll(command, env)).stdout };
 }
