@@ -29,7 +29,9 @@ changed=no
 put() {
   local to=$DESTDIR$2
   mkdir -p "$(dirname "$to")"
-  cat >"$to.new"
+  rm -f "$to.new"
+  # It may hold a password, so nobody reads it before it has its mode.
+  (umask 077 && cat >"$to.new")
   chmod "$1" "$to.new"
   if [ -e "$to" ] && cmp -s "$to" "$to.new"; then
     rm "$to.new"
@@ -100,7 +102,8 @@ install_all() {
 if [ -z "\${ENTREPOT_CONFIG:-}" ] && [ -r /etc/entrepot/entrepot.yaml ]; then export ENTREPOT_CONFIG=/etc/entrepot/entrepot.yaml; fi
 exec $library/bin/node $library/dist/cli/main.js "\$@"
 END
-  sed "s|@LIBRARY@|$library|g" "$here/entrepot.service.in" | put 0644 "$unit"
+  # Not by a pipe: what put notes would be lost with its process, and the service not be restarted.
+  put 0644 "$unit" < <(sed "s|@LIBRARY@|$library|g" "$here/entrepot.service.in")
   put 0644 "$users" <"$here/sysusers.conf"
   local source=$here/entrepot.yaml
   [ ! -e "$project/entrepot.yaml" ] || source=$project/entrepot.yaml

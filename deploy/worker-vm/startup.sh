@@ -77,11 +77,14 @@ url_of() {
   case $url in https:*) printf '%s' "$url" ;; *) printf '%s:5000' "$url" ;; esac
 }
 
-# write PATH TEXT: it appears as a whole, or not at all; what was there before the first time is kept
+# write PATH TEXT: it appears as a whole, or not at all, with the owner and mode that it had; what was there before the first time
+# is kept
 write() {
   mkdir -p "${1%/*}" || return 1
   if [ -e "$1" ] && [ ! -e "$1.before-entrepot" ]; then cp -p "$1" "$1.before-entrepot" || return 1; fi
-  printf '%s\n' "$2" >"$1.entrepot-new" && chmod 0644 "$1.entrepot-new" && mv "$1.entrepot-new" "$1"
+  rm -f "$1.entrepot-new"
+  if [ -e "$1" ]; then cp -p "$1" "$1.entrepot-new" || return 1; fi
+  printf '%s\n' "$2" >"$1.entrepot-new" && mv "$1.entrepot-new" "$1"
 }
 
 # tell VERB SERVICE: nothing is waited for, as a service may wait for the boot to end

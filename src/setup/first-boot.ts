@@ -25,7 +25,8 @@ say() { printf 'entrepot: %s\\n' "$1"; }
 
 # write PATH MODE TEXT: it appears as a whole, or not at all
 write() {
-  mkdir -p "\${1%/*}" && printf '%s' "$3" >"$1.entrepot-new" && chmod "$2" "$1.entrepot-new" && mv "$1.entrepot-new" "$1"
+  mkdir -p "\${1%/*}" && rm -f "$1.entrepot-new" && (umask 077 && printf '%s' "$3" >"$1.entrepot-new") &&
+    chmod "$2" "$1.entrepot-new" && mv "$1.entrepot-new" "$1"
 }
 
 # put PATH MODE: the text comes on standard input

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -142,6 +142,14 @@ async function testWhatWasThere(): Promise<void> {
     'registry-mirrors': ['http://10.0.0.6:5000', 'http://other:5000'],
     'insecure-registries': ['10.0.0.6:5000'],
   });
+  // A daemon.json may hold the password of a proxy.
+  const closed = mkdtempSync(join(scratch, 'root-'));
+  const daemon = join(closed, 'etc/docker/daemon.json');
+  mkdirSync(dirname(daemon), { recursive: true });
+  writeFileSync(daemon, mine, { mode: 0o600 });
+  assert.match((await boot(google('10.0.0.5'), {}, closed)).docker ?? '', /10\.0\.0\.5/);
+  assert.equal(statSync(daemon).mode & 0o777, 0o600);
+
   const fresh = await boot(google('10.0.0.5'));
   assert.equal((await boot(google('10.0.0.5'), {}, fresh.folder)).said, '');
 
