@@ -228,6 +228,10 @@ test('more hosts may be given that are reached without the proxy', (t) => {
   succeed(system, ['--no-proxy', 'registry.lan,10.0.0.0/8,localhost']);
   const text = system.tree()['/etc/systemd/system/docker.service.d/entrepot-proxy.conf'] ?? '';
   assert.match(text, /^Environment="NO_PROXY=localhost,127\.0\.0\.0\/8,::1,registry\.lan,10\.0\.0\.0\/8"$/m);
+  // Not the names of files that are like it.
+  succeed(system, ['--no-proxy', '/*']);
+  const now = system.tree()['/etc/systemd/system/docker.service.d/entrepot-proxy.conf'] ?? '';
+  assert.match(now, /NO_PROXY=localhost,127\.0\.0\.0\/8,::1,\/\*"$/m);
   assert.match(fail(plain(t), ['--no-proxy', 'a$(id)']), /cannot use these hosts/);
 });
 

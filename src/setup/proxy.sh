@@ -287,6 +287,7 @@ no_proxy_of() {
         sed -n 's/.*[Nn][Oo]_[Pp][Rr][Oo][Xx][Yy]=["'\'']\{0,1\}\([^"'\'' ]*\).*/\1/p' | tr ',' '\n'
     done
   )
+  set -f # a star is no file's name; this is a process of its own
   for _host in $_kept; do
     # What is no name or address is not taken along.
     case $_host in *[!A-Za-z0-9.:/*_-]*) continue ;; esac
