@@ -5,10 +5,12 @@ import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics/metrics.ts';
 import type { Admin } from './admin/admin.ts';
 import { Connections } from './connections.ts';
+import { type Exchange, sendError } from './exchange.ts';
 import type { Probes } from './probes.ts';
 import { bodyOf } from './push/request-body.ts';
 import { newRecord, type RequestRecord } from './record.ts';
-import { type Exchange, type RegistryHandler, sendError, splitPath } from './registry-handler.ts';
+import type { RegistryHandler } from './registry-handler.ts';
+import { splitPath } from './registry-path.ts';
 import { createTlsServer, type DoorTls } from './tls/tls-server.ts';
 
 /** What a door is made of. */

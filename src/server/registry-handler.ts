@@ -1,24 +1,21 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RepositoryOf } from '../access/access.ts';
-import { RegistryError, renderErrorBody } from '../oci/errors.ts';
+import { RegistryError } from '../oci/errors.ts';
 import { isProbeTag } from '../oci/probe-tag.ts';
 import { isPushRequest } from '../oci/push-request.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Page, RepositoryList } from '../oci/registry.ts';
 import { type AnyRequest, parseRequest, type RegistryRequest } from '../oci/request.ts';
 import type { Log } from '../util/log.ts';
-import { writeHead } from './answer-head.ts';
 import { type KnownHost, refuseChange, refuseReading } from './browsers.ts';
 import { type ClientAccess, type DoorAccess, everybodysAccess, identifyClient } from './client-access.ts';
-import { renderCacheStatus } from './pull/cache-status.ts';
+import { type Exchange, signalOf } from './exchange.ts';
 import { answerTokenRequest, tokenPath } from './pull/client-tokens.ts';
 import { listWhere } from './pull/list-where.ts';
 import { nextLink, type PullContext, sendJson } from './pull/pull.ts';
 import { challengePing, pull, type UpstreamLogin } from './pull/pull-request.ts';
 import { push } from './push/push.ts';
 import { mountOffers, type PushContext, pushContext, pushVerbs } from './push/push-context.ts';
-import type { RequestBody } from './push/request-body.ts';
-import type { RequestRecord } from './record.ts';
+import { isRegistryPath, type RegistryPath } from './registry-path.ts';
 import { type Route, type RoutedRegistry, type Routing, type RoutingHints, repositoryOf } from './routing.ts';
 
 /**
@@ -48,35 +45,6 @@ export interface PushOptions {
   readonly maxManifestBytes: number;
   /** What the registry that is pushed to is called, for those who push to another. */
   readonly goal: string;
-}
-
-/** One request, and its answer in the making. */
-export interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly body: RequestBody;
-  readonly record: RequestRecord;
-}
-
-/** A path split where the registry's part begins. */
-export interface RegistryPath {
-  /** The component before `/v2/`, if there is one. */
-  readonly prefix: string | undefined;
-  /** What follows `/v2/`. */
-  readonly rest: string;
-}
-
-/** Splits `/v2/…` and `/<alias>/v2/…`; undefined for every other path. */
-export function splitPath(path: string): RegistryPath | undefined {
-  if (path.startsWith('/v2/')) return { prefix: undefined, rest: path.slice('/v2/'.length) };
-  if (path === '/v2') return { prefix: undefined, rest: '' };
-  const match = /^\/([^/]+)\/v2(?:\/(.*))?$/s.exec(path);
-  return match ? { prefix: match[1]!.toLowerCase(), rest: match[2] ?? '' } : undefined;
-}
-
-/** Whether a path behind `/v2/` is any of a registry's: quay.io has its token server there, too. */
-function isRegistryPath(rest: string): boolean {
-  return /^(?:$|_catalog\b|.*%|.+\/(?:manifests|blobs|tags|referrers)(?:\/|$))/s.test(rest);
 }
 
 /** Answers requests to registries: parses, routes, and hands on to what answers the kind of request. */
@@ -245,39 +213,4 @@ function sendPing(context: OwnContext): void {
 async function sendCatalog(context: OwnContext, page: Page, list: ListPage): Promise<void> {
   const { repositories, next } = await list(page);
   sendJson(context, { repositories }, undefined, nextLink(context.request, next));
-}
-
-/** Why work for a client stops when it has gone. */
-const clientGone = new Error('The client has gone');
-
-/** Fires when the client has gone before its answer was whole. */
-export function signalOf(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) controller.abort(clientGone);
-  });
-  return controller.signal;
-}
-
-/** Sends an error as the spec's JSON; when the head of another answer has gone out, the connection is broken instead. */
-export function sendError({ request, response, body: asked, record }: Exchange, error: RegistryError): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  asked.leave();
-  const body = Buffer.from(renderErrorBody(error));
-  writeHead({ response, record }, isPushRequest({ kind: record.route }) ? error.status : mirrorStatus(error), {
-    ...error.headers,
-    'content-type': 'application/json',
-    'content-length': body.length,
-    'cache-status': renderCacheStatus(undefined, error.code),
-  });
-  response.end(request.method === 'HEAD' ? undefined : body);
-}
-
-// containerd asks a mirror that says 429 five times more at once; with 503 it goes on to the next host. Nobody goes
-// elsewhere with a push.
-function mirrorStatus(error: RegistryError): number {
-  return error.status === 429 ? 503 : error.status;
 }

@@ -6,7 +6,7 @@ import { type ConnectTools, Unreachable } from '../../proxy/connect.ts';
 import { connectSecurely, type ServerTrust, trustOf } from '../../proxy/connect-secure.ts';
 import { forwardRequest } from '../../proxy/forward.ts';
 import type { ProxyTarget } from '../../proxy/target.ts';
-import { type Exchange, signalOf } from '../../server/registry-handler.ts';
+import { type Exchange, signalOf } from '../../server/exchange.ts';
 
 /** What passes requests on that are for the host of a registry, and not for the registry. */
 export interface ElsewhereTools {

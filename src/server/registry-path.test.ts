@@ -4,7 +4,7 @@ import { makeImage } from '../../test/support/images.ts';
 import { MemoryRegistry } from '../../test/support/memory-registry.ts';
 import { rawFetch } from '../../test/support/raw-http.ts';
 import { openTestDoor } from '../../test/support/test-door.ts';
-import { splitPath } from './registry-handler.ts';
+import { splitPath } from './registry-path.ts';
 
 describe('splitPath()', () => {
   const rows: readonly (readonly [path: string, expected: ReturnType<typeof splitPath>])[] = [
