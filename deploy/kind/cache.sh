@@ -75,7 +75,7 @@ tell_use() {
 stop_cache() {
   if [ "$PURGE" = yes ]; then
     docker rm --force "$container" >/dev/null
-    docker volume rm "$container" >/dev/null
+    docker volume rm --force "$container" >/dev/null
     say 'removed the cache, and all that it kept'
   else
     say "the cache stays, with what it keeps; PURGE=yes removes both"

@@ -36,7 +36,7 @@ export function testClusters(root: string, scratch: string): void {
     const purged = make(`${tool}-down`, 'PURGE=yes');
     assert.deepEqual(
       purged.asked.filter((line) => line.startsWith('docker')),
-      ['docker rm --force entrepot-cache', 'docker volume rm entrepot-cache'],
+      ['docker rm --force entrepot-cache', 'docker volume rm --force entrepot-cache'],
     );
     for (const wrong of ['NAME=../x', 'PUSH_PORT=a', 'PURGE=maybe']) {
       const refused = make(`${tool}-up`, wrong);

@@ -16,7 +16,8 @@ build_base() {
   local root=$scratch/base/usr/local
   cp "$(node -p process.execPath)" "$root/bin/node"
   mkdir -p "$root/lib/node_modules" "$root/etc"
-  cp -r "$(npm root --global)/npm" "$root/lib/node_modules/"
+  # Of npm itself, wherever it is: its prefix goes by the Node.js that is first in the path.
+  cp -r "$(dirname "$(realpath "$(command -v npm)")")/.." "$root/lib/node_modules/npm"
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$root/bin/npm"
   # npm in there reaches what npm out here does.
   cp -L /etc/ssl/certs/ca-certificates.crt "$scratch/base/etc/ssl/certs/"
