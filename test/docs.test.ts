@@ -65,6 +65,22 @@ test('the examples of docs/access.md can be used', () => {
   for (const yaml of own) assert.ok(loadTestConfig({ yaml, files }).config.auth, yaml);
 });
 
+for (const [name, count] of Object.entries({ credentials: 2, guard: 1, warm: 1 })) {
+  test(`the examples of docs/${name}.md can be used`, () => {
+    const text = readFileSync(new URL(`../docs/${name}.md`, import.meta.url), 'utf8');
+    const examples = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml = '']) => yaml);
+    assert.equal(examples.length, count);
+    const files = { '/run/secrets/docker/config.json': '{}', '/etc/entrepot/corp.json': '{}' };
+    for (const yaml of examples) assert.ok(loadTestConfig({ yaml, files }).config, yaml);
+    const shell = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block = '']) => block).join('');
+    const variables = [...shell.matchAll(/^(ENTREPOT_\w+)="?(.*?)"?$/gm)].map(([, variable, value]) => [
+      variable,
+      value,
+    ]);
+    assert.ok(loadTestConfig({ env: Object.fromEntries(variables) }).config);
+  });
+}
+
 const pageAt = new Map(pages.map((each) => [each.path, each]));
 
 test('every link of a page leads to a file, and to a heading of it', () => {
