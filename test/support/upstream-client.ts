@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
-import { type UpstreamOptions, UpstreamRegistry } from '../../src/upstream/client.ts';
+import type { UpstreamOptions } from '../../src/upstream/asking.ts';
+import { UpstreamRegistry } from '../../src/upstream/client.ts';
 import {
   type CredentialSource,
   type Credentials,
