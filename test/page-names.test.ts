@@ -48,7 +48,7 @@ test('every key that a page names is one of the configuration', () => {
 });
 
 test('every variable that a page names is read by Entrepot, or by one of its scripts', () => {
-  const scripts = ['src/setup/proxy.sh', 'src/cli/config-sources.ts', 'src/config/sources/environment.ts']
+  const scripts = ['src/setup/script/proxy.sh', 'src/cli/config-sources.ts', 'src/config/sources/environment.ts']
     .filter((path) => existsSync(join(projectRoot, path)))
     .map((path) => readFileSync(join(projectRoot, path), 'utf8'))
     .join('');

@@ -1,5 +1,5 @@
-import { planScript } from './plan-script.ts';
 import { planText } from './plan-text.ts';
+import { planScript } from './script/plan-script.ts';
 import { SetupError, type SetupPlan, type SetupView } from './target.ts';
 import { listTargets, setupPlan, setupTarget } from './targets.ts';
 

@@ -1,5 +1,5 @@
 import { hostedRegistryName } from '../oci/hosted.ts';
-import { hostAndPort } from './address.ts';
+import { hostAndPort } from './address/address.ts';
 import { YamlFile } from './edit/yaml-file.ts';
 import { caFiles } from './hosts-files.ts';
 import { verbatimUrl } from './shape.ts';

@@ -1,13 +1,13 @@
-import { hostOf, isLoopbackHost } from './address.ts';
+import { hostOf, isLoopbackHost } from './address/address.ts';
 import { SetupError, type SetupPlan, type SetupTarget, type SetupView } from './target.ts';
 import { buildkit } from './targets/buildkit.ts';
 import { cloudInit } from './targets/cloud-init.ts';
+import { k3d } from './targets/clusters/k3d.ts';
+import { k3s } from './targets/clusters/k3s.ts';
+import { kind } from './targets/clusters/kind.ts';
+import { kops } from './targets/clusters/kops.ts';
 import { containerd } from './targets/containerd.ts';
 import { docker } from './targets/docker.ts';
-import { k3d } from './targets/k3d.ts';
-import { k3s } from './targets/k3s.ts';
-import { kind } from './targets/kind.ts';
-import { kops } from './targets/kops.ts';
 import { buildah, criO, podman } from './targets/podman.ts';
 import { proxy } from './targets/proxy.ts';
 

@@ -1,4 +1,4 @@
-import { hostOf, isLoopbackHost, otherDoor } from './address.ts';
+import { hostOf, isLoopbackHost, otherDoor } from './address/address.ts';
 import { SetupError, type SetupRegistry, type SetupShape, type SetupView } from './target.ts';
 
 /** A door, as it is configured. */

@@ -58,7 +58,13 @@ test('the files in the pages of docker, podman and BuildKit are those that are m
 });
 
 test('the pages about clients’ files name them, and messages, as they are', () => {
-  const code = ['apply/journal.ts', 'apply/undo.ts', 'first-boot.ts', 'targets/cloud-init.ts', '../oci/probe-tag.ts']
+  const code = [
+    'apply/journal.ts',
+    'apply/undo.ts',
+    'script/first-boot.ts',
+    'targets/cloud-init.ts',
+    '../oci/probe-tag.ts',
+  ]
     .map((path) => readFileSync(join(root, 'src/setup', path), 'utf8'))
     .join('');
   const pages = ['client-files.md', 'doctor.md', 'clients/cloud-init.md'].map((page) =>

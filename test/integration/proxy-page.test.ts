@@ -45,8 +45,8 @@ test('the configuration in docs/proxy.md opens the proxy door to other machines'
 
 test('docs/proxy.md names keys, events, messages and files as they are', () => {
   const sources = [
-    ...['src/app/doors/proxy-door.ts', 'src/proxy/proxy-door.ts', 'src/setup/proxy.sh', 'docs/configuration.md'],
-    ...['src/setup/proxy-script.ts', 'src/app/doors/setup-pages.ts'],
+    ...['src/app/doors/proxy-door.ts', 'src/proxy/proxy-door.ts', 'src/setup/script/proxy.sh', 'docs/configuration.md'],
+    ...['src/setup/script/proxy-script.ts', 'src/app/doors/setup-pages.ts'],
   ];
   const code = sources.map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')).join('');
   for (const name of [

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { RegistryError } from '../../oci/errors.ts';
-import { parseAddress } from '../../setup/address.ts';
+import { parseAddress } from '../../setup/address/address.ts';
 import { type AskedImage, parseAskedImage } from '../../setup/doctor/asked-image.ts';
 import type { ClientSetup, Finding, MachineFiles } from '../../setup/doctor/client-setup.ts';
 import { readContainerdSetup } from '../../setup/doctor/containerd-setup.ts';

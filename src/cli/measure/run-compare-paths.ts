@@ -2,7 +2,7 @@ import { findImage } from '../../measure/bench/bench.ts';
 import { type ImageBlob, largestBlob, machinePlatform } from '../../measure/image-contents.ts';
 import { comparePaths, fromSide, type PathsPlan, type PathsResult } from '../../measure/paths/compare-paths.ts';
 import { downloadUrl } from '../../measure/paths/download-url.ts';
-import { measureByIperf } from '../../measure/paths/iperf.ts';
+import { measureByIperf } from '../../measure/paths/iperf/iperf.ts';
 import type { MeasuredPath } from '../../measure/paths/path-shapes.ts';
 import { pathsEventText, pathsJson, pathsSummaryText } from '../../measure/paths/paths-text.ts';
 import { measureByThroughput } from '../../measure/paths/throughput-client.ts';

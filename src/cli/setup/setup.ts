@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { SettingsConfig } from '../../config/config.ts';
-import { parseAddress } from '../../setup/address.ts';
+import { parseAddress } from '../../setup/address/address.ts';
 import { fileOf } from '../../setup/answer.ts';
 import { cleanPem, nameOfCertificate, ownAuthority } from '../../setup/door-authority.ts';
-import { planScript } from '../../setup/plan-script.ts';
 import { planObject, planText, type ReadBefore } from '../../setup/plan-text.ts';
+import { planScript } from '../../setup/script/plan-script.ts';
 import { parseShape } from '../../setup/shape.ts';
 import { type SetupView, setupShapes } from '../../setup/target.ts';
 import { listTargets, setupPlan, setupTarget, setupTargets } from '../../setup/targets.ts';

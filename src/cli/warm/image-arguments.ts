@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readYamlDocuments } from '../../config/yaml-documents.ts';
-import { readImageList } from '../../warm/image-list.ts';
-import { imagesOfResources } from '../../warm/kubernetes-images.ts';
+import { readImageList } from '../../warm/names/image-list.ts';
+import { imagesOfResources } from '../../warm/names/kubernetes-images.ts';
 import { CommandFailure } from '../command-failure.ts';
 
 /** Where names of images come from. */

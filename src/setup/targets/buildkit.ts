@@ -1,4 +1,4 @@
-import { hostAndPort, hostOf, isLoopbackHost } from '../address.ts';
+import { hostAndPort, hostOf, isLoopbackHost } from '../address/address.ts';
 import { setInTables, type TomlSetting } from '../edit/toml-tables.ts';
 import { mirrorUrl, shapeFor } from '../shape.ts';
 import type { SetupFile, SetupPlan, SetupTarget, SetupView } from '../target.ts';

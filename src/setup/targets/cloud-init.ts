@@ -1,5 +1,5 @@
-import { firstBootScript } from '../first-boot.ts';
 import { setupMark } from '../mark.ts';
+import { firstBootScript } from '../script/first-boot.ts';
 import { SetupError, type SetupPlan, type SetupTarget, type SetupView } from '../target.ts';
 import { containerd } from './containerd.ts';
 import { docker } from './docker.ts';

@@ -1,4 +1,4 @@
-import { hostAndPort, hostOf, isLoopbackHost } from '../address.ts';
+import { hostAndPort, hostOf, isLoopbackHost } from '../address/address.ts';
 import { setListMember } from '../edit/json-members.ts';
 import { mirrorUrl, shapeFor } from '../shape.ts';
 import {

@@ -1,4 +1,4 @@
-import { hostAndPort } from '../address.ts';
+import { hostAndPort } from '../address/address.ts';
 import { ownFile } from '../edit/own-file.ts';
 import { quote } from '../edit/toml-tables.ts';
 import { mirrorUrl, shapeFor } from '../shape.ts';

@@ -1,9 +1,9 @@
-import { hostOf, isLoopbackHost } from '../address.ts';
-import { YamlFile } from '../edit/yaml-file.ts';
-import { caFiles, hostsFiles } from '../hosts-files.ts';
-import { madeHere } from '../mark.ts';
-import { shapeFor } from '../shape.ts';
-import type { SetupFile, SetupTarget, SetupView } from '../target.ts';
+import { hostOf, isLoopbackHost } from '../../address/address.ts';
+import { YamlFile } from '../../edit/yaml-file.ts';
+import { caFiles, hostsFiles } from '../../hosts-files.ts';
+import { madeHere } from '../../mark.ts';
+import { shapeFor } from '../../shape.ts';
+import type { SetupFile, SetupTarget, SetupView } from '../../target.ts';
 
 const clusterPath = 'kind.yaml';
 const configMapPath = 'local-registry-hosting.yaml';

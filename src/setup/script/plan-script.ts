@@ -1,8 +1,8 @@
-import { blockEnd } from './edit/marked-block.ts';
-import { setupMark } from './mark.ts';
-import { modeOf } from './plan-text.ts';
+import { blockEnd } from '../edit/marked-block.ts';
+import { setupMark } from '../mark.ts';
+import { modeOf } from '../plan-text.ts';
+import type { SetupPlan, SetupTarget } from '../target.ts';
 import { quote } from './proxy-script.ts';
-import type { SetupPlan, SetupTarget } from './target.ts';
 
 /**
  * A plan as a script for the machine that is to be set up. It writes what is not there, and renews what it has written;

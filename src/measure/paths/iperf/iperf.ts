@@ -1,6 +1,6 @@
-import type { RunProgram } from '../../util/run-program.ts';
+import type { RunProgram } from '../../../util/run-program.ts';
+import { type MeasuredPath, type PathFigure, type PathShape, pathShapes } from '../path-shapes.ts';
 import { parseIperf } from './parse-iperf.ts';
-import { type MeasuredPath, type PathFigure, type PathShape, pathShapes } from './path-shapes.ts';
 
 /** How iperf3 is run. */
 export interface IperfOptions {

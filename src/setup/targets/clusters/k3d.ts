@@ -1,8 +1,8 @@
-import { hostOf, isLoopbackHost } from '../address.ts';
-import { caFiles } from '../hosts-files.ts';
-import { registriesFile, registriesShapes } from '../registries-yaml.ts';
-import { shapeFor } from '../shape.ts';
-import type { SetupTarget } from '../target.ts';
+import { hostOf, isLoopbackHost } from '../../address/address.ts';
+import { caFiles } from '../../hosts-files.ts';
+import { registriesFile, registriesShapes } from '../../registries-yaml.ts';
+import { shapeFor } from '../../shape.ts';
+import type { SetupTarget } from '../../target.ts';
 
 const path = 'k3d-registries.yaml';
 const ca = 'entrepot-ca.crt';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { setupViewOf } from '../../../test/support/setup-views.ts';
-import type { SetupTarget } from '../target.ts';
+import { setupViewOf } from '../../../../test/support/setup-views.ts';
+import type { SetupTarget } from '../../target.ts';
 import { k3s } from './k3s.ts';
 import { kind } from './kind.ts';
 import { kops } from './kops.ts';

@@ -1,4 +1,4 @@
-import { isObject, parseJson } from '../../oci/json.ts';
+import { isObject, parseJson } from '../../../oci/json.ts';
 
 /** What one run of iperf3 says. */
 export type IperfResult = { readonly bytesPerSecond: number } | { readonly failure: string };

@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { SetupError } from './target.ts';
+import { SetupError } from '../target.ts';
 
 // What else could be in a URL is left out: it would be the client's own doing, but it ends up in scripts and files.
 const hostPattern = /^([a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;

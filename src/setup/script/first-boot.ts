@@ -1,6 +1,6 @@
-import { setupMark } from './mark.ts';
+import { setupMark } from '../mark.ts';
+import type { SetupFile } from '../target.ts';
 import { quote } from './proxy-script.ts';
-import type { SetupFile } from './target.ts';
 
 /**
  * A script that writes files when a machine boots for the first time. It ends well whatever happens and waits for nothing:

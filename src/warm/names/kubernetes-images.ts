@@ -1,4 +1,4 @@
-import { isObject } from '../oci/json.ts';
+import { isObject } from '../../oci/json.ts';
 
 /** Where the containers of a pod stand, in a Pod, a template of one, or whatever a resource of another kind has in it. */
 const containerLists: ReadonlySet<string> = new Set(['containers', 'initContainers', 'ephemeralContainers']);

@@ -1,7 +1,7 @@
-import { caFiles } from '../hosts-files.ts';
-import { registriesFile, registriesShapes } from '../registries-yaml.ts';
-import { shapeFor } from '../shape.ts';
-import type { SetupTarget } from '../target.ts';
+import { caFiles } from '../../hosts-files.ts';
+import { registriesFile, registriesShapes } from '../../registries-yaml.ts';
+import { shapeFor } from '../../shape.ts';
+import type { SetupTarget } from '../../target.ts';
 
 const folder = '/etc/rancher/k3s';
 const caPath = `${folder}/entrepot-ca.crt`;

@@ -1,7 +1,7 @@
-import { hostedRegistryName } from '../../oci/hosted.ts';
-import { YamlFile } from '../edit/yaml-file.ts';
-import { shapeFor, verbatimUrl } from '../shape.ts';
-import type { SetupFile, SetupShape, SetupTarget, SetupView } from '../target.ts';
+import { hostedRegistryName } from '../../../oci/hosted.ts';
+import { YamlFile } from '../../edit/yaml-file.ts';
+import { shapeFor, verbatimUrl } from '../../shape.ts';
+import type { SetupFile, SetupShape, SetupTarget, SetupView } from '../../target.ts';
 
 const containerdPath = 'cluster.yaml';
 const dockerPath = 'cluster-docker.yaml';
