@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { containerd } from '../../src/setup/targets/containerd.ts';
@@ -11,6 +11,7 @@ import { type Ctr, pullBy, withContainerd } from './lab/containerd.ts';
 import { type EntrepotSettings, entrepotAddress, entrepotTlsName, hostedName } from './lab/entrepot.ts';
 import { type BuiltImage, buildImage, manifestForThisMachine } from './lab/images.ts';
 import { currentLab } from './lab/lab.ts';
+import { ownEtc } from './lab/namespace.ts';
 import { takeOriginRequests } from './lab/origin-requests.ts';
 import { run, startDaemon } from './lab/processes.ts';
 import { assertPulled } from './lab/pulled-image.ts';
@@ -48,12 +49,17 @@ async function setUp(url: string, query: string, scratch: string, headers = {}):
 for (const [what, url, settings] of doors) {
   describe(`containerd, set up by the script of a door of ${what}`, () => {
     let bench: Bench;
+    let giveBack: (() => Promise<void>) | undefined;
     before(async () => {
+      giveBack = await ownEtc(await mkdtemp(join(labFolder, 'etc-')));
       // The door of TLS is on ::1.
       await appendFile('/etc/hosts', `${settings.tls ? '::1' : '127.0.0.1'} ${names.join(' ')}\n`);
       bench = await setUpBench('containerd-setup', { domain, hosted: true, cache: { tagTtl: '1h' }, ...settings });
     });
-    after(() => bench?.clear());
+    after(async () => {
+      await bench?.clear();
+      await giveBack?.();
+    });
     afterEach((context) => showLogAfterFailure(bench, context));
 
     const withClient = async (use: (ctr: Ctr, scratch: string) => Promise<void>) => {

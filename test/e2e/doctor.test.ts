@@ -11,6 +11,7 @@ import { dockerHost, withDockerd } from './lab/dockerd.ts';
 import { entrepotAddress } from './lab/entrepot.ts';
 import { generatedFiles } from './lab/generated.ts';
 import { plainMirror } from './lab/mirror.ts';
+import { ownEtc } from './lab/namespace.ts';
 import { run } from './lab/processes.ts';
 import { waitFor } from './lab/wait.ts';
 
@@ -18,16 +19,21 @@ const entry = join(import.meta.dirname, '../../src/cli/main.ts');
 
 describe('entrepot doctor on a machine whose clients were set up', () => {
   let bench: Bench;
+  let giveBack: (() => Promise<void>) | undefined;
   before(async () => {
     bench = await setUpBench('doctor');
+    giveBack = await ownEtc(await bench.makeFolder());
     for (const target of [docker, podman, containerd]) {
       for (const { path, render } of await generatedFiles(target, plainMirror)) {
-        await mkdir(dirname(path), { recursive: true }); // /etc is a cover here, gone afterwards
+        await mkdir(dirname(path), { recursive: true });
         await writeFile(path, render(undefined));
       }
     }
   });
-  after(() => bench?.clear());
+  after(async () => {
+    await giveBack?.();
+    await bench?.clear();
+  });
 
   test('docker, podman and ctr themselves come to the cache, and all is well', async () => {
     const folder = await bench.makeFolder();

@@ -67,6 +67,19 @@ async function coverEtc(scratch: string): Promise<void> {
   await run('mount', ['-t', 'overlay', '-o', `lowerdir=/etc,upperdir=${upper},workdir=${work}`, 'overlay', '/etc']);
 }
 
+/**
+ * Gives those who write to `/etc`, as users do, one of their own, a copy in this folder; the function puts the one before
+ * back. What one group of tests sets up there would lead the clients of the next.
+ */
+export async function ownEtc(folder: string): Promise<() => Promise<void>> {
+  const copy = join(folder, 'etc');
+  await run('cp', ['--archive', '/etc', copy]);
+  await run('mount', ['--bind', copy, '/etc']);
+  return async () => {
+    await run('umount', ['--lazy', '/etc']);
+  };
+}
+
 // skopeo remembers here, whatever it is told, where it has seen which blob.
 async function coverContainersFolder(scratch: string): Promise<void> {
   const folder = join(scratch, 'containers');
