@@ -2,8 +2,8 @@
 # Installs, from Debian, the registries and clients that the end-to-end tests (test/e2e) work with. Starts no service.
 set -eu
 
-packages=(docker-registry nginx skopeo podman buildah containerd docker.io iperf3 iproute2 openssl gnutls-bin ca-certificates)
-programs=(docker-registry nginx skopeo podman buildah containerd ctr dockerd docker iperf3 ip openssl certtool)
+packages=(docker-registry nginx skopeo podman buildah containerd docker.io iperf3 iproute2 openssl gnutls-bin cloud-init ca-certificates)
+programs=(docker-registry nginx skopeo podman buildah containerd ctr dockerd docker iperf3 ip openssl certtool cloud-init)
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 missing() {
@@ -25,6 +25,12 @@ if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT
   printf '#!/bin/sh\nexit 101\n' >"$policy"
   chmod +x "$policy"
+fi
+
+# It is here to check files with; it must not take this machine for a new one at its next start.
+if ! command -v cloud-init >/dev/null; then
+  mkdir -p /etc/cloud
+  touch /etc/cloud/cloud-init.disabled
 fi
 
 export DEBIAN_FRONTEND=noninteractive
