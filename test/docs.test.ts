@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { configurationPage } from '../scripts/configuration-page.ts';
 import { errorsPage } from '../scripts/errors-page.ts';
+import { helpPage } from '../scripts/help-page.ts';
 import { metricsPage } from '../scripts/metrics-page.ts';
 import { configKeys, nameOfPath, upstreamKeys, variableOfPath } from '../src/config/schema/keys.ts';
 import { certificates } from './support/certs.ts';
@@ -16,7 +17,7 @@ test('docs/configuration.md is what the schema says: npm run docs writes it', ()
   assert.equal(page, configurationPage());
 });
 
-for (const [name, write] of Object.entries({ errors: errorsPage, metrics: metricsPage })) {
+for (const [name, write] of Object.entries({ errors: errorsPage, help: helpPage, metrics: metricsPage })) {
   test(`docs/${name}.md is what the code says: npm run docs writes it`, () => {
     assert.equal(readFileSync(new URL(`../docs/${name}.md`, import.meta.url), 'utf8'), write());
   });

@@ -38,7 +38,8 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   }
 }
 
-function makeProgram(terminal: Terminal): Command {
+/** The whole command line. */
+export function makeProgram(terminal: Terminal): Command {
   const program = new Command('entrepot')
     .description('A pull-through cache for every container registry.')
     .version(packageVersion(), '-V, --version', 'print the version')

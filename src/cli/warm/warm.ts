@@ -45,7 +45,8 @@ export function addWarmCommand(program: Command, terminal: Terminal): void {
     )
     .option(
       '--platform <PLATFORMS>',
-      `which of an image’s platforms, with commas between, or all with their attestations (${ownPlatform()}, unless given)`,
+      'which of an image’s platforms, with commas between, or all with their attestations (linux on this machine’s ' +
+        'architecture, unless given)',
       argument(parsePlatforms),
     )
     .option(
