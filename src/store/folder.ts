@@ -1,7 +1,7 @@
 import type { Dir } from 'node:fs';
 import { mkdir, opendir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { openFile } from './open-file.ts';
+import { openFolder } from './open-file.ts';
 import { isSystemError } from './system-error.ts';
 
 /** What is only the owner's: folders of it are not even listed by others. */
@@ -39,7 +39,7 @@ export async function inFolder<T>(folder: string, begin: () => Promise<T>, mode 
 
 /** Waits until the names in a folder are on the disk, where the file system knows how to. */
 export async function syncFolder(folder: string): Promise<void> {
-  const file = await openFile(folder, 'r');
+  const file = openFolder(folder);
   try {
     await file.sync();
   } catch (error) {
