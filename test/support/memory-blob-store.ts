@@ -17,6 +17,7 @@ export interface StoreFaults {
   read?: (() => Promise<void>) | undefined;
   write?: ((position: number) => Promise<void>) | undefined;
   commit?: (() => Promise<void>) | undefined;
+  close?: (() => Promise<void>) | undefined;
 }
 
 /** A store of blobs in memory, for failures that no disk can be made to have at a given moment. */
@@ -92,6 +93,7 @@ export class MemoryBlobStore implements BlobStore {
         isCommitted = true;
       },
       close: async ({ keep = false } = {}) => {
+        await this.faults.close?.();
         this.openWriters--;
         if (isCommitted) this.kept.delete(digest);
         else if (keep && bytes.length > (this.kept.get(digest)?.length ?? 0)) this.kept.set(digest, bytes);

@@ -35,7 +35,14 @@ export class Download {
   #failure: Error | undefined;
   #over = false;
 
-  constructor(digest: Digest, source: DownloadSource, tools: DownloadTools, observer: DownloadObserver) {
+  /** @param earlier what it waits for before it looks for what is left: the closing of earlier downloads of the blob */
+  constructor(
+    digest: Digest,
+    source: DownloadSource,
+    tools: DownloadTools,
+    observer: DownloadObserver,
+    earlier?: Promise<unknown>,
+  ) {
     this.digest = digest;
     this.#tools = tools;
     this.#observer = observer;
@@ -46,7 +53,7 @@ export class Download {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#markClosed = resolve;
-    const opening = this.#open();
+    const opening = this.#open(earlier);
     this.started = opening;
     this.started.catch(() => {}); // those who wait for it get it
     this.finished = this.#run(opening);
@@ -61,6 +68,11 @@ export class Download {
   /** Whether its turn has come; before that it has not asked upstream. */
   get hasBegun(): boolean {
     return this.#endTurn !== undefined;
+  }
+
+  /** Whether all is over and nobody reads it any more: it is closed in a moment, and what has come is left to the next. */
+  get isClosing(): boolean {
+    return this.#over && this.#spool.readers.size === 0;
   }
 
   /** The size of the blob in bytes; undefined until it is known. */
@@ -91,7 +103,8 @@ export class Download {
     this.#stop.abort(reason);
   }
 
-  async #open(): Promise<void> {
+  async #open(earlier: Promise<unknown> | undefined): Promise<void> {
+    if (earlier) await unlessAborted(earlier, this.#stop.signal);
     this.#endTurn = await this.#tools.queue.enter(this.#stop.signal);
     await this.#transfer.open();
   }

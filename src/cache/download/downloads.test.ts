@@ -4,6 +4,7 @@ import { downloadTools, makeObserver, makeSource, type SourceAct } from '../../.
 import { seededBytes } from '../../../test/support/images.ts';
 import { readAll } from '../../../test/support/read.ts';
 import { digestOf } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import { ContentInUse } from '../content/in-use.ts';
 import { Downloads } from './downloads.ts';
 
@@ -66,6 +67,29 @@ test('a download that failed makes way for the next, and does not take it away w
   assert.equal(downloads.get(digest)?.download, next);
   second.gate.resolve();
   await next.closed;
+});
+
+test('a download goes on with what an earlier one has come to, though that is only being closed', async (t) => {
+  const { start, tools } = setUp(t);
+  const closing = Promise.withResolvers<void>();
+  const mayClose = Promise.withResolvers<void>();
+  tools.store.faults.close = () => {
+    closing.resolve();
+    return mayClose.promise;
+  };
+  const gone = new RegistryError('UNAUTHORIZED', 'Nobody is let in any more');
+  const content = await start([{ endsAt: 300_000, breaks: gone }]).download.read(undefined, miss, patient);
+  await assert.rejects(readAll(content), gone);
+  content.close();
+  await closing.promise;
+  const { download, state } = start();
+  const again = download.read(undefined, miss, patient);
+  await new Promise(setImmediate);
+  assert.deepEqual(state.starts, []);
+  mayClose.resolve();
+  assert.deepEqual(await readAll(await again), blob);
+  assert.deepEqual(state.starts, [300_000]);
+  await download.closed;
 });
 
 test('close() ends every download, and resolves when each has let go of everything', async (t) => {

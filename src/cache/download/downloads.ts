@@ -43,7 +43,7 @@ export class Downloads {
 
   /** Begins a download; from now on it is what others join. */
   start(digest: Digest, origin: string, source: DownloadSource, observer: DownloadObserver): Download {
-    const download = new Download(digest, source, this.#tools, observer);
+    const download = new Download(digest, source, this.#tools, observer, this.#closing(digest));
     const running = { download, origin };
     this.#running.set(digest, running);
     this.#unfinished.add(download);
@@ -59,6 +59,12 @@ export class Downloads {
     });
     if (this.#closed) download.abort(new Error('The cache is being stopped'));
     return download;
+  }
+
+  /** Resolves when those of a digest that are being closed have left what they have; undefined when there is none. */
+  #closing(digest: Digest): Promise<unknown> | undefined {
+    const closing = [...this.#open].filter((download) => download.digest === digest && download.isClosing);
+    return closing.length === 0 ? undefined : Promise.all(closing.map(({ closed }) => closed));
   }
 
   /** Ends all downloads, and resolves when they have let go of everything; whoever reads one has closed it, or will. */
