@@ -16,10 +16,10 @@ import type { Config } from './config/config.ts';
 import { createAdmin } from './server/admin/admin.ts';
 import { reportStatus } from './server/admin/report-status.ts';
 import { createThroughput } from './server/admin/throughput.ts';
-import { Probes } from './server/probes.ts';
-import { systemClock } from './util/clock.ts';
+import { Probes } from './server/answer/probes.ts';
+import { openPinoLog } from './util/log/pino-log.ts';
 import { createMetrics } from './util/metrics/create-metrics.ts';
-import { openPinoLog } from './util/pino-log.ts';
+import { systemClock } from './util/time/clock.ts';
 import { packageVersion } from './util/version.ts';
 import type { WarmSchedule } from './warm/schedule.ts';
 

@@ -12,8 +12,8 @@ import {
   stampAuthorities,
 } from './proxy/ca/authority-folder.ts';
 import { readAuthority } from './proxy/ca/certificates.ts';
-import type { Clock } from './util/clock.ts';
-import { stampFiles } from './util/watched-stamp.ts';
+import type { Clock } from './util/time/clock.ts';
+import { stampFiles } from './util/watched/watched-stamp.ts';
 
 // What the server and the tools open alike: the authorities that the proxy door signs by.
 

@@ -8,10 +8,10 @@ import { DiskHealth } from './cache/disk/disk-health.ts';
 import type { Config } from './config/config.ts';
 import { isRebuilt } from './hosted/records/rebuild.ts';
 import type { PushableRegistry } from './oci/registry.ts';
-import { systemClock } from './util/clock.ts';
 import { SharedLocks } from './util/locks/shared-locks.ts';
-import { silentLog } from './util/log.ts';
+import { silentLog } from './util/log/log.ts';
 import { createMetrics } from './util/metrics/create-metrics.ts';
+import { systemClock } from './util/time/clock.ts';
 import { packageVersion } from './util/version.ts';
 
 /** The caches of a data folder in this process, with no door: for tools. A server may be running beside. */

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import type { HostedIndex } from './index/hosted-index.ts';
 import { type IndexLock, lockForReplacement, lockForUse } from './index/index-lock.ts';
 import type { MetadataIndex, Pin } from './index/metadata-index.ts';
-import { readTotals } from './index/sqlite/read-totals.ts';
+import { readTotals } from './index/sqlite/contents/read-totals.ts';
 import { openSqliteIndex } from './index/sqlite/sqlite.ts';
 import { moveAside } from './index/sqlite/sqlite-database.ts';
 import { type FileStoreOptions, type FileStores, openFileStores } from './store/files/fs.ts';
-import { spoolUsage } from './store/files/spool-usage.ts';
-import type { Clock } from './util/clock.ts';
+import { spoolUsage } from './store/files/spool/spool-usage.ts';
+import type { Clock } from './util/time/clock.ts';
 
 /** What is kept in a data folder, open. */
 export interface Storage extends FileStores {

@@ -1,7 +1,7 @@
 import { RegistryError } from '../oci/errors.ts';
-import type { Clock } from '../util/clock.ts';
-import type { Log } from '../util/log.ts';
-import { WatchedFile } from '../util/watched-file.ts';
+import type { Log } from '../util/log/log.ts';
+import type { Clock } from '../util/time/clock.ts';
+import { WatchedFile } from '../util/watched/watched-file.ts';
 import type { Access } from './access.ts';
 import { parseHtpasswd, reservedNames, type Users } from './passwords/htpasswd.ts';
 import { type LoginResult, Logins, unauthorized } from './passwords/logins.ts';

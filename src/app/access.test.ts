@@ -7,7 +7,7 @@ import { loadTestConfig } from '../../test/support/config-sources.ts';
 import { EventLog } from '../../test/support/event-log.ts';
 import { type DoorName, nobody } from '../access/access.ts';
 import { parseRepository } from '../oci/reference.ts';
-import { systemClock } from '../util/clock.ts';
+import { systemClock } from '../util/time/clock.ts';
 import { openAccess } from './access.ts';
 import { endLifetime, type Lifetime } from './lifetime.ts';
 

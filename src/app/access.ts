@@ -2,8 +2,8 @@ import type { Access, DoorName } from '../access/access.ts';
 import { freeAccess } from '../access/free-access.ts';
 import { openPasswordAccess } from '../access/password-access.ts';
 import type { Config, ListenAddress } from '../config/config.ts';
-import { isLoopback } from '../config/schema/values/listen-address.ts';
-import type { Log } from '../util/log.ts';
+import { isLoopback } from '../config/schema/values/network/listen-address.ts';
+import type { Log } from '../util/log/log.ts';
 import type { Basics } from './app-options.ts';
 import type { Lifetime } from './lifetime.ts';
 

@@ -2,9 +2,9 @@ import type { DownloadPolicy } from '../cache/download/download-tools.ts';
 import type { CircuitPolicy } from '../upstream/health/circuit.ts';
 import type { RetryPolicy } from '../upstream/retry.ts';
 import type { TransportLimits } from '../upstream/transport/connection.ts';
-import type { Clock } from '../util/clock.ts';
-import type { Log } from '../util/log.ts';
+import type { Log } from '../util/log/log.ts';
 import type { Metrics } from '../util/metrics/metrics.ts';
+import type { Clock } from '../util/time/clock.ts';
 
 /** What a test may put in the place of the machine's own. */
 export interface AppOptions {

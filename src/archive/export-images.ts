@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { algorithmOf, type Digest, hexOf } from '../oci/digest.ts';
-import type { Descriptor } from '../oci/image-contents.ts';
 import { isObject, parseJson } from '../oci/json.ts';
-import type { PlatformChoice } from '../oci/platform-choice.ts';
+import type { Descriptor } from '../oci/manifest/image-contents.ts';
+import type { PlatformChoice } from '../oci/manifest/platform-choice.ts';
 import type { BlobStore, StoredBlob } from '../store/blob-store.ts';
 import { gatherImage, type Holding, type ImagePart, type ImageTree } from './image-tree.ts';
 import { blobPath, type LayoutImage, layoutFiles, renderLayout, renderLayoutIndex } from './oci-layout.ts';

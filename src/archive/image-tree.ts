@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
-import { type Descriptor, readImageContents } from '../oci/image-contents.ts';
-import { isChildChosen, type PlatformChoice } from '../oci/platform-choice.ts';
+import { type Descriptor, readImageContents } from '../oci/manifest/image-contents.ts';
+import { isChildChosen, type PlatformChoice } from '../oci/manifest/platform-choice.ts';
 
 /** What an image is read from: a store, or an archive. */
 export interface Holding {

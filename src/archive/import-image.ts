@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
-import type { Descriptor } from '../oci/image-contents.ts';
+import type { Descriptor } from '../oci/manifest/image-contents.ts';
 import type { Tag } from '../oci/reference.ts';
 import { subjectOf } from './export-images.ts';
 import { gatherImage, type ImagePart } from './image-tree.ts';

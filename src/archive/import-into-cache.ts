@@ -3,7 +3,7 @@ import type { HostedIndex } from '../index/hosted-index.ts';
 import type { MetadataIndex, RepositoryKey } from '../index/metadata-index.ts';
 import { algorithmOf, type Digest, hexOf } from '../oci/digest.ts';
 import type { BlobStore, BlobWriter } from '../store/blob-store.ts';
-import type { Clock } from '../util/clock.ts';
+import type { Clock } from '../util/time/clock.ts';
 import type { ImportTarget, ReadPart } from './import-image.ts';
 import { ArchiveError } from './open-archive.ts';
 

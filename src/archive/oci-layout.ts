@@ -1,7 +1,7 @@
 import { algorithmOf, type Digest, hexOf, isDigest } from '../oci/digest.ts';
-import type { Descriptor } from '../oci/image-contents.ts';
 import { isObject, parseJson } from '../oci/json.ts';
-import { mediaTypes } from '../oci/media-types.ts';
+import type { Descriptor } from '../oci/manifest/image-contents.ts';
+import { mediaTypes } from '../oci/manifest/media-types.ts';
 
 /** The files of an image layout beside its blobs. */
 export const layoutFiles = { layout: 'oci-layout', index: 'index.json', docker: 'manifest.json' } as const;

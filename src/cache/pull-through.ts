@@ -15,11 +15,11 @@ import type {
   TagList,
 } from '../oci/registry.ts';
 import type { CacheView } from './blobs/blob-origins.ts';
-import { BlobCache } from './blobs.ts';
+import { BlobCache } from './blobs/blobs.ts';
 import { listKnownTags, listUnguarded } from './catalog.ts';
 import { type Allowance, unlimited } from './freshness/allowance.ts';
 import type { FreshnessPolicies } from './freshness/freshness.ts';
-import { ManifestCache } from './manifests.ts';
+import { ManifestCache } from './manifests/manifests.ts';
 import type { CacheTools } from './tools.ts';
 
 /** A registry that keeps what it is asked for of another: what is here is not fetched again. */

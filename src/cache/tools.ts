@@ -1,7 +1,7 @@
 import type { MetadataIndex } from '../index/metadata-index.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import type { Clock } from '../util/clock.ts';
-import type { Log } from '../util/log.ts';
+import type { Log } from '../util/log/log.ts';
+import type { Clock } from '../util/time/clock.ts';
 import type { BufferPool } from './content/buffers.ts';
 import type { ContentMemory } from './content/content-memory.ts';
 import type { Damages } from './content/damages.ts';

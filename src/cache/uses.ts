@@ -1,6 +1,6 @@
 import type { MetadataIndex, Use } from '../index/metadata-index.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { Clock } from '../util/clock.ts';
+import type { Clock } from '../util/time/clock.ts';
 
 /** Uses are written together: each by itself would cost a hit more than all the rest of it. */
 const flushAfterMs = 5_000;

@@ -1,4 +1,4 @@
-import { type Log, silentLog } from '../util/log.ts';
+import { type Log, silentLog } from '../util/log/log.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 /** A log for a tool that removes files: says what could not be done; what was done is in its summary. */

@@ -1,11 +1,11 @@
 import { readStored } from '../cache/content/read-stored.ts';
 import type { ImageNaming } from '../cache/images/image-names.ts';
-import { readUnreadManifests } from '../cache/unread-manifests.ts';
+import { readUnreadManifests } from '../cache/manifests/unread-manifests.ts';
 import type { SettingsConfig } from '../config/config.ts';
 import { isRebuilt } from '../hosted/records/rebuild.ts';
 import { hostedRegistryName } from '../oci/hosted.ts';
 import { openToolStorage, type Storage } from '../storage.ts';
-import { systemClock } from '../util/clock.ts';
+import { systemClock } from '../util/time/clock.ts';
 import { CommandFailure } from './command-failure.ts';
 import { type ConfigFlags, loadSettingsOf } from './configuration/config-flags.ts';
 import type { Terminal } from './terminal/terminal.ts';

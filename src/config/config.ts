@@ -1,4 +1,4 @@
-import type { PlatformChoice } from '../oci/platform-choice.ts';
+import type { PlatformChoice } from '../oci/manifest/platform-choice.ts';
 import type { Secret } from '../util/secret.ts';
 
 /** The whole configuration, checked, with every default filled in. Only `app` and `cli` see all of it. */

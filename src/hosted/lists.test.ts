@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { HostedStage } from '../../test/support/hosted-stage.ts';
 import { makeImage } from '../../test/support/images.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
-import { mediaTypes } from '../oci/media-types.ts';
+import { mediaTypes } from '../oci/manifest/media-types.ts';
 import { parseRepository } from '../oci/reference.ts';
 import { listReferrers, listRepositories, listTags } from './lists.ts';
 

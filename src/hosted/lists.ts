@@ -2,7 +2,7 @@ import type { HostedReferrer } from '../index/hosted-index.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { hostedRegistryName } from '../oci/hosted.ts';
-import { mediaTypes } from '../oci/media-types.ts';
+import { mediaTypes } from '../oci/manifest/media-types.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Page, Referrers, ReferrersQuery, RepositoryList, TagList } from '../oci/registry.ts';
 import type { HostedTools } from './tools.ts';

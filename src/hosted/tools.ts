@@ -5,9 +5,9 @@ import type { BlobContent, CacheOutcome, RequestedRange } from '../oci/registry.
 import type { BlobStore } from '../store/blob-store.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import type { UploadStore } from '../store/upload-store.ts';
-import type { Clock } from '../util/clock.ts';
 import type { SharedLocks } from '../util/locks/shared-locks.ts';
-import type { Log } from '../util/log.ts';
+import type { Log } from '../util/log/log.ts';
+import type { Clock } from '../util/time/clock.ts';
 
 /** What every part of the hosted registry is handed. Each takes the narrower `Pick` that it needs. */
 export interface HostedTools {

@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isObject, parseJson } from '../oci/json.ts';
-import { platformsOfIndex } from '../oci/platform.ts';
+import { platformsOfIndex } from '../oci/manifest/platform.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 

@@ -5,8 +5,8 @@ import { type CredentialSettings, openCredentials } from '../upstream/credential
 import type { TlsIdentity } from '../upstream/transport/connect.ts';
 import { proxyFromEnvironment } from '../upstream/transport/proxy-env.ts';
 import { Transport } from '../upstream/transport/transport.ts';
-import { type Clock, systemClock } from '../util/clock.ts';
-import { silentLog } from '../util/log.ts';
+import { silentLog } from '../util/log/log.ts';
+import { type Clock, systemClock } from '../util/time/clock.ts';
 import type { PullSource } from './pullers/puller.ts';
 
 /** One of the two that are compared. */

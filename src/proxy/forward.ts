@@ -8,8 +8,8 @@ import {
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { TLSSocket } from 'node:tls';
+import { authorityOf } from './connect/target.ts';
 import type { ForwardedRequest } from './forwarded.ts';
-import { authorityOf } from './target.ts';
 
 // RFC 9110, 7.6.1: what is between two neighbours only; and what is for this proxy alone.
 const ownFields = [

@@ -1,4 +1,4 @@
-import { isSamePlace, type ProxyTarget, parsePlace } from './target.ts';
+import { isSamePlace, type ProxyTarget, parsePlace } from './connect/target.ts';
 
 /** A request in absolute form, `GET http://host/path`, as a proxy gets it (RFC 9112, 3.2.2). */
 export interface ForwardedRequest {

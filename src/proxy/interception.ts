@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import type { CertifiedKey } from './ca/certificates.ts';
-import { parseHost } from './target.ts';
+import { parseHost } from './connect/target.ts';
 
 /** What intercepting works with. */
 export interface InterceptionTools {

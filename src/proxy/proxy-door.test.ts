@@ -8,8 +8,8 @@ import { type TestContext, test } from 'node:test';
 import { certificates } from '../../test/support/certs.ts';
 import { askConnect, exchange, shakeHands } from '../../test/support/proxy-client.ts';
 import { connectRaw } from '../../test/support/raw-socket.ts';
-import { ReachableAddresses } from './addresses.ts';
-import { resolveHost } from './connect.ts';
+import { ReachableAddresses } from './connect/addresses.ts';
+import { resolveHost } from './connect/connect.ts';
 import { type ConnectResult, ProxyDoor, type ProxyDoorTools } from './proxy-door.ts';
 
 const registryHost = 'registry.test';

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { Log } from '../util/log.ts';
-import { type ConnectTools, connectTo, Unreachable } from './connect.ts';
+import type { Log } from '../util/log/log.ts';
+import { type ConnectTools, connectTo, Unreachable } from './connect/connect.ts';
+import { hasOneHost, isSamePlace, type ProxyTarget, parseAuthority, parsePlace } from './connect/target.ts';
+import { joinSockets, type Tunnel } from './connect/tunnel.ts';
 import { Interception, type InterceptionTools } from './interception.ts';
 import { established, refuseConnect } from './replies.ts';
-import { hasOneHost, isSamePlace, type ProxyTarget, parseAuthority, parsePlace } from './target.ts';
-import { joinSockets, type Tunnel } from './tunnel.ts';
 
 // What comes through a tunnel comes within that, as long as it is in use: of one that is not, nothing is lost.
 const stoppingIdleMs = 500;

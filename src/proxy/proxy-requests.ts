@@ -1,10 +1,10 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { Log } from '../util/log.ts';
-import { type ConnectTools, connectTo, Unreachable } from './connect.ts';
+import type { Log } from '../util/log/log.ts';
+import { type ConnectTools, connectTo, Unreachable } from './connect/connect.ts';
+import { hasOneHost, type ProxyTarget } from './connect/target.ts';
 import { forwardRequest } from './forward.ts';
 import { type ForwardedRequest, isAbsoluteForm, parseForwarded } from './forwarded.ts';
 import { ProxyRefusal, type TunnelPolicy } from './proxy-door.ts';
-import { hasOneHost, type ProxyTarget } from './target.ts';
 
 /** Answers requests. */
 export type Listener = (request: IncomingMessage, response: ServerResponse) => void;

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { type ProxyTarget, parseHost } from './target.ts';
+import { type ProxyTarget, parseHost } from './connect/target.ts';
 
 /** A registry, and where clients look for it. */
 export interface HostedAt<Registry> {

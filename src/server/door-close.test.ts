@@ -4,7 +4,7 @@ import { seededBytes } from '../../test/support/images.ts';
 import { MemoryRegistry } from '../../test/support/memory-registry.ts';
 import { connectRaw } from '../../test/support/raw-socket.ts';
 import { endlessMs, openTestDoor } from '../../test/support/test-door.ts';
-import { mediaTypes } from '../oci/media-types.ts';
+import { mediaTypes } from '../oci/manifest/media-types.ts';
 import type { Registry } from '../oci/registry.ts';
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: cache\r\n\r\n`;

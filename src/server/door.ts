@@ -1,14 +1,14 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { RegistryError } from '../oci/errors.ts';
-import type { Log } from '../util/log.ts';
+import type { Log } from '../util/log/log.ts';
 import type { Metrics } from '../util/metrics/metrics.ts';
 import type { Admin } from './admin/admin.ts';
+import { type Exchange, sendError } from './answer/exchange.ts';
+import type { Probes } from './answer/probes.ts';
+import { newRecord, type RequestRecord } from './answer/record.ts';
 import { Connections } from './connections.ts';
-import { type Exchange, sendError } from './exchange.ts';
-import type { Probes } from './probes.ts';
 import { bodyOf } from './push/request-body.ts';
-import { newRecord, type RequestRecord } from './record.ts';
 import type { RegistryHandler } from './registry-handler.ts';
 import { splitPath } from './registry-path.ts';
 import { createTlsServer, type DoorTls } from './tls/tls-server.ts';

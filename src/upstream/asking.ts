@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/errors.ts';
-import type { Clock } from '../util/clock.ts';
+import type { Clock } from '../util/time/clock.ts';
 import { errorOfAnswer, errorOfAnswerToClient, readBounded } from './answers/answers.ts';
 import type { CredentialSource } from './credentials/credential-source.ts';
 import { type ClientIdentity, RegistryExchange } from './exchange.ts';

@@ -14,8 +14,8 @@ import type {
   RequestedRange,
   TagList,
 } from '../oci/registry.ts';
-import { pageQuery, referrersPath, tagsPathOf } from '../oci/request.ts';
-import type { TokenAnswer, TokenRequest } from '../oci/token.ts';
+import { pageQuery, referrersPath, tagsPathOf } from '../oci/wire/request.ts';
+import type { TokenAnswer, TokenRequest } from '../oci/wire/token.ts';
 import { type AnswerContent, encodingOf } from './answers/answer-content.ts';
 import { challengeOf, discard } from './answers/answers.ts';
 import { blobContentOf } from './answers/blob-content.ts';

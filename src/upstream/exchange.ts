@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
-import type { TokenAnswer, TokenRequest } from '../oci/token.ts';
-import type { Clock } from '../util/clock.ts';
+import type { TokenAnswer, TokenRequest } from '../oci/wire/token.ts';
+import type { Clock } from '../util/time/clock.ts';
 import { discard, readBounded } from './answers/answers.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { KnownRealms } from './auth/known-realms.ts';

@@ -1,9 +1,9 @@
 import type { Digest } from '../oci/digest.ts';
 import type { ErrorCode } from '../oci/errors.ts';
-import { manifestAccept } from '../oci/media-types.ts';
+import { manifestAccept } from '../oci/manifest/media-types.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
 import type { RequestedRange } from '../oci/registry.ts';
-import { blobPath, manifestPath } from '../oci/request.ts';
+import { blobPath, manifestPath } from '../oci/wire/request.ts';
 import type { UpstreamOperation } from './observer.ts';
 
 /** A request to a registry, and how its answer is read. */

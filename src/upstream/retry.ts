@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
-import { backoffMs } from '../util/backoff.ts';
-import { type Clock, isWithin } from '../util/clock.ts';
+import { backoffMs } from '../util/time/backoff.ts';
+import { type Clock, isWithin } from '../util/time/clock.ts';
 import type { Answer } from './transport/connection.ts';
 import { isPassing, messageOf, TransportError } from './transport/errors.ts';
 

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts';
 import { type ErrorCode, errorStatus, RegistryError } from '../oci/errors.ts';
 import { isObject, parseJson } from '../oci/json.ts';
-import { manifestAccept } from '../oci/media-types.ts';
+import { manifestAccept } from '../oci/manifest/media-types.ts';
 import { isDigestReference, type Repository } from '../oci/reference.ts';
 import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../oci/registry.ts';
 import type { WarmRegistry } from './warm-registry.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { digestOf } from '../oci/digest.ts';
 import { parseRepository } from '../oci/reference.ts';
 import type { BlobContent, CacheOutcome, RequestedRange } from '../oci/registry.ts';
-import { systemClock } from '../util/clock.ts';
+import { systemClock } from '../util/time/clock.ts';
 import { fetchBlob } from './fetch-blob.ts';
 import type { WarmRegistry } from './warm-registry.ts';
 

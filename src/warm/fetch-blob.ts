@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { BlobContent, CacheOutcome } from '../oci/registry.ts';
-import type { Clock } from '../util/clock.ts';
+import type { Clock } from '../util/time/clock.ts';
 import { patiently } from './patiently.ts';
 import type { WarmRegistry } from './warm-registry.ts';
 

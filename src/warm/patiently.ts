@@ -1,5 +1,5 @@
 import { isTemporary, type RegistryError } from '../oci/errors.ts';
-import type { Clock } from '../util/clock.ts';
+import type { Clock } from '../util/time/clock.ts';
 
 const tries = 4; // the cache itself has tried again by then
 const longestWaitMs = 60_000;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { makeImage } from '../../test/support/images.ts';
 import { parseRepository, parseTag } from '../oci/reference.ts';
 import type { CacheOutcome, Manifest } from '../oci/registry.ts';
-import { systemClock } from '../util/clock.ts';
+import { systemClock } from '../util/time/clock.ts';
 import { readImage } from './read-image.ts';
 import type { WarmRegistry } from './warm-registry.ts';
 

@@ -1,10 +1,10 @@
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { type Descriptor, readImageContents } from '../oci/image-contents.ts';
-import { isChildChosen, type PlatformChoice } from '../oci/platform-choice.ts';
+import { type Descriptor, readImageContents } from '../oci/manifest/image-contents.ts';
+import { isChildChosen, type PlatformChoice } from '../oci/manifest/platform-choice.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
 import type { Manifest } from '../oci/registry.ts';
-import type { Clock } from '../util/clock.ts';
+import type { Clock } from '../util/time/clock.ts';
 import { patiently } from './patiently.ts';
 import type { WarmRegistry } from './warm-registry.ts';
 

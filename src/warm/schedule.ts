@@ -1,8 +1,8 @@
-import type { PlatformChoice } from '../oci/platform-choice.ts';
-import type { Clock } from '../util/clock.ts';
+import type { PlatformChoice } from '../oci/manifest/platform-choice.ts';
 import { Places } from '../util/locks/places.ts';
-import type { Log } from '../util/log.ts';
+import type { Log } from '../util/log/log.ts';
 import type { WarmStatus } from '../util/status.ts';
+import type { Clock } from '../util/time/clock.ts';
 import { type WantedImage, type WarmedImage, type WarmTools, warmImages } from './warm-images.ts';
 
 /** Images that are kept fresh. */

@@ -1,9 +1,9 @@
 import type { Digest } from '../oci/digest.ts';
-import type { Descriptor } from '../oci/image-contents.ts';
-import type { PlatformChoice } from '../oci/platform-choice.ts';
+import type { Descriptor } from '../oci/manifest/image-contents.ts';
+import type { PlatformChoice } from '../oci/manifest/platform-choice.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
-import type { Clock } from '../util/clock.ts';
 import { Places } from '../util/locks/places.ts';
+import type { Clock } from '../util/time/clock.ts';
 import { fetchBlob } from './fetch-blob.ts';
 import { readImage } from './read-image.ts';
 import type { WarmRegistry } from './warm-registry.ts';

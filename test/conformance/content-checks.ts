@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mediaTypes } from '../../src/oci/media-types.ts';
+import { mediaTypes } from '../../src/oci/manifest/media-types.ts';
 import { chunked, deleteBlob, expectBlob, expectPushed, type Place, postOnly, postPut, streamed } from './blob-apis.ts';
 import type { Check } from './check.ts';
 import type { Content, Descriptor, PushedManifest } from './contents.ts';

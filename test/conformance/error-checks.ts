@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { digestOf } from '../../src/oci/digest.ts';
-import { mediaTypes } from '../../src/oci/media-types.ts';
+import { mediaTypes } from '../../src/oci/manifest/media-types.ts';
 import { expectPushed, newBlob, type Place, postPut } from './blob-apis.ts';
 import type { Check } from './check.ts';
 import { expectReferrers } from './content-checks.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
-import { rememberIndex } from '../../src/cache/index-memory.ts';
+import { rememberIndex } from '../../src/cache/index/index-memory.ts';
 import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { tmpDir } from '../support/tmp.ts';
 import { hostedIndexContract } from './hosted-index-contract.ts';

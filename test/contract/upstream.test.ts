@@ -1,7 +1,7 @@
 import { UpstreamRegistry } from '../../src/upstream/client.ts';
 import { fixedCredentials } from '../../src/upstream/credentials/credential-source.ts';
 import { Transport } from '../../src/upstream/transport/transport.ts';
-import { systemClock } from '../../src/util/clock.ts';
+import { systemClock } from '../../src/util/time/clock.ts';
 import type { RegistryCapabilities } from '../support/contract-suite.ts';
 import type { Auth } from '../support/registry/gatekeeper.ts';
 import type { Quirks } from '../support/registry/quirks.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { type ProxyTarget, parseAuthority } from '../../src/proxy/connect/target.ts';
 import { parseForwarded } from '../../src/proxy/forwarded.ts';
-import { type ProxyTarget, parseAuthority } from '../../src/proxy/target.ts';
 
 // What separates, escapes and compares otherwise to somebody, between what hosts are made of.
 const odd = fc.constantFrom(

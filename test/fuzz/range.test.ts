@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { RegistryError } from '../../src/oci/errors.ts';
-import { parseRange, resolveRange } from '../../src/oci/range.ts';
+import { parseRange, resolveRange } from '../../src/oci/wire/range.ts';
 
 const position = fc.oneof(fc.nat(40), fc.maxSafeNat());
 const sizeBytes = fc.oneof(fc.nat(40), fc.maxSafeNat());

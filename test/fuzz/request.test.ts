@@ -3,9 +3,16 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
-import { isPushRequest } from '../../src/oci/push-request.ts';
 import { parseReference, parseRepository, parseTag } from '../../src/oci/reference.ts';
-import { blobPath, manifestPath, parseRequest, referrersPath, tagsPathOf, uploadPath } from '../../src/oci/request.ts';
+import { isPushRequest } from '../../src/oci/wire/push-request.ts';
+import {
+  blobPath,
+  manifestPath,
+  parseRequest,
+  referrersPath,
+  tagsPathOf,
+  uploadPath,
+} from '../../src/oci/wire/request.ts';
 
 // Names that are made of the words that paths are made of, too.
 const component = fc.oneof(

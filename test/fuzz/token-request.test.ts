@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ClientTokens } from '../../src/cache/guard/client-tokens.ts';
+import { ClientTokens } from '../../src/cache/guard/proofs/client-tokens.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
-import { anonymousToken, isWithoutLogin, type TokenRequest } from '../../src/oci/token.ts';
+import { anonymousToken, isWithoutLogin, type TokenRequest } from '../../src/oci/wire/token.ts';
 import { parseChallenges } from '../../src/upstream/auth/challenge.ts';
 import { KnownRealms } from '../../src/upstream/auth/known-realms.ts';
 import { passOnLogin } from '../../src/upstream/auth/pass-on-login.ts';

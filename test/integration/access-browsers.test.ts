@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { openPasswordAccess } from '../../src/access/password-access.ts';
 import { digestOf } from '../../src/oci/digest.ts';
-import { systemClock } from '../../src/util/clock.ts';
+import { systemClock } from '../../src/util/time/clock.ts';
 import { basic, writePasswords } from '../support/access-stage.ts';
 import { certificates } from '../support/certs.ts';
 import { EventLog } from '../support/event-log.ts';

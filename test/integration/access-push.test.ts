@@ -4,7 +4,7 @@ import type { DoorName } from '../../src/access/access.ts';
 import { openPasswordAccess } from '../../src/access/password-access.ts';
 import type { AccessRuleConfig } from '../../src/config/config.ts';
 import { digestOf } from '../../src/oci/digest.ts';
-import { systemClock } from '../../src/util/clock.ts';
+import { systemClock } from '../../src/util/time/clock.ts';
 import { basic, writePasswords } from '../support/access-stage.ts';
 import { EventLog } from '../support/event-log.ts';
 import { makeImage } from '../support/images.ts';

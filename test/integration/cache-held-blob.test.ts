@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { BlobCache } from '../../src/cache/blobs.ts';
+import { BlobCache } from '../../src/cache/blobs/blobs.ts';
 import { ContentMemory } from '../../src/cache/content/content-memory.ts';
 import { Damages } from '../../src/cache/content/damages.ts';
 import { ContentInUse } from '../../src/cache/content/in-use.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { rememberIndex } from '../../src/cache/index-memory.ts';
+import { rememberIndex } from '../../src/cache/index/index-memory.ts';
 import type { HostedIndex } from '../../src/index/hosted-index.ts';
 import type { MetadataIndex } from '../../src/index/metadata-index.ts';
 import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { openServerStorage } from '../../src/storage.ts';
-import { systemClock } from '../../src/util/clock.ts';
+import { systemClock } from '../../src/util/time/clock.ts';
 import { putHostedImage } from '../support/hosted-image.ts';
 import { makeImage, type TestImage } from '../support/images.ts';
 import { writeBlob } from '../support/kept-store.ts';

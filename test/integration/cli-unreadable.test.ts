@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openServerStorage } from '../../src/storage.ts';
-import { systemClock } from '../../src/util/clock.ts';
+import { systemClock } from '../../src/util/time/clock.ts';
 import { certificates } from '../support/certs.ts';
 import { runCommandLine } from '../support/run-tool.ts';
 import { tmpDir } from '../support/tmp.ts';

@@ -63,7 +63,7 @@ test('the pages about clients’ files name them, and messages, as they are', ()
     'apply/undo.ts',
     'script/first-boot.ts',
     'targets/cloud-init.ts',
-    '../oci/probe-tag.ts',
+    '../oci/wire/probe-tag.ts',
   ]
     .map((path) => readFileSync(join(root, 'src/setup', path), 'utf8'))
     .join('');

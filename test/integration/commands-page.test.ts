@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runProgram } from '../../src/cli/program.ts';
 import { addAuthority } from '../../src/proxy/ca/authority-folder.ts';
-import { systemClock } from '../../src/util/clock.ts';
+import { systemClock } from '../../src/util/time/clock.ts';
 import { commandsOf } from '../support/commands-of.ts';
 import { EventLog } from '../support/event-log.ts';
 import { makeImage, makeIndex, type TestImage } from '../support/images.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { manifestAccept } from '../../src/oci/media-types.ts';
+import { manifestAccept } from '../../src/oci/manifest/media-types.ts';
 import { parseCacheStatus } from '../support/cache-status.ts';
 import { makeContractContent } from '../support/contract-content.ts';
 import { setDoorStage } from '../support/door-stage.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
-import { checkServerPems } from '../../src/util/certified-key.ts';
+import { checkServerPems } from '../../src/util/watched/certified-key.ts';
 import { certificates } from '../support/certs.ts';
 import { ManualClock } from '../support/clock.ts';
 import { makeImage, seededBytes } from '../support/images.ts';

@@ -8,7 +8,7 @@ import { UseRecorder } from '../../src/cache/uses.ts';
 import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import type { Repository } from '../../src/oci/reference.ts';
-import { silentLog } from '../../src/util/log.ts';
+import { silentLog } from '../../src/util/log/log.ts';
 import { ManualClock } from '../support/clock.ts';
 import { EvictionModel, type ModelContent, type ModelLimits } from '../support/eviction-model.ts';
 import { MemoryBlobStore } from '../support/memory-blob-store.ts';

@@ -4,7 +4,7 @@ import { freeAccess } from '../../src/access/free-access.ts';
 import type { HostedLimits } from '../../src/hosted/tools.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { hostedRegistryName } from '../../src/oci/hosted.ts';
-import { mediaTypes } from '../../src/oci/media-types.ts';
+import { mediaTypes } from '../../src/oci/manifest/media-types.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { makeImage, makeIndex, type TestManifest } from '../support/images.ts';
 import { pushImage } from '../support/push.ts';

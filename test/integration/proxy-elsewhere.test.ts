@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { anonymousToken } from '../../src/oci/token.ts';
+import { anonymousToken } from '../../src/oci/wire/token.ts';
 import { certificates } from '../support/certs.ts';
 import { askConnect, exchange, shakeHands } from '../support/proxy-client.ts';
 import { rawFetch } from '../support/raw-http.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import type { Finding } from '../../src/cache/scrub/finding.ts';
+import type { Finding } from '../../src/cache/scrub/check/finding.ts';
 import { verifyStore } from '../../src/cache/scrub/verification.ts';
 import { hostedRegistryName } from '../../src/oci/hosted.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Finding } from '../../src/cache/scrub/finding.ts';
+import type { Finding } from '../../src/cache/scrub/check/finding.ts';
 import { verifyStore } from '../../src/cache/scrub/verification.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import type { Repository, Tag } from '../../src/oci/reference.ts';

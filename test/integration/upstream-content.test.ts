@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
-import { mediaTypes } from '../../src/oci/media-types.ts';
+import { mediaTypes } from '../../src/oci/manifest/media-types.ts';
 import { parseTag } from '../../src/oci/reference.ts';
 import { seededBytes } from '../support/images.ts';
 import { readAll } from '../support/read.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { CredentialTools } from '../../src/upstream/credentials/credential-tools.ts';
 import { type CredentialSettings, openCredentials } from '../../src/upstream/credentials/open-credentials.ts';
-import { silentLog } from '../../src/util/log.ts';
+import { silentLog } from '../../src/util/log/log.ts';
 import { ManualClock } from '../support/clock.ts';
 import { basicAuthorization } from '../support/registry/token-server.ts';
 import { tmpDir } from '../support/tmp.ts';

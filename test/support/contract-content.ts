@@ -1,5 +1,5 @@
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
-import { mediaTypes } from '../../src/oci/media-types.ts';
+import { mediaTypes } from '../../src/oci/manifest/media-types.ts';
 import { parseRepository, type Repository, type Tag } from '../../src/oci/reference.ts';
 import { Content } from './content.ts';
 import { makeImage, makeIndex, seededBytes, type TestManifest } from './images.ts';

@@ -1,4 +1,4 @@
-import type { Log, LogEvent } from '../../src/util/log.ts';
+import type { Log, LogEvent } from '../../src/util/log/log.ts';
 import type { LoggedEvent } from './test-cache.ts';
 
 interface Waiter {

@@ -1,4 +1,4 @@
-import { Removal } from '../../src/cache/space/removal.ts';
+import { Removal } from '../../src/cache/space/removal/removal.ts';
 import {
   type CollectedGarbage,
   collectGarbage,

@@ -5,9 +5,9 @@ import { Quota } from '../../src/hosted/limits/quota.ts';
 import { HostedManifests } from '../../src/hosted/manifests/hosted-manifests.ts';
 import { parseReference, parseRepository } from '../../src/oci/reference.ts';
 import { openServerStorage, type Storage } from '../../src/storage.ts';
-import { systemClock } from '../../src/util/clock.ts';
 import { SharedLocks } from '../../src/util/locks/shared-locks.ts';
-import { silentLog } from '../../src/util/log.ts';
+import { silentLog } from '../../src/util/log/log.ts';
+import { systemClock } from '../../src/util/time/clock.ts';
 import type { TestImage } from './images.ts';
 import { writeBlob } from './kept-store.ts';
 

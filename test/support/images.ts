@@ -1,6 +1,6 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
-import { mediaTypes } from '../../src/oci/media-types.ts';
+import { mediaTypes } from '../../src/oci/manifest/media-types.ts';
 
 /** A manifest as it is pushed: its bytes are kept exactly. */
 export interface TestManifest {

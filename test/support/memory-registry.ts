@@ -1,6 +1,6 @@
 import type { Digest } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
-import { mediaTypes } from '../../src/oci/media-types.ts';
+import { mediaTypes } from '../../src/oci/manifest/media-types.ts';
 import type { Reference, Repository } from '../../src/oci/reference.ts';
 import type {
   BlobContent,

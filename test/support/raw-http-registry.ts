@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type Digest, digestOf, parseDigest } from '../../src/oci/digest.ts';
 import { type ErrorCode, RegistryError } from '../../src/oci/errors.ts';
-import { manifestAccept } from '../../src/oci/media-types.ts';
+import { manifestAccept } from '../../src/oci/manifest/media-types.ts';
 import type { Page, Registry, RequestedRange } from '../../src/oci/registry.ts';
 import { rawRequest } from './raw-http.ts';
 

@@ -1,7 +1,7 @@
 import type { AppOptions } from '../../src/app/app-options.ts';
 import { type App, startApp } from '../../src/app.ts';
 import type { CacheConfig, Config, HostedConfig, TlsConfig, UpstreamConfig } from '../../src/config/config.ts';
-import type { Log } from '../../src/util/log.ts';
+import type { Log } from '../../src/util/log/log.ts';
 
 /** One event of the log. */
 export interface LoggedEvent {

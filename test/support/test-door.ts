@@ -11,8 +11,8 @@ import { type RoutedRegistry, Router, type Routing } from '../../src/server/rout
 import { DoorCertificate } from '../../src/server/tls/door-certificate.ts';
 import type { TlsPaths } from '../../src/server/tls/tls-files.ts';
 import type { DoorTls } from '../../src/server/tls/tls-server.ts';
-import { type Clock, systemClock } from '../../src/util/clock.ts';
 import { createMetrics } from '../../src/util/metrics/create-metrics.ts';
+import { type Clock, systemClock } from '../../src/util/time/clock.ts';
 import { EventLog } from './event-log.ts';
 import { parsePrometheusText, type Scrape } from './prometheus-text.ts';
 import { rawFetch } from './raw-http.ts';

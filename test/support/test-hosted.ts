@@ -10,8 +10,8 @@ import { Hasher } from '../../src/cache/download/hasher.ts';
 import { HostedRegistry } from '../../src/hosted/hosted-registry.ts';
 import type { HostedLimits } from '../../src/hosted/tools.ts';
 import { openServerStorage } from '../../src/storage.ts';
-import { type Clock, systemClock } from '../../src/util/clock.ts';
 import { SharedLocks } from '../../src/util/locks/shared-locks.ts';
+import { type Clock, systemClock } from '../../src/util/time/clock.ts';
 import { endlessSpace } from './download-rig.ts';
 import { EventLog } from './event-log.ts';
 

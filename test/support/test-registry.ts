@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../../src/util/clock.ts';
+import { type Clock, systemClock } from '../../src/util/time/clock.ts';
 import { Content } from './content.ts';
 import type { Faults } from './registry/faults.ts';
 import type { Auth } from './registry/gatekeeper.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../util/clock.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import { tooManyLogins } from './password-checker.ts';
 
 // Whoever mistypes is not slowed; after that each failure doubles the wait.

@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts';
-import type { Clock } from '../../util/clock.ts';
 import { singleFlight } from '../../util/locks/single-flight.ts';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import { type Identity, nobody } from '../access.ts';
 import { isEmptyLogin, type Login, parseBasicLogin } from './basic-login.ts';
 import type { Users } from './htpasswd.ts';

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type Clock, isWithin } from '../../util/clock.ts';
+import { type Clock, isWithin } from '../../util/time/clock.ts';
 import type { Login } from './basic-login.ts';
 import type { Users } from './htpasswd.ts';
 

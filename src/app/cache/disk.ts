@@ -2,7 +2,7 @@ import type { DiskHealth } from '../../cache/disk/disk-health.ts';
 import { watchRecords, watchUploads } from '../../cache/disk/watched-hosted.ts';
 import { watchIndexHealth } from '../../cache/disk/watched-index.ts';
 import { watchStore } from '../../cache/disk/watched-store.ts';
-import { rememberIndex } from '../../cache/index-memory.ts';
+import { rememberIndex } from '../../cache/index/index-memory.ts';
 import type { Config } from '../../config/config.ts';
 import type { HostedIndex } from '../../index/hosted-index.ts';
 import type { MetadataIndex } from '../../index/metadata-index.ts';

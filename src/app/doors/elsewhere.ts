@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../../config/config.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { loginIn } from '../../oci/token.ts';
-import { type ConnectTools, Unreachable } from '../../proxy/connect.ts';
-import { connectSecurely, type ServerTrust, trustOf } from '../../proxy/connect-secure.ts';
+import { loginIn } from '../../oci/wire/token.ts';
+import { type ConnectTools, Unreachable } from '../../proxy/connect/connect.ts';
+import { connectSecurely, type ServerTrust, trustOf } from '../../proxy/connect/connect-secure.ts';
+import type { ProxyTarget } from '../../proxy/connect/target.ts';
 import { forwardRequest } from '../../proxy/forward.ts';
-import type { ProxyTarget } from '../../proxy/target.ts';
-import { type Exchange, signalOf } from '../../server/exchange.ts';
+import { type Exchange, signalOf } from '../../server/answer/exchange.ts';
 
 /** What passes requests on that are for the host of a registry, and not for the registry. */
 export interface ElsewhereTools {

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.ts';
 import type { Authorities } from '../../proxy/ca/authorities.ts';
 import type { StoredAuthority } from '../../proxy/ca/authority-folder.ts';
-import { watchStamp } from '../../util/watched-stamp.ts';
+import { watchStamp } from '../../util/watched/watched-stamp.ts';
 import type { Basics } from '../app-options.ts';
 import type { Lifetime } from '../lifetime.ts';
 

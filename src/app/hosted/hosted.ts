@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.ts';
 import { HostedRegistry } from '../../hosted/hosted-registry.ts';
 import type { HostedObserver } from '../../hosted/tools.ts';
-import { freeBytesOf } from '../../store/free-space.ts';
+import { freeBytesOf } from '../../store/folders/free-space.ts';
 import type { SharedLocks } from '../../util/locks/shared-locks.ts';
 import type { Metrics } from '../../util/metrics/metrics.ts';
 import type { AppOptions, Basics } from '../app-options.ts';

@@ -1,6 +1,6 @@
 import { imageNameOf, type NamedRegistry, parseImageName } from '../../cache/images/image-names.ts';
 import type { Config } from '../../config/config.ts';
-import { ownPlatform } from '../../oci/platform-choice.ts';
+import { ownPlatform } from '../../oci/manifest/platform-choice.ts';
 import type { Registry } from '../../oci/registry.ts';
 import { WarmSchedule } from '../../warm/schedule.ts';
 import type { Basics } from '../app-options.ts';

@@ -1,7 +1,7 @@
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobStore, StoredBlob } from '../../store/blob-store.ts';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
 import { forgetMissing } from './forget-missing.ts';
 
 /** What damaged content is dropped from. */

@@ -1,10 +1,10 @@
 import type { MetadataIndex, RepositoryKey } from '../../index/metadata-index.ts';
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
-import { referencesOf } from '../../oci/manifest.ts';
+import { referencesOf } from '../../oci/manifest/manifest.ts';
 import type { BlobContent, CacheOutcome, RequestedRange } from '../../oci/registry.ts';
 import type { BlobStore, StoredBlob } from '../../store/blob-store.ts';
-import type { Clock } from '../../util/clock.ts';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import type { Space } from '../space/space.ts';
 import type { BufferPool } from './buffers.ts';
 import { type ContentMemory, maxRememberedBytes } from './content-memory.ts';

@@ -1,7 +1,7 @@
 import { algorithmOf, type Digest } from '../../oci/digest.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import type { Hasher } from '../download/hasher.ts';
-import { StoredHash } from '../scrub/stored-hash.ts';
+import { StoredHash } from '../scrub/check/stored-hash.ts';
 
 /** Two of these are all the memory that it takes; larger ones are not hashed any faster. */
 const bufferBytes = 256 * 1024;

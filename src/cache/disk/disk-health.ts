@@ -1,6 +1,6 @@
-import type { Clock } from '../../util/clock.ts';
 import type { DiskFailures, DiskTrouble } from '../../util/disk-trouble.ts';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Clock } from '../../util/time/clock.ts';
 
 /** One line says it; a disk that fails does so for every request. */
 const logEveryMs = 60_000;

@@ -8,7 +8,7 @@ import { MemoryUploadStore } from '../../../test/support/memory-upload-store.ts'
 import type { MetadataIndex, RepositoryKey } from '../../index/metadata-index.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
-import { silentLog } from '../../util/log.ts';
+import { silentLog } from '../../util/log/log.ts';
 import { DiskHealth } from './disk-health.ts';
 import { watchRecords, watchUploads } from './watched-hosted.ts';
 import { watchIndexHealth } from './watched-index.ts';

@@ -1,6 +1,6 @@
 import { RegistryError } from '../../oci/errors.ts';
-import type { Clock } from '../../util/clock.ts';
 import { type Leave, Places } from '../../util/locks/places.ts';
+import type { Clock } from '../../util/time/clock.ts';
 
 /** Whoever waits for a download has no head of an answer yet: containerd gives up on that after 30 s. */
 export const maxWaitMs = 20_000;

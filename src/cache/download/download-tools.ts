@@ -1,6 +1,6 @@
 import type { BlobContent } from '../../oci/registry.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
-import type { Clock } from '../../util/clock.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import type { BufferPool } from '../content/buffers.ts';
 import type { Space } from '../space/space.ts';
 import type { DownloadQueue } from './download-queue.ts';

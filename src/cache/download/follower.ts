@@ -1,6 +1,6 @@
 import { RegistryError } from '../../oci/errors.ts';
-import { resolveRange } from '../../oci/range.ts';
 import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../../oci/registry.ts';
+import { resolveRange } from '../../oci/wire/range.ts';
 import type { BufferPool } from '../content/buffers.ts';
 import type { Spool, SpoolReader } from './spool.ts';
 

@@ -1,9 +1,9 @@
 import { algorithmOf, type Digest } from '../../oci/digest.ts';
 import { isTemporary, RegistryError } from '../../oci/errors.ts';
 import type { BlobContent, Chunk } from '../../oci/registry.ts';
-import { backoffMs } from '../../util/backoff.ts';
-import { isWithin } from '../../util/clock.ts';
 import { unlessAborted } from '../../util/locks/single-flight.ts';
+import { backoffMs } from '../../util/time/backoff.ts';
+import { isWithin } from '../../util/time/clock.ts';
 import type { DownloadObserver, DownloadSource, DownloadTools } from './download-tools.ts';
 import type { RunningHash } from './hasher.ts';
 import type { Spool } from './spool.ts';

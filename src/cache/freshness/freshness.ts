@@ -1,7 +1,7 @@
 import type { TagEntry } from '../../index/metadata-index.ts';
 import { isNotFound, isRefused, isTemporary } from '../../oci/errors.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
-import { isWithin } from '../../util/clock.ts';
+import { isWithin } from '../../util/time/clock.ts';
 
 /** How long what upstream said of a tag is believed, and what happens after that. */
 export interface FreshnessPolicy {

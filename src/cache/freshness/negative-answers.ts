@@ -1,6 +1,6 @@
 import { isNotFound, isRefused, RegistryError } from '../../oci/errors.ts';
 import type { Registry } from '../../oci/registry.ts';
-import { type Clock, isWithin } from '../../util/clock.ts';
+import { type Clock, isWithin } from '../../util/time/clock.ts';
 
 /** How negative answers are remembered. */
 export interface NegativeAnswersOptions {

@@ -4,8 +4,8 @@ import type { Registry } from '../../oci/registry.ts';
 import { singleFlight, unlessAborted } from '../../util/locks/single-flight.ts';
 import { withinPatience } from '../freshness/patience.ts';
 import { decideGuard, type GuardMode } from './decide.ts';
-import type { ProofKey, Proofs } from './proofs.ts';
-import type { RepositoryKinds } from './repository-kinds.ts';
+import type { RepositoryKinds } from './kinds/repository-kinds.ts';
+import type { ProofKey, Proofs } from './proofs/proofs.ts';
 import type { BorrowingUpstream, Visitors } from './visitors.ts';
 
 /** What happens to a client whose proof ran out while upstream cannot be asked. */

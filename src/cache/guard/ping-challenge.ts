@@ -1,5 +1,5 @@
-import { type Clock, isWithin } from '../../util/clock.ts';
 import { singleFlight } from '../../util/locks/single-flight.ts';
+import { type Clock, isWithin } from '../../util/time/clock.ts';
 
 // How a registry wants to be authenticated to changes about never: what it said is good for as long as it cannot be
 // asked, and for so long nobody asks. Then it is asked behind the answer.

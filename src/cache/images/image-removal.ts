@@ -2,7 +2,7 @@ import type { ContentEntry, MetadataIndex, Pin, RepositoryKey } from '../../inde
 import type { Digest } from '../../oci/digest.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { isDigestReference, type Repository, type Tag } from '../../oci/reference.ts';
-import { type FileRemovalTools, removeForgottenFile } from '../space/file-removal.ts';
+import { type FileRemovalTools, removeForgottenFile } from '../space/removal/file-removal.ts';
 import type { ImageName } from './image-names.ts';
 import { type Inventory, isPinOf, type StoredImage } from './inventory.ts';
 

@@ -1,7 +1,7 @@
 import type { HostedIndex } from '../../index/hosted-index.ts';
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
-import { referencesOf } from '../../oci/manifest.ts';
+import { referencesOf } from '../../oci/manifest/manifest.ts';
 import type { BlobStore, ListedBlob } from '../../store/blob-store.ts';
 import { forgetMissing } from '../content/forget-missing.ts';
 

@@ -1,5 +1,5 @@
-import type { Clock } from '../../util/clock.ts';
-import type { Pace } from './stored-hash.ts';
+import type { Clock } from '../../util/time/clock.ts';
+import type { Pace } from './check/stored-hash.ts';
 
 /** Makes a pace of so many bytes per second: whoever reads waits until the time is over that the read before costs. */
 export function paceOf(bytesPerSecond: number, clock: Clock): Pace {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../util/clock.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import { type AdoptionTools, adoptContent } from './adoption.ts';
 import { blobsInSteps } from './walk.ts';
 

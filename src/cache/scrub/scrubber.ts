@@ -1,10 +1,10 @@
 import type { Digest } from '../../oci/digest.ts';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
 import type { Hasher } from '../download/hasher.ts';
-import { type CheckTools, ContentCheck } from './content-check.ts';
+import { type CheckTools, ContentCheck } from './check/content-check.ts';
+import { type Pace, StoredHash } from './check/stored-hash.ts';
 import { paceOf } from './pacer.ts';
 import { refillIndex } from './refill.ts';
-import { type Pace, StoredHash } from './stored-hash.ts';
 import { blobsInSteps, contentsFrom } from './walk.ts';
 
 /** After the start there is much else to do, and who restarts often should not read more than they serve. */

@@ -2,9 +2,9 @@ import type { HostedIndex, HostedLink, HostedPage } from '../../index/hosted-ind
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { Hasher } from '../download/hasher.ts';
-import { type CheckOptions, type CheckTools, ContentCheck } from './content-check.ts';
+import { type CheckOptions, type CheckTools, ContentCheck } from './check/content-check.ts';
+import { StoredHash } from './check/stored-hash.ts';
 import { inLanes } from './lanes.ts';
-import { StoredHash } from './stored-hash.ts';
 import { contentsFrom } from './walk.ts';
 
 const bufferBytes = 1024 * 1024; // what the disk gives at a time; two for each lane

@@ -1,7 +1,7 @@
 import type { ContentEntry, MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobStore, ListedBlob } from '../../store/blob-store.ts';
-import type { Clock } from '../../util/clock.ts';
+import type { Clock } from '../../util/time/clock.ts';
 
 const pageCount = 200; // a query of some milliseconds
 

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ContentEntry, MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Clock } from '../../util/clock.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import { mayGo, type PlanLimits } from './plan.ts';
 
 /** How many contents are looked at in one step: it holds up a request by a millisecond or so. */

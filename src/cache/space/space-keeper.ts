@@ -1,16 +1,16 @@
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Clock } from '../../util/clock.ts';
 import { unlessAborted } from '../../util/locks/single-flight.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import type { ContentInUse } from '../content/in-use.ts';
 import type { UseRecorder } from '../uses.ts';
-import { DiskNeed } from './disk-need.ts';
 import { couldGo } from './prospect.ts';
-import { Removal, type RemovalTools } from './removal.ts';
-import { makeRoom, type RemovalReason } from './room-making.ts';
-import { Rooms } from './rooms.ts';
+import { Removal, type RemovalTools } from './removal/removal.ts';
+import { DiskNeed } from './rooms/disk-need.ts';
+import { makeRoom, type RemovalReason } from './rooms/room-making.ts';
+import { Rooms } from './rooms/rooms.ts';
+import { WaitingLine } from './rooms/waiting-line.ts';
 import type { Room, Space } from './space.ts';
-import { WaitingLine } from './waiting-line.ts';
 
 /** How much space the cache may take, and for how long. */
 export interface SpaceLimits {

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../../util/clock.ts';
+import { type Clock, systemClock } from '../../util/time/clock.ts';
 import { describeProgress } from '../terminal/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 

@@ -4,8 +4,8 @@ import { type ExportedImage, type ExportPlan, planExport, writeExport } from '..
 import { storeHolding } from '../../archive/store-holding.ts';
 import { type ImageName, imageNameOf, parseImageName } from '../../cache/images/image-names.ts';
 import { formatSize } from '../../config/schema/values/size.ts';
-import type { Descriptor } from '../../oci/image-contents.ts';
-import { type PlatformChoice, parsePlatforms } from '../../oci/platform-choice.ts';
+import type { Descriptor } from '../../oci/manifest/image-contents.ts';
+import { type PlatformChoice, parsePlatforms } from '../../oci/manifest/platform-choice.ts';
 import { isDigestReference } from '../../oci/reference.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags } from '../configuration/config-flags.ts';

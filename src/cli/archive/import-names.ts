@@ -4,7 +4,7 @@ import type { ImageArchive } from '../../archive/open-archive.ts';
 import { findRegistry, type ImageName, type ImageNaming, parseImageName } from '../../cache/images/image-names.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
-import type { Descriptor } from '../../oci/image-contents.ts';
+import type { Descriptor } from '../../oci/manifest/image-contents.ts';
 import { isDigestReference, parseRepository, parseTag } from '../../oci/reference.ts';
 import { CommandFailure } from '../command-failure.ts';
 

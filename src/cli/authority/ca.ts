@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { AuthorityOverview } from '../../authorities.ts';
 import type { SettingsConfig } from '../../config/config.ts';
-import { systemClock } from '../../util/clock.ts';
+import { systemClock } from '../../util/time/clock.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import type { Terminal } from '../terminal/terminal.ts';

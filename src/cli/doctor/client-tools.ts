@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import type { ClientName } from '../../setup/doctor/client-setup.ts';
+import type { ClientName } from '../../setup/doctor/clients/client-setup.ts';
 import type { ToolResult } from '../../setup/doctor/doctor-tools.ts';
 
 const pullMs = 60_000; // where the registry itself is not reached, clients wait for it

@@ -1,4 +1,4 @@
-import type { Finding } from '../../setup/doctor/client-setup.ts';
+import type { Finding } from '../../setup/doctor/clients/client-setup.ts';
 import { plainText } from '../terminal/terminal.ts';
 
 /** What was found out, for people: by what it is about, each with what to do. */

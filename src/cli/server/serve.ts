@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config, ListenAddress } from '../../config/config.ts';
-import { isLoopback } from '../../config/schema/values/listen-address.ts';
+import { isLoopback } from '../../config/schema/values/network/listen-address.ts';
 import { packageVersion } from '../../util/version.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from '../configuration/config-flags.ts';
 import type { Terminal } from '../terminal/terminal.ts';

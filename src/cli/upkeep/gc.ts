@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { ContentInUse } from '../../cache/content/in-use.ts';
-import { Removal } from '../../cache/space/removal.ts';
+import { Removal } from '../../cache/space/removal/removal.ts';
 import { parseDuration } from '../../config/schema/values/duration.ts';
 import { formatSize } from '../../config/schema/values/size.ts';
 import { type CollectedGarbage, collectGarbage } from '../../hosted/garbage/collect-garbage.ts';
-import { systemClock } from '../../util/clock.ts';
 import { SharedLocks } from '../../util/locks/shared-locks.ts';
+import { systemClock } from '../../util/time/clock.ts';
 import { addConfigFlags, type ConfigFlags } from '../configuration/config-flags.ts';
 import { errorsTo } from '../errors-to.ts';
 import { type OpenCache, withCacheToRemove } from '../open-cache.ts';

@@ -1,5 +1,5 @@
 import { readStored } from '../../cache/content/read-stored.ts';
-import { type Finding, findingKinds } from '../../cache/scrub/finding.ts';
+import { type Finding, findingKinds } from '../../cache/scrub/check/finding.ts';
 import {
   checkRecords,
   checkRows,
@@ -8,8 +8,8 @@ import {
 } from '../../hosted/records/check-records.ts';
 import { type RecordFinding, recordFindingKinds } from '../../hosted/records/record-finding.ts';
 import type { Storage } from '../../storage.ts';
-import { systemClock } from '../../util/clock.ts';
 import { SharedLocks } from '../../util/locks/shared-locks.ts';
+import { systemClock } from '../../util/time/clock.ts';
 
 /** Something that is not as it should be: in the store, or in the records of hosted repositories. */
 export type VerifyFinding = Finding | RecordFinding;

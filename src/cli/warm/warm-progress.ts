@@ -1,5 +1,5 @@
 import { formatSize } from '../../config/schema/values/size.ts';
-import { type Clock, systemClock } from '../../util/clock.ts';
+import { type Clock, systemClock } from '../../util/time/clock.ts';
 import type { WarmedImage, WarmingBlob, WarmObserver } from '../../warm/warm-images.ts';
 import { describeProgress } from '../terminal/progress.ts';
 import { plainText, type Terminal } from '../terminal/terminal.ts';

@@ -3,7 +3,7 @@ import { type AccessRuleConfig, type AuthConfig, type Config, doorNames } from '
 import { quoteValue, type Report } from '../config-error.ts';
 import type { MergedSettings } from '../merge-settings.ts';
 import type { ParsedConfig } from '../schema/schema.ts';
-import { isLoopback } from '../schema/values/listen-address.ts';
+import { isLoopback } from '../schema/values/network/listen-address.ts';
 import { describeFileError, type ReadFile } from './resolve-upstreams.ts';
 
 type ParsedRule = NonNullable<ParsedConfig['auth']['rules']>[number];

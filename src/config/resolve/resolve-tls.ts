@@ -1,8 +1,8 @@
-import { checkServerPems, PemProblem, type ServerPems } from '../../util/certified-key.ts';
+import { checkServerPems, PemProblem, type ServerPems } from '../../util/watched/certified-key.ts';
 import type { TlsConfig } from '../config.ts';
 import type { Report } from '../config-error.ts';
 import type { MergedSettings } from '../merge-settings.ts';
-import type { ParsedTls } from '../schema/tls.ts';
+import type { ParsedTls } from '../schema/serving/tls.ts';
 import { describeFileError, type ReadFile } from './resolve-upstreams.ts';
 
 /** What TLS at one door is made of. */

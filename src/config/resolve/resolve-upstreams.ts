@@ -3,7 +3,7 @@ import type { UpstreamConfig } from '../config.ts';
 import type { Report } from '../config-error.ts';
 import type { MergedSettings, UpstreamSettings } from '../merge-settings.ts';
 import type { ParsedConfig, ParsedUpstream } from '../schema/schema.ts';
-import { aliasOfName, makeAlias, parseRegistryName } from '../schema/values/host-name.ts';
+import { aliasOfName, makeAlias, parseRegistryName } from '../schema/values/network/host-name.ts';
 import { ownUrls } from './own-urls.ts';
 import { resolveFreshness } from './resolve-freshness.ts';
 

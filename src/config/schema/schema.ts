@@ -1,21 +1,21 @@
 import { z } from 'zod';
 import { logFormats, logLevels } from '../config.ts';
-import { authKeys } from './auth.ts';
-import { doorKeys } from './doors.ts';
-import { freshnessKeys, upstreamFreshnessKeys } from './freshness.ts';
-import { guardKeys, upstreamGuardKeys } from './guard.ts';
-import { hostedKeys } from './hosted.ts';
-import { proxyKeys } from './proxy.ts';
-import { parseReserve } from './reserve.ts';
-import { throughputKeys } from './throughput.ts';
+import { freshnessKeys, upstreamFreshnessKeys } from './keeping/freshness.ts';
+import { guardKeys, upstreamGuardKeys } from './keeping/guard.ts';
+import { hostedKeys } from './keeping/hosted.ts';
+import { parseReserve } from './keeping/reserve.ts';
+import { warmKeys } from './keeping/warm.ts';
+import { authKeys } from './serving/auth.ts';
+import { doorKeys } from './serving/doors.ts';
+import { proxyKeys } from './serving/proxy.ts';
+import { throughputKeys } from './serving/throughput.ts';
 import { parseCount } from './values/count.ts';
 import { maxTimerMs, parseDuration, parseDurationOrNone } from './values/duration.ts';
-import { parseAlias, parseDomain, parseRegistryName } from './values/host-name.ts';
 import { about, boolean, choice, listOf, parsedBy, text } from './values/key.ts';
+import { parseAlias, parseDomain, parseRegistryName } from './values/network/host-name.ts';
+import { parseRegistryUrl } from './values/network/registry-url.ts';
 import { parsePercent } from './values/percent.ts';
-import { parseRegistryUrl } from './values/registry-url.ts';
 import { parseSize, parseSizeOrZero } from './values/size.ts';
-import { warmKeys } from './warm.ts';
 
 const hosts = listOf(parsedBy(parseRegistryName));
 

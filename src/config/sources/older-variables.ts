@@ -1,7 +1,7 @@
 import type { Report } from '../config-error.ts';
 import type { KeyPath } from '../schema/keys.ts';
-import { aliasOfName, makeAlias } from '../schema/values/host-name.ts';
-import { parseRegistryUrl } from '../schema/values/registry-url.ts';
+import { aliasOfName, makeAlias } from '../schema/values/network/host-name.ts';
+import { parseRegistryUrl } from '../schema/values/network/registry-url.ts';
 import { type Environment, variable } from './environment.ts';
 import type { Setting } from './setting.ts';
 

@@ -1,5 +1,5 @@
-import type { Clock } from '../../util/clock.ts';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import { type CollectedGarbage, collectGarbage, type GarbageTools, type Unsettled } from './collect-garbage.ts';
 
 /** How garbage is collected by itself. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { HostedStage } from '../../../test/support/hosted-stage.ts';
 import { makeImage, makeIndex } from '../../../test/support/images.ts';
 import { digestOf } from '../../oci/digest.ts';
-import { mediaTypes } from '../../oci/media-types.ts';
+import { mediaTypes } from '../../oci/manifest/media-types.ts';
 import { parseRepository, parseTag } from '../../oci/reference.ts';
 
 const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digestOf } from '../../oci/digest.ts';
-import { mediaTypes } from '../../oci/media-types.ts';
+import { mediaTypes } from '../../oci/manifest/media-types.ts';
 import { readManifest } from './read-manifest.ts';
 
 const digest = (text: string) => digestOf(Buffer.from(text));

@@ -1,8 +1,8 @@
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isObject } from '../../oci/json.ts';
-import { maxReferences, referencesIn } from '../../oci/manifest.ts';
-import { bareMediaType, isMediaType, mediaTypes } from '../../oci/media-types.ts';
+import { maxReferences, referencesIn } from '../../oci/manifest/manifest.ts';
+import { bareMediaType, isMediaType, mediaTypes } from '../../oci/manifest/media-types.ts';
 
 /** What a pushed manifest says of itself and of others. */
 export interface ReadManifest {

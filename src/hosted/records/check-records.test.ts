@@ -4,7 +4,7 @@ import { HostedStage } from '../../../test/support/hosted-stage.ts';
 import { makeImage, makeIndex } from '../../../test/support/images.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
-import { mediaTypes } from '../../oci/media-types.ts';
+import { mediaTypes } from '../../oci/manifest/media-types.ts';
 import { parseTag } from '../../oci/reference.ts';
 import { listReferrers } from '../lists.ts';
 import { checkRecords, checkRows } from './check-records.ts';

@@ -6,7 +6,7 @@ import { HostedStage } from '../../../test/support/hosted-stage.ts';
 import { makeImage } from '../../../test/support/images.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { parseTag } from '../../oci/reference.ts';
-import { silentLog } from '../../util/log.ts';
+import { silentLog } from '../../util/log/log.ts';
 import { checkRecords, checkRows } from './check-records.ts';
 import { rebuildHosted } from './rebuild.ts';
 import type { RecordFinding } from './record-finding.ts';

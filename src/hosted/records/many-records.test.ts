@@ -8,7 +8,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { parseRepository, parseTag } from '../../oci/reference.ts';
 import type { RecordStore } from '../../store/record-store.ts';
 import { SharedLocks } from '../../util/locks/shared-locks.ts';
-import { silentLog } from '../../util/log.ts';
+import { silentLog } from '../../util/log/log.ts';
 import type { RecordCheckTools } from './check-records.ts';
 import { rebuildHosted } from './rebuild.ts';
 import { manifestRecord, manifestRecordName, tagRecord, tagRecordName } from './record.ts';

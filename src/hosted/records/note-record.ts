@@ -5,7 +5,7 @@ import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import type { RecordStore } from '../../store/record-store.ts';
-import type { Clock } from '../../util/clock.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import { readManifest } from '../manifests/read-manifest.ts';
 import { type HostedRecord, manifestRecordName, readRecord, tagRecordName } from './record.ts';
 

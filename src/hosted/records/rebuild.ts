@@ -1,4 +1,4 @@
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
 import { checkRecords, type RecordCheckTools } from './check-records.ts';
 
 const tellEveryMs = 10_000;

@@ -1,5 +1,5 @@
-import type { Clock } from '../../util/clock.ts';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import { checkRecords, checkRows, type RecordCheckOptions, type RecordCheckTools } from './check-records.ts';
 
 // Between two steps requests have their turn; 100,000 records take a minute.

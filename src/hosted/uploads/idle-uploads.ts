@@ -1,6 +1,6 @@
 import type { OpenUpload } from '../../store/upload-store.ts';
-import type { Clock } from '../../util/clock.ts';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Clock } from '../../util/time/clock.ts';
 
 /** As many are open at most while nothing is done with them: one for each push that is under way, but for the busiest. */
 const maxIdle = 64;

@@ -10,9 +10,9 @@ import { metadataIndexContract } from '../../../test/contract/metadata-index-con
 import { type Digest, digestOf } from '../../oci/digest.ts';
 import { parseRepository, parseTag, type Tag } from '../../oci/reference.ts';
 import type { MetadataIndex } from '../metadata-index.ts';
+import { prepareContentStatements } from './contents/sqlite-content-statements.ts';
+import { prepareHostedStatements } from './hosted/sqlite-hosted-statements.ts';
 import { openSqliteIndex } from './sqlite.ts';
-import { prepareContentStatements } from './sqlite-content-statements.ts';
-import { prepareHostedStatements } from './sqlite-hosted-statements.ts';
 import { prepareImageStatements } from './sqlite-images.ts';
 import { migrate, migrations } from './sqlite-migration.ts';
 import { inTransaction } from './sqlite-transaction.ts';

@@ -19,12 +19,12 @@ import type {
   UnreadManifest,
   Use,
 } from '../metadata-index.ts';
-import { Checkpoints } from './sqlite-checkpoints.ts';
-import { StoredContents } from './sqlite-contents.ts';
+import { StoredContents } from './contents/sqlite-contents.ts';
+import { SqliteHostedIndex } from './hosted/sqlite-hosted.ts';
+import { Checkpoints } from './log/sqlite-checkpoints.ts';
+import { LogSync } from './log/sqlite-log-sync.ts';
 import { type DatabaseOptions, openDatabase } from './sqlite-database.ts';
-import { SqliteHostedIndex } from './sqlite-hosted.ts';
 import { StoredImages } from './sqlite-images.ts';
-import { LogSync } from './sqlite-log-sync.ts';
 import { RepositoryNumbers } from './sqlite-repositories.ts';
 import { prepareStatements, type Statements } from './sqlite-statements.ts';
 import { inTransaction } from './sqlite-transaction.ts';

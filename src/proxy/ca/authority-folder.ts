@@ -1,6 +1,6 @@
 import { chown, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { stampFiles } from '../../util/watched-stamp.ts';
+import { stampFiles } from '../../util/watched/watched-stamp.ts';
 import { type Authority, makeAuthority, readAuthority } from './certificates.ts';
 
 /**

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Metrics } from '../../util/metrics/metrics.ts';
 import type { ServerStatus } from '../../util/status.ts';
-import type { Exchange } from '../exchange.ts';
+import type { Exchange } from '../answer/exchange.ts';
 import { type Throughput, throughputPath } from './throughput.ts';
 
 /** Answers the paths that are no registry's. @throws RegistryError NOT_FOUND */

@@ -1,7 +1,7 @@
-import { probePath } from '../../oci/probe-tag.ts';
+import { probePath } from '../../oci/wire/probe-tag.ts';
+import { signalOf } from '../answer/exchange.ts';
 import { type KnownHost, refuseReading } from '../browsers.ts';
 import { type DoorAccess, identifyClient } from '../client-access.ts';
-import { signalOf } from '../exchange.ts';
 import type { Admin } from './admin.ts';
 
 // What balancers and supervisors ask, and who looks whether anybody is there: it tells of nobody's images.

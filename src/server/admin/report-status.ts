@@ -1,5 +1,5 @@
-import type { Clock } from '../../util/clock.ts';
 import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus, WarmStatus } from '../../util/status.ts';
+import type { Clock } from '../../util/time/clock.ts';
 
 /** Where the status comes from. */
 export interface StatusSources {

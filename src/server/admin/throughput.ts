@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { RegistryError } from '../../oci/errors.ts';
-import type { Exchange } from '../exchange.ts';
+import type { Exchange } from '../answer/exchange.ts';
 
 /** Where the way between a client and here is measured. */
 export const throughputPath = '/throughput';

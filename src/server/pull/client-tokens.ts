@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RegistryError } from '../../oci/errors.ts';
 import { unlessAborted } from '../../util/locks/single-flight.ts';
+import type { RequestRecord } from '../answer/record.ts';
 import type { RequestBody } from '../push/request-body.ts';
-import type { RequestRecord } from '../record.ts';
 import type { RoutedRegistry } from '../routing.ts';
 
 /** Where clients get tokens, up to the name of the token server. No repository is there: those are below `/v2/`. */

@@ -6,7 +6,7 @@ import { rawFetch } from '../../../test/support/raw-http.ts';
 import { openTestDoor } from '../../../test/support/test-door.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseRepository } from '../../oci/reference.ts';
-import { anonymousToken } from '../../oci/token.ts';
+import { anonymousToken } from '../../oci/wire/token.ts';
 import type { RegistryGuard } from '../routing.ts';
 import type { UpstreamLogin } from './pull-request.ts';
 

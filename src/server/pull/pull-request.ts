@@ -3,10 +3,10 @@ import type { Digest } from '../../oci/digest.ts';
 import { isRefused, RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { MountOffer, Registry } from '../../oci/registry.ts';
-import type { RegistryRequest } from '../../oci/request.ts';
-import { loginIn } from '../../oci/token.ts';
+import type { RegistryRequest } from '../../oci/wire/request.ts';
+import { loginIn } from '../../oci/wire/token.ts';
+import type { RequestRecord } from '../answer/record.ts';
 import type { PushContext } from '../push/push-context.ts';
-import type { RequestRecord } from '../record.ts';
 import type { RegistryGuard, Route } from '../routing.ts';
 import { type PullContext, sendBlob, sendManifest, sendReferrers, sendTags } from './pull.ts';
 

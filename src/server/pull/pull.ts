@@ -1,13 +1,13 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Digest } from '../../oci/digest.ts';
 import { isNotFound } from '../../oci/errors.ts';
-import { mediaTypes } from '../../oci/media-types.ts';
-import { parseRange } from '../../oci/range.ts';
+import { mediaTypes } from '../../oci/manifest/media-types.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { BlobContent, BlobStat, CacheOutcome, ManifestDescriptor, Page, Registry } from '../../oci/registry.ts';
-import { pageQuery, type RegistryRequest } from '../../oci/request.ts';
-import { writeHead } from '../answer-head.ts';
-import type { RequestRecord } from '../record.ts';
+import { parseRange } from '../../oci/wire/range.ts';
+import { pageQuery, type RegistryRequest } from '../../oci/wire/request.ts';
+import { writeHead } from '../answer/answer-head.ts';
+import type { RequestRecord } from '../answer/record.ts';
 import { labelOf, renderCacheStatus, renderWarning } from './cache-status.ts';
 import { endWith, sendContent } from './send-content.ts';
 

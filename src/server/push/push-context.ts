@@ -1,13 +1,13 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Verb } from '../../access/access.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import type { PushRequest } from '../../oci/push-request.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { MountOffer, PushableRegistry, UploadBody } from '../../oci/registry.ts';
-import { writeHead } from '../answer-head.ts';
+import type { PushRequest } from '../../oci/wire/push-request.ts';
+import { writeHead } from '../answer/answer-head.ts';
+import type { RequestRecord } from '../answer/record.ts';
 import type { ClientAccess } from '../client-access.ts';
 import { renderCacheStatus } from '../pull/cache-status.ts';
-import type { RequestRecord } from '../record.ts';
 import { type Route, type RoutingHints, repositoryOf } from '../routing.ts';
 import type { RequestBody } from './request-body.ts';
 

@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts';
-import { bareMediaType } from '../../oci/media-types.ts';
+import { bareMediaType } from '../../oci/manifest/media-types.ts';
 import { isDigestReference } from '../../oci/reference.ts';
-import { manifestPath } from '../../oci/request.ts';
+import { manifestPath } from '../../oci/wire/request.ts';
 import { type PushContext, type PushOf, sendEmpty } from './push-context.ts';
 
 /** Takes a manifest (end-7). */

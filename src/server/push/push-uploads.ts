@@ -1,6 +1,6 @@
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
 import type { UploadState } from '../../oci/registry.ts';
-import { blobPath, uploadPath } from '../../oci/request.ts';
+import { blobPath, uploadPath } from '../../oci/wire/request.ts';
 import { type PushContext, type PushOf, sendEmpty, uploadBody } from './push-context.ts';
 
 /** Answers the beginning of an upload, all of one in a request, and a mount (end-4, end-11). */

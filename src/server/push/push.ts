@@ -1,4 +1,4 @@
-import type { PushRequest } from '../../oci/push-request.ts';
+import type { PushRequest } from '../../oci/wire/push-request.ts';
 import type { PushContext } from './push-context.ts';
 import { deleteBlob, deleteManifest, putManifest } from './push-manifests.ts';
 import { appendUpload, beginUpload, cancelUpload, finishUpload, sendUploadStatus } from './push-uploads.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { RequestRecord } from '../record.ts';
+import type { RequestRecord } from '../answer/record.ts';
 import { piecesOf } from './body-pieces.ts';
 
 /** The body of a request. It is read once, or left; what was not read to its end is left, too. */

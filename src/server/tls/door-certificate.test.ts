@@ -6,7 +6,7 @@ import { ManualClock } from '../../../test/support/clock.ts';
 import { EventLog } from '../../../test/support/event-log.ts';
 import { writeTlsFiles } from '../../../test/support/tls-files.ts';
 import { tmpDir } from '../../../test/support/tmp.ts';
-import { checkServerPems } from '../../util/certified-key.ts';
+import { checkServerPems } from '../../util/watched/certified-key.ts';
 import { DoorCertificate } from './door-certificate.ts';
 
 const first = certificates();

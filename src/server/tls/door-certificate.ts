@@ -1,6 +1,6 @@
-import type { Clock } from '../../util/clock.ts';
-import type { Log } from '../../util/log.ts';
-import { watchStamp } from '../../util/watched-stamp.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Clock } from '../../util/time/clock.ts';
+import { watchStamp } from '../../util/watched/watched-stamp.ts';
 import { readTlsFiles, stampTlsFiles, type TlsFiles, type TlsPaths } from './tls-files.ts';
 
 /** What the certificate of a door is watched with. */

@@ -1,6 +1,6 @@
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
 
 const plainHttpAnswer = [
   'HTTP/1.1 400 Bad Request',

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { checkServerPems, PemProblem, type ServerPems, type Validity } from '../../util/certified-key.ts';
-import { stampFiles } from '../../util/watched-stamp.ts';
+import { checkServerPems, PemProblem, type ServerPems, type Validity } from '../../util/watched/certified-key.ts';
+import { stampFiles } from '../../util/watched/watched-stamp.ts';
 
 /** What was read of the files of a door, and fits together. */
 export interface TlsFiles extends ServerPems {

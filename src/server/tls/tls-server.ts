@@ -1,7 +1,7 @@
 import type { RequestListener, ServerOptions } from 'node:http';
 import https from 'node:https';
 import type { SecureContextOptions } from 'node:tls';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
 import type { DoorCertificate } from './door-certificate.ts';
 import { Handshakes } from './handshakes.ts';
 import type { TlsFiles } from './tls-files.ts';

@@ -1,8 +1,8 @@
-import { newProbeTag } from '../../oci/probe-tag.ts';
+import { newProbeTag } from '../../oci/wire/probe-tag.ts';
 import type { AskedImage } from './asked-image.ts';
-import { checkCaches, type KnownCache } from './check-cache.ts';
-import { checkFallback } from './check-fallback.ts';
-import { checkPull, checkRequest } from './check-image.ts';
+import { checkCaches, type KnownCache } from './checks/check-cache.ts';
+import { checkFallback } from './checks/check-fallback.ts';
+import { checkPull, checkRequest } from './checks/check-image.ts';
 import {
   type ClientMirror,
   type ClientName,
@@ -10,7 +10,7 @@ import {
   type Finding,
   mirrorsFor,
   withoutLogin,
-} from './client-setup.ts';
+} from './clients/client-setup.ts';
 import type { DoctorTools } from './doctor-tools.ts';
 
 /** What is wanted to be known. */

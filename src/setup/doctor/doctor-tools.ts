@@ -1,4 +1,4 @@
-import type { ClientName } from './client-setup.ts';
+import type { ClientName } from './clients/client-setup.ts';
 
 /** A request, as a client would make it. */
 export interface Question {

@@ -1,7 +1,7 @@
 import { blockEnd } from '../edit/marked-block.ts';
 import { setupMark } from '../mark.ts';
-import { modeOf } from '../plan-text.ts';
 import type { SetupPlan, SetupTarget } from '../target.ts';
+import { modeOf } from './plan-text.ts';
 import { quote } from './proxy-script.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../../oci/digest.ts';
-import { ownerOfLock } from '../owner-lock.ts';
+import { ownerOfLock } from '../folders/owner-lock.ts';
 
 /** The folders of a store. They carry the version of their layout: a later one begins beside them. */
 export interface StoreFolders {

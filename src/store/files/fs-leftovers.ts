@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { DigestAlgorithm } from '../../oci/digest.ts';
 import type { Leftover } from '../blob-store.ts';
-import { entries } from '../folder.ts';
+import { entries } from '../folders/folder.ts';
 import { listRecordLeftovers } from '../records/fs-records.ts';
 import { listUploadLeftovers } from '../uploads/upload-files.ts';
 import { algorithms, digestOfName, parseSpoolName, type StoreFolders } from './fs-layout.ts';

@@ -1,9 +1,9 @@
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Digest } from '../../oci/digest.ts';
-import { DurableFolders } from '../durable-folders.ts';
-import { syncFolder } from '../folder.ts';
-import type { OpenFile } from '../open-file.ts';
+import { DurableFolders } from '../folders/durable-folders.ts';
+import { syncFolder } from '../folders/folder.ts';
+import type { OpenFile } from '../folders/open-file.ts';
 import { waitForAll } from '../wait-for-all.ts';
 import { blobPath, type StoreFolders, shardNames } from './fs-layout.ts';
 

@@ -3,8 +3,8 @@ import { renameSync, type Stats, statSync } from 'node:fs';
 import { stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { StoredBlob } from '../blob-store.ts';
-import { syncFolder } from '../folder.ts';
-import { type OpenFile, openFile } from '../open-file.ts';
+import { syncFolder } from '../folders/folder.ts';
+import { type OpenFile, openFile } from '../folders/open-file.ts';
 import { isSystemError } from '../system-error.ts';
 
 /** The size of the blob at a path; undefined when there is none. */

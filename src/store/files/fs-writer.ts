@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import type { BlobWriter } from '../blob-store.ts';
-import type { OpenFile } from '../open-file.ts';
+import type { OpenFile } from '../folders/open-file.ts';
 import { storedFileSize } from './fs-reader.ts';
 
 /** Where a writer's file goes, and who has to know. */

@@ -21,7 +21,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { blobStoreContract } from '../../../test/contract/blob-store-contract.ts';
 import { type Digest, digestOf, hexOf } from '../../oci/digest.ts';
 import type { BlobStore } from '../blob-store.ts';
-import { syncFolder } from '../folder.ts';
+import { syncFolder } from '../folders/folder.ts';
 import { type FileStoreOptions, openFileStores } from './fs.ts';
 
 blobStoreContract('openFileStores()', async (t) => openFileStore(await temporaryFolder(t)));

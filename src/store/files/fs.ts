@@ -1,10 +1,10 @@
 import { rename, rm, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
-import { type Clock, systemClock } from '../../util/clock.ts';
+import { type Clock, systemClock } from '../../util/time/clock.ts';
 import type { BlobStore, BlobWriter, Leftover, ListedBlob, PartialBlob, StoredBlob } from '../blob-store.ts';
-import { entries, inFolder, makeFolder, privateFolderMode } from '../folder.ts';
-import { type OpenFile, openFile } from '../open-file.ts';
+import { entries, inFolder, makeFolder, privateFolderMode } from '../folders/folder.ts';
+import { type OpenFile, openFile } from '../folders/open-file.ts';
 import type { RecordStore } from '../record-store.ts';
 import { openFileRecords } from '../records/fs-records.ts';
 import { explainSystemError } from '../system-error.ts';
@@ -21,11 +21,11 @@ import {
   storeFolders,
 } from './fs-layout.ts';
 import { listLeftovers } from './fs-leftovers.ts';
-import { adoptPartials, listPartials, prunePartials } from './fs-partials.ts';
 import { BlobPlaces } from './fs-places.ts';
 import { openStoredFile, storedFileSize, unlessMissing } from './fs-reader.ts';
 import { FileWriter } from './fs-writer.ts';
-import { SpoolOwner } from './spool-owner.ts';
+import { adoptPartials, listPartials, prunePartials } from './spool/fs-partials.ts';
+import { SpoolOwner } from './spool/spool-owner.ts';
 
 const pruneEveryMs = 60 * 60 * 1000; // what is kept for whoever goes on with it is gone an hour after its time
 

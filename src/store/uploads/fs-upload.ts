@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { BlobPlaces } from '../files/fs-places.ts';
-import type { OpenFile } from '../open-file.ts';
+import type { OpenFile } from '../folders/open-file.ts';
 import { explainSystemError } from '../system-error.ts';
 import type { OpenUpload } from '../upload-store.ts';
 

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { rename, rm, stat, unlink } from 'node:fs/promises';
 import type { Repository } from '../../oci/reference.ts';
-import type { Clock } from '../../util/clock.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import type { BlobPlaces } from '../files/fs-places.ts';
 import { unlessMissing } from '../files/fs-reader.ts';
-import { inFolder, privateFolderMode } from '../folder.ts';
-import { type OpenFile, openFile } from '../open-file.ts';
-import { buryOwner, type OwnerLock, takeOwnerLock } from '../owner-lock.ts';
+import { inFolder, privateFolderMode } from '../folders/folder.ts';
+import { type OpenFile, openFile } from '../folders/open-file.ts';
+import { buryOwner, type OwnerLock, takeOwnerLock } from '../folders/owner-lock.ts';
 import { explainSystemError, isSystemError } from '../system-error.ts';
 import type { OpenUpload, StoredUpload, UploadStore } from '../upload-store.ts';
 import { FileUpload, type UploadSidecar } from './fs-upload.ts';

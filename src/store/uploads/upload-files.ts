@@ -4,9 +4,9 @@ import { parseRepository, type Repository } from '../../oci/reference.ts';
 import type { Leftover } from '../blob-store.ts';
 import { leftoverAt, maxNewAgeMs } from '../files/fs-leftover.ts';
 import { unlessMissing } from '../files/fs-reader.ts';
-import { entries } from '../folder.ts';
-import { openFile } from '../open-file.ts';
-import { buryOwner, ownerOfLock } from '../owner-lock.ts';
+import { entries } from '../folders/folder.ts';
+import { openFile } from '../folders/open-file.ts';
+import { buryOwner, ownerOfLock } from '../folders/owner-lock.ts';
 import type { StoredUpload } from '../upload-store.ts';
 
 /** What a file of an upload is made with: it may be a part of a private image. */

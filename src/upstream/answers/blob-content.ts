@@ -1,6 +1,6 @@
 import { RegistryError } from '../../oci/errors.ts';
-import { resolveRange } from '../../oci/range.ts';
 import type { BlobContent, Chunk, RequestedRange } from '../../oci/registry.ts';
+import { resolveRange } from '../../oci/wire/range.ts';
 import type { Answer } from '../transport/connection.ts';
 import { type AnswerContent, contentOf } from './answer-content.ts';
 

@@ -1,6 +1,6 @@
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { bareMediaType, isMediaType, mediaTypes } from '../../oci/media-types.ts';
+import { bareMediaType, isMediaType, mediaTypes } from '../../oci/manifest/media-types.ts';
 import { isDigestReference, type Reference } from '../../oci/reference.ts';
 import type { Manifest, ManifestDescriptor } from '../../oci/registry.ts';
 import type { ResponseHead } from '../transport/head.ts';

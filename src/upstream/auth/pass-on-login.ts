@@ -1,5 +1,5 @@
 import { errorStatus, RegistryError, renderErrorBody } from '../../oci/errors.ts';
-import { loginIn, type TokenAnswer, type TokenRequest } from '../../oci/token.ts';
+import { loginIn, type TokenAnswer, type TokenRequest } from '../../oci/wire/token.ts';
 import { discard, readBounded } from '../answers/answers.ts';
 import type { Answer } from '../transport/connection.ts';
 import { TransportError } from '../transport/errors.ts';

@@ -1,6 +1,6 @@
 import { RegistryError } from '../../oci/errors.ts';
-import { type Clock, isWithin } from '../../util/clock.ts';
 import { singleFlight } from '../../util/locks/single-flight.ts';
+import { type Clock, isWithin } from '../../util/time/clock.ts';
 import { type Credentials, credentialKey, type Password } from '../credentials/credential-source.ts';
 
 /** Where tokens are made, and for what. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { ManualClock } from '../../../test/support/clock.ts';
 import { tmpDir } from '../../../test/support/tmp.ts';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
 import type { Credentials } from './credential-source.ts';
 import type { CredentialTools } from './credential-tools.ts';
 import { type CredentialSettings, openCredentials } from './open-credentials.ts';

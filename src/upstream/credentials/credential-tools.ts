@@ -1,6 +1,6 @@
 import { RegistryError } from '../../oci/errors.ts';
-import type { Clock } from '../../util/clock.ts';
-import type { Log } from '../../util/log.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Clock } from '../../util/time/clock.ts';
 
 /** What the sources of an upstream's credentials work with. */
 export interface CredentialTools {

@@ -1,4 +1,4 @@
-import { reasonOf, WatchedFile } from '../../util/watched-file.ts';
+import { reasonOf, WatchedFile } from '../../util/watched/watched-file.ts';
 import { askHelper, programOfHelper } from './credential-helper.ts';
 import type { CredentialSource, Credentials } from './credential-source.ts';
 import { type CredentialTools, credentialsUnavailable, logFailure } from './credential-tools.ts';

@@ -1,4 +1,4 @@
-import { WatchedFile } from '../../util/watched-file.ts';
+import { WatchedFile } from '../../util/watched/watched-file.ts';
 import type { CredentialSource, Password } from './credential-source.ts';
 import { type CredentialTools, credentialsUnavailable, logFailure } from './credential-tools.ts';
 

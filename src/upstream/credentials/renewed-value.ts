@@ -1,5 +1,5 @@
-import type { Clock } from '../../util/clock.ts';
 import { singleFlight } from '../../util/locks/single-flight.ts';
+import type { Clock } from '../../util/time/clock.ts';
 import { failurePauseMs } from './credential-tools.ts';
 
 /** Something that was got from outside, and how long it is good for. */

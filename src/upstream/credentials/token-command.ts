@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
-import type { Clock } from '../../util/clock.ts';
 import { runProgram } from '../../util/run-program.ts';
-import { reasonOf } from '../../util/watched-file.ts';
+import type { Clock } from '../../util/time/clock.ts';
+import { reasonOf } from '../../util/watched/watched-file.ts';
 import type { CredentialSource, Credentials } from './credential-source.ts';
 import { type CredentialTools, credentialsUnavailable, logFailure } from './credential-tools.ts';
 import { credentialsOf } from './docker-config.ts';

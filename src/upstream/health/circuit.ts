@@ -1,6 +1,6 @@
-import { backoffMs } from '../../util/backoff.ts';
-import { type Clock, isWithin } from '../../util/clock.ts';
 import type { CircuitState } from '../../util/status.ts';
+import { backoffMs } from '../../util/time/backoff.ts';
+import { type Clock, isWithin } from '../../util/time/clock.ts';
 
 /** When an upstream is left alone, and for how long. */
 export interface CircuitPolicy {

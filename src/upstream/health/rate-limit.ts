@@ -1,4 +1,4 @@
-import { type Clock, isWithin } from '../../util/clock.ts';
+import { type Clock, isWithin } from '../../util/time/clock.ts';
 import type { Headers } from '../transport/head.ts';
 
 /** What an upstream said of its pull rate limit (Docker Hub: `ratelimit-limit: 100;w=21600` and its like). */

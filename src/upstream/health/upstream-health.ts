@@ -1,6 +1,6 @@
 import { isTemporary, RegistryError } from '../../oci/errors.ts';
-import { type Clock, isWithin } from '../../util/clock.ts';
 import type { UpstreamStatus } from '../../util/status.ts';
+import { type Clock, isWithin } from '../../util/time/clock.ts';
 import type { UpstreamOperation } from '../observer.ts';
 import { TransportError } from '../transport/errors.ts';
 import type { ResponseHead } from '../transport/head.ts';

@@ -1,5 +1,5 @@
-import type { Clock } from '../../util/clock.ts';
 import { Places } from '../../util/locks/places.ts';
+import type { Clock } from '../../util/time/clock.ts';
 
 /** Who comes less than this early goes on at once, so that a fast rate does not cost a timer for each chunk. */
 const maxEarlyMs = 20;

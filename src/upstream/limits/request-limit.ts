@@ -1,6 +1,6 @@
 import { RegistryError } from '../../oci/errors.ts';
-import type { Clock } from '../../util/clock.ts';
 import { type Leave, Places } from '../../util/locks/places.ts';
+import type { Clock } from '../../util/time/clock.ts';
 
 /** How many requests one upstream gets at a time. */
 export interface RequestLimitOptions {

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** Gives a place back; only the first call counts. */
 export type Leave = () => void;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../../../src/util/clock.ts';
+import type { Clock } from '../../../src/util/time/clock.ts';
 import { memorySource } from '../byte-source.ts';
 import type { Content } from '../content.ts';
 import { type Answer, errorAnswer } from './answer.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../src/util/clock.ts';
+import type { Clock } from '../../../src/util/time/clock.ts';
 import type { RedirectQuirk } from './quirks.ts';
 
 interface SignedLink {

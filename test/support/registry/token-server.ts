@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Clock } from '../../../src/util/clock.ts';
+import type { Clock } from '../../../src/util/time/clock.ts';
 import { type Answer, errorAnswer, jsonAnswer } from './answer.ts';
 import type { Quirks } from './quirks.ts';
 

@@ -1,6 +1,6 @@
 import { hostOf, isLoopbackHost } from '../../address/address.ts';
 import { caFiles } from '../../hosts-files.ts';
-import { registriesFile, registriesShapes } from '../../registries-yaml.ts';
+import { registriesFile, registriesShapes } from '../../script/registries-yaml.ts';
 import { shapeFor } from '../../shape.ts';
 import type { SetupTarget } from '../../target.ts';
 

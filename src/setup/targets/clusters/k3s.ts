@@ -1,5 +1,5 @@
 import { caFiles } from '../../hosts-files.ts';
-import { registriesFile, registriesShapes } from '../../registries-yaml.ts';
+import { registriesFile, registriesShapes } from '../../script/registries-yaml.ts';
 import { shapeFor } from '../../shape.ts';
 import type { SetupTarget } from '../../target.ts';
 
