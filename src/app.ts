@@ -10,6 +10,7 @@ import { openGarbageCollector } from './app/hosted/garbage.ts';
 import { openHosted } from './app/hosted/hosted.ts';
 import { openHostedRecords } from './app/hosted/hosted-records.ts';
 import { endLifetime, type Lifetime, openWithin } from './app/lifetime.ts';
+import { metricSources } from './app/metric-sources.ts';
 import { startWarming } from './app/warm/warming.ts';
 import { DiskHealth } from './cache/disk/disk-health.ts';
 import type { Config } from './config/config.ts';
@@ -45,18 +46,8 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const version = packageVersion();
   const { maxBytes } = config.cache;
   const health = new DiskHealth(log, clock);
-  // Asked when somebody looks, which nobody can before the doors are open.
-  const sources = {
-    downloadsInFlight: () => cache.downloads.count,
-    downloadsWaiting: () => cache.downloads.waiting,
-    disk: () => health,
-    partials: () => disk.store.partials(),
-    store: () => disk.index.totals(),
-    hosted: () => disk.index.hostedTotals(),
-    uploads: () => hosted.uploadCount,
-    upstreams: () => upstreams.status(),
-    integrity: () => ({ scrubbedBytes: cache.scrubber.scrubbedBytes, damagedContents: cache.damages.count }),
-  };
+  // Nobody can look before the doors are open.
+  const sources = metricSources(health, () => ({ cache, disk, hosted, upstreams }));
   const metrics = createMetrics(sources);
   const basics: Basics = { clock, log, metrics, version };
   const access = await openAccess(config, basics, lifetime);

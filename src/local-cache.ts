@@ -4,6 +4,7 @@ import { type Disk, openDisk } from './app/cache/disk.ts';
 import { openUpstreams, type Upstreams } from './app/cache/upstreams.ts';
 import { openHosted } from './app/hosted/hosted.ts';
 import { endLifetime, type Lifetime, openWithin } from './app/lifetime.ts';
+import { metricSources } from './app/metric-sources.ts';
 import { DiskHealth } from './cache/disk/disk-health.ts';
 import type { Config } from './config/config.ts';
 import { isRebuilt } from './hosted/records/rebuild.ts';
@@ -36,17 +37,7 @@ async function open(config: Config, options: AppOptions, lifetime: Lifetime): Pr
   const { clock = systemClock, log = silentLog } = options;
   const health = new DiskHealth(log, clock);
   // Nobody looks at its metrics, which its parts count all the same.
-  const metrics = createMetrics({
-    downloadsInFlight: () => cache.downloads.count,
-    downloadsWaiting: () => cache.downloads.waiting,
-    disk: () => health,
-    partials: () => disk.store.partials(),
-    store: () => disk.index.totals(),
-    hosted: () => disk.index.hostedTotals(),
-    uploads: () => hosted.uploadCount,
-    upstreams: () => upstreams.status(),
-    integrity: () => ({ scrubbedBytes: 0, damagedContents: cache.damages.count }),
-  });
+  const metrics = createMetrics(metricSources(health, () => ({ cache, disk, hosted, upstreams })));
   const basics: Basics = { clock, log, metrics, version: packageVersion() };
   const disk = await openDisk(config, { ...basics, health }, lifetime);
   if (!(await isRebuilt(disk))) throw notRebuilt();
