@@ -8,9 +8,10 @@ import {
   type TokenRequest,
   tokenParameters,
 } from '../../../oci/wire/token.ts';
-import { type Clock, isWithin } from '../../../util/time/clock.ts';
+import type { Clock } from '../../../util/time/clock.ts';
 import type { GuardMode } from '../decide.ts';
 import type { RepositoryKinds } from '../kinds/repository-kinds.ts';
+import { FailedLogins } from './failed-logins.ts';
 
 /** An upstream whose token server clients may log in at. */
 export interface LoginUpstream {
@@ -33,19 +34,17 @@ export interface ClientTokensOptions {
 const lifeSeconds = 300; // as at Docker Hub
 const standInSeconds = 60; // the least that clients take: who has a login is to try it again soon
 
-// For so long a token server that could not be asked is not waited for again.
-const restMs = 10_000;
-
 /**
  * Stands in for the token server of an upstream. Who does not log in needs none to read what is open, so it is answered
  * here; who does, there.
  */
 export class ClientTokens {
   readonly #options: ClientTokensOptions;
-  #failure: { readonly error: RegistryError; readonly sinceMs: number } | undefined;
+  readonly #failures: FailedLogins;
 
   constructor(options: ClientTokensOptions) {
     this.#options = options;
+    this.#failures = new FailedLogins(options.clock);
   }
 
   /** See `LoginUpstream`. */
@@ -68,15 +67,18 @@ export class ClientTokens {
 
   /** The token server's answer; undefined when it cannot be asked, and the client can do without. */
   async #passOn(id: string, request: TokenRequest, signal: AbortSignal): Promise<TokenAnswer | undefined> {
-    const { clock } = this.#options;
+    const failures = this.#failures;
+    const key = failures.keyOf(request);
+    const known = failures.find(key);
     try {
-      const { error, sinceMs } = this.#failure ?? {};
-      if (error && isWithin(sinceMs!, restMs, clock.now())) throw error;
-      return await this.#passOnNow(id, request, signal);
+      if (known) throw known;
+      const answer = await this.#passOnNow(id, request, signal);
+      failures.answered(key);
+      return answer;
     } catch (error) {
       signal.throwIfAborted();
       if (!isTemporary(error)) throw error;
-      if (error !== this.#failure?.error) this.#failure = { error: error as RegistryError, sinceMs: clock.now() };
+      if (error !== known) failures.failed(key, error as RegistryError);
       if (!mayStandIn(request)) throw error;
       return undefined;
     }
