@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ManualClock } from '../../../test/support/clock.ts';
 import { parseBasicLogin } from './basic-login.ts';
-import { LoginDelays, placeOf } from './login-delays.ts';
+import { LoginDelays } from './login-delays.ts';
 
 const patient = new AbortController().signal;
 
@@ -150,19 +150,4 @@ test('what is remembered of names and logins that are as long as headers takes l
   collect();
   const grown = process.memoryUsage().heapUsed - before;
   assert.ok(grown < 8_000_000, `${grown} bytes`); // 40 MB, were they kept whole
-});
-
-describe('placeOf()', () => {
-  const rows = [
-    ['10.0.0.1', '10.0.0.1'],
-    ['::ffff:10.0.0.1', '10.0.0.1'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::'],
-    ['2001:DB8:1:2::6', '2001:db8:1:2::'],
-    ['2001:db8::6', '2001:db8:0:0::'],
-    ['::1', '0:0:0:0::'],
-    ['fe80::1%eth0', 'fe80:0:0:0::'],
-    ['', ''],
-  ] as const;
-  for (const [address, place] of rows)
-    test(`${address} counts as ${place}`, () => assert.equal(placeOf(address), place));
 });

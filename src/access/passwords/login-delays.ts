@@ -1,3 +1,4 @@
+import { clientPlace } from '../../util/client-place.ts';
 import type { Clock } from '../../util/time/clock.ts';
 import { tooManyLogins } from './password-checker.ts';
 
@@ -61,7 +62,7 @@ export class LoginDelays {
    * @throws RegistryError TOOMANYREQUESTS when that would take too long; the signal's reason
    */
   async begin(user: string, address: string, signal: AbortSignal): Promise<LoginAttempt> {
-    const place = placeOf(address);
+    const place = clientPlace(address);
     const name = shortened(user);
     const known = `${place} ${name}`;
     const counted: readonly (readonly [FailuresByKey, string])[] = this.#byKnown.has(known)
@@ -131,15 +132,4 @@ function delayOf(failures: Failures, nowMs: number): number {
 
 function countOf({ count, atMs }: Failures, nowMs: number): number {
   return Math.max(0, count - Math.floor(Math.max(0, nowMs - atMs) / forgetMs));
-}
-
-/** Who shares one address for us: of IPv6, all of a network of 64 bits, which one customer has. */
-export function placeOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !address.includes(':')) return mapped ?? address;
-  const [front = '', back] = address.replace(/%.*$/, '').toLowerCase().split('::', 2);
-  const groups = front.split(':').filter((group) => group !== '');
-  const backCount = back === undefined ? 0 : back.split(':').filter((group) => group !== '').length;
-  while (back !== undefined && groups.length < 8 - backCount) groups.push('0');
-  return `${groups.slice(0, 4).join(':')}::`;
 }

@@ -1,4 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
+import { clientPlace } from '../../util/client-place.ts';
 import { singleFlight } from '../../util/locks/single-flight.ts';
 import type { Log } from '../../util/log/log.ts';
 import type { Clock } from '../../util/time/clock.ts';
@@ -56,7 +57,7 @@ export class Logins {
     const { name } = login;
     const mac = this.#remembered.macOf(login);
     const known = this.#remembered.find(name, mac, await this.#tools.readUsers(signal));
-    const key = `${mac.toString('base64')} ${address}`;
+    const key = `${mac.toString('base64')} ${clientPlace(address)}`;
     const hash =
       known ?? (await this.#attempts.run(key, signal, (shared) => this.#attempt(login, mac, address, shared)));
     if (hash === undefined) throw unauthorized('Cannot log in: the name or the password is wrong');

@@ -4,6 +4,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { MountOffer, PushableRegistry, UploadBody } from '../../oci/registry.ts';
 import type { PushRequest } from '../../oci/wire/push-request.ts';
+import { clientPlace } from '../../util/client-place.ts';
 import { writeHead } from '../answer/answer-head.ts';
 import type { RequestRecord } from '../answer/record.ts';
 import type { ClientAccess } from '../client-access.ts';
@@ -19,7 +20,7 @@ export interface PushContext {
   readonly registry: PushableRegistry;
   readonly repository: Repository;
   readonly record: RequestRecord;
-  /** What tells this client from others: the name that it proved, or else its address. */
+  /** What tells this client from others: the name that it proved, or else the place of its address. */
   readonly client: string;
   /** Fires when the client has gone. */
   readonly signal: AbortSignal;
@@ -42,13 +43,14 @@ export interface RoutedPush extends Pick<PushContext, 'response' | 'body' | 'reg
 /** The context of a push that was routed. */
 export function pushContext(routed: RoutedPush, { name }: PushRequest): PushContext {
   const { response, body, registry, repository, record, signal, maxManifestBytes, offer } = routed;
+  const { remoteAddress = '' } = routed.request.socket;
   const { prefix, namespace } = routed.hints;
   const before = prefix === undefined ? '' : `/${prefix}`;
   const query = namespace === undefined ? '' : `?ns=${encodeURIComponent(namespace)}`;
   return {
     ...{ response, body, registry, repository, record, signal, maxManifestBytes, offer },
     headers: routed.request.headers,
-    client: record.user === undefined ? `at ${routed.request.socket.remoteAddress ?? ''}` : `user ${record.user}`,
+    client: record.user === undefined ? `at ${clientPlace(remoteAddress)}` : `user ${record.user}`,
     // An alias in front makes a name that is none of a repository, and whose every component could be of one.
     locate: (path) => `${before}${path(name as Repository)}${query}`,
   };

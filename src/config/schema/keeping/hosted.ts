@@ -67,7 +67,7 @@ export const hostedKeys = z.strictObject({
       maxCount: parsedBy(parseCount).prefault(1000).register(about, {
         type: 'count',
         description:
-          'How many uploads may have been begun and not be over; more are refused (429). One user, or where nobody logs in one address, may have half of them.',
+          'How many uploads may have been begun and not be over; more are refused (429). One user, or where nobody logs in one address (of IPv6 a network of 64 bits), may have half of them.',
       }),
       maxBytes: parsedBy(parseSizeOrNone)
         .prefault('none')
