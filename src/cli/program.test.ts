@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runCommandLine } from '../../test/support/run-tool.ts';
+import { describeFailure } from './program.ts';
 
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   return runCommandLine(args, { env });
@@ -116,4 +117,13 @@ test('config check --json prints the problems as JSON, too', async () => {
     ['--log-level'],
   );
   assert.match(error, /--log-level: Cannot use log.level "loud"/);
+});
+
+test('of several errors each is told', () => {
+  const taken = Object.assign(new Error('listen EADDRINUSE: address already in use'), { code: 'EADDRINUSE' });
+  const gone = Object.assign(new Error('EIO: i/o error, close'), { code: 'EIO' });
+  assert.equal(
+    describeFailure(new AggregateError([taken, gone])),
+    'Cannot start: listen EADDRINUSE: address already in use\nCannot go on: EIO: i/o error, close',
+  );
 });

@@ -73,9 +73,10 @@ export function makeProgram(terminal: Terminal): Command {
 }
 
 /** What went wrong, for people: with a stack only where the fault may be ours. */
-function describeFailure(error: unknown): string {
+export function describeFailure(error: unknown): string {
   if (error instanceof ConfigError || error instanceof CommandFailure || error instanceof SetupError)
     return error.message;
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(describeFailure).join('\n');
   if (!(error instanceof Error)) return `Cannot go on: ${String(error)}`;
   const code = 'code' in error ? String(error.code) : '';
   if (code === 'EADDRINUSE') return `Cannot start: ${error.message}`;

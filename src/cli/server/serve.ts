@@ -27,8 +27,11 @@ async function serve(flags: ConfigFlags, terminal: Terminal): Promise<void> {
   terminal.writeError('Stopping: answers that are under way may end; a second signal stops at once\n');
   // Not unref'd: the process must neither hang, nor end by itself while something is still being awaited.
   const limit = setTimeout(() => process.exit(1), config.shutdown.graceMs + stopMarginMs);
-  await app.stop();
-  clearTimeout(limit);
+  try {
+    await app.stop();
+  } finally {
+    clearTimeout(limit);
+  }
 }
 
 /** What is said on start: where it listens, what it serves, where it keeps it, where to push, and how to open it to others. */
