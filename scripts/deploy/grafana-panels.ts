@@ -47,7 +47,10 @@ const overview: PanelRow = {
       ...{ kind: 'stat', title: 'Hit rate', width: 4, unit: 'percentunit', max: 1 },
       about: 'Of the requests for manifests and blobs in this time, how many were answered from here.',
       queries: [
-        ['', `sum(${over('entrepot_requests_total', served)}) / sum(${over('entrepot_requests_total', counted)})`],
+        [
+          '',
+          `(sum(${over('entrepot_requests_total', served)}) or vector(0)) / sum(${over('entrepot_requests_total', counted)})`,
+        ],
       ],
     },
     {
@@ -56,7 +59,7 @@ const overview: PanelRow = {
       queries: [
         [
           '',
-          `sum(${over('entrepot_served_bytes_total', counted)}) - (sum(${over('entrepot_upstream_fetched_bytes_total')}) or vector(0))`,
+          `sum(${over('entrepot_served_bytes_total', counted)}) - sum(${over('entrepot_upstream_fetched_bytes_total')})`,
         ],
       ],
     },

@@ -53,6 +53,7 @@ test('a list in the configuration is kept fresh: what its tags stand for by now 
     ['warm', 'failed'].map((result) => metrics.value('entrepot_warmed_images_total', { result })),
     [3, 3],
   );
+  assert.equal(metrics.value('entrepot_warm_failing_images'), 1, 'as long as it fails, however seldom it is looked at');
 });
 
 test('warming waits while clients wait for downloads', async (t) => {

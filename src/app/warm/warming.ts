@@ -33,6 +33,7 @@ export function startWarming(
   }));
   const byName = new Map(registries.map(({ name, registry }) => [name, registry]));
   const mostDownloads = Math.max(1, config.cache.maxDownloads * partOfDownloads);
+  const failing = new Set<string>();
   const schedule = new WarmSchedule(config.offline ? [] : lists, {
     ...{ clock, log, random: Math.random },
     registryOf: (name) => byName.get(name),
@@ -44,9 +45,12 @@ export function startWarming(
         await clock.sleep(lookEveryMs, signal);
       }
     },
-    warmed({ error, stale, fetchedBytes }) {
+    warmed({ name, error, stale, fetchedBytes }) {
       const result = error === undefined ? (stale === undefined ? 'warm' : 'stale') : 'failed';
       metrics.warmedImages.inc({ result });
+      if (error === undefined) failing.delete(name);
+      else failing.add(name);
+      metrics.failingImages.set(failing.size);
       metrics.warmedBytes.inc(fetchedBytes);
       metrics.lastWarming.set(clock.now() / 1000);
     },

@@ -116,6 +116,19 @@ test('createMetrics() renders everything else while the size of the store cannot
   assert.equal(scrape.value('entrepot_upstream_fetched_bytes_total', { upstream: 'ghcr.io' }), 5);
 });
 
+test('createMetrics() has what will be counted from the start, at 0, so that a first event is one more', async () => {
+  const known: UpstreamStatus = { name: 'ghcr.io', circuit: { state: 'closed', failures: 0 } };
+  const text = await createMetrics({ ...nothing, upstreams: () => [known] }).render();
+  for (const series of [
+    ...['logins_total{result="wrong"}', 'refused_pushes_total{reason="quota"}', 'warmed_images_total{result="failed"}'],
+    ...['evicted_bytes_total{reason="disk"}', 'evicted_contents_total{reason="age"}'],
+    ...['proxy_connects_total{result="refused"}', 'upstream_fetched_bytes_total{upstream="ghcr.io"}'],
+    'upstream_circuit_openings_total{upstream="ghcr.io"}',
+  ]) {
+    assert.ok(text.includes(`\nentrepot_${series} 0\n`), series);
+  }
+});
+
 test('createMetrics() says of every metric what it is, and of the process what Prometheus knows', async () => {
   const scrape = parsePrometheusText(await createMetrics(nothing).render());
   const types = Object.fromEntries([...scrape.types].filter(([name]) => name.startsWith('entrepot_')));
@@ -146,6 +159,7 @@ test('createMetrics() says of every metric what it is, and of the process what P
     entrepot_garbage_contents_total: 'counter',
     entrepot_garbage_last_run_timestamp_seconds: 'gauge',
     entrepot_warmed_images_total: 'counter',
+    entrepot_warm_failing_images: 'gauge',
     entrepot_warmed_bytes_total: 'counter',
     entrepot_warm_last_run_timestamp_seconds: 'gauge',
     entrepot_guard_checks_total: 'counter',

@@ -42,7 +42,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     render: () => register.metrics(),
     ...requestMetrics(registers),
     ...loginMetrics(registers),
-    ...upstreamMetrics(registers),
+    ...upstreamMetrics(registers, sources),
     ...spaceMetrics(registers),
     ...pushMetrics(registers, sources),
     ...garbageMetrics(registers),

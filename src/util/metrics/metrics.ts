@@ -24,6 +24,7 @@ export interface Metrics {
   readonly garbageBytes: Counter;
   readonly lastGarbage: Gauge;
   readonly warmedImages: Counter<'result'>;
+  readonly failingImages: Gauge;
   readonly warmedBytes: Counter;
   readonly lastWarming: Gauge;
   readonly proxyConnects: Counter<'result'>;

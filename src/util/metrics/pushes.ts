@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { fromZero } from './from-zero.ts';
 import type { MetricSources, Metrics } from './metrics.ts';
 
 /** Counts what is pushed. */
@@ -14,17 +15,18 @@ export function pushMetrics(
       this.set(uploads());
     },
   });
+  const refusedPushes = new Counter({
+    name: 'entrepot_refused_pushes_total',
+    help: 'Requests of pushes that were refused; reason: count (of uploads), size, quota, disk (full) or digest (wrong)',
+    labelNames: ['reason'],
+    registers,
+  });
   return {
     pushedBytes: new Counter({
       name: 'entrepot_pushed_bytes_total',
       help: 'Bytes of blobs that were pushed and written',
       registers,
     }),
-    refusedPushes: new Counter({
-      name: 'entrepot_refused_pushes_total',
-      help: 'Requests of pushes that were refused; reason: count (of uploads), size, quota, disk (full) or digest (wrong)',
-      labelNames: ['reason'],
-      registers,
-    }),
+    refusedPushes: fromZero(refusedPushes, 'reason', ['count', 'size', 'quota', 'disk', 'digest']),
   };
 }

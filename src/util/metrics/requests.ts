@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { fromZero } from './from-zero.ts';
 import type { Metrics } from './metrics.ts';
 
 // From a hit in memory to the 25 s after which a request is given up.
@@ -31,13 +32,14 @@ export function requestMetrics(registers: Registry[]): Pick<Metrics, 'requests' 
 
 /** Counts logins, and what upstreams said to those of clients. */
 export function loginMetrics(registers: Registry[]): Pick<Metrics, 'logins' | 'guardChecks'> {
+  const logins = new Counter({
+    name: 'entrepot_logins_total',
+    help: 'Passwords that were looked at, the remembered ones not counted; result: proven, wrong, or refused unseen',
+    labelNames: ['result'],
+    registers,
+  });
   return {
-    logins: new Counter({
-      name: 'entrepot_logins_total',
-      help: 'Passwords that were looked at, the remembered ones not counted; result: proven, wrong, or refused unseen',
-      labelNames: ['result'],
-      registers,
-    }),
+    logins: fromZero(logins, 'result', ['proven', 'wrong', 'refused']),
     guardChecks: new Counter({
       name: 'entrepot_guard_checks_total',
       help: 'Upstreams asked whether a client may read; result: accepted, refused, failed, or allowed though it failed',
@@ -49,13 +51,14 @@ export function loginMetrics(registers: Registry[]): Pick<Metrics, 'logins' | 'g
 
 /** Counts what the proxy door connects. */
 export function proxyMetrics(registers: Registry[]): Pick<Metrics, 'proxyConnects' | 'proxyTunnels'> {
+  const proxyConnects = new Counter({
+    name: 'entrepot_proxy_connects_total',
+    help: 'CONNECT requests that are over; result: intercepted, tunnelled, refused or failed',
+    labelNames: ['result'],
+    registers,
+  });
   return {
-    proxyConnects: new Counter({
-      name: 'entrepot_proxy_connects_total',
-      help: 'CONNECT requests that are over; result: intercepted, tunnelled, refused or failed',
-      labelNames: ['result'],
-      registers,
-    }),
+    proxyConnects: fromZero(proxyConnects, 'result', ['intercepted', 'tunnelled', 'refused', 'failed']),
     proxyTunnels: new Gauge({
       name: 'entrepot_proxy_tunnels',
       help: 'Tunnels that are open, to hosts that are no registries',

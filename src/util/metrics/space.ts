@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { fromZero } from './from-zero.ts';
 import type { Metrics } from './metrics.ts';
 
 type SpaceMetrics = Pick<Metrics, 'storeLimit' | 'evictedContents' | 'evictedBytes' | 'notKept' | 'lastEviction'>;
@@ -6,24 +7,27 @@ type SpaceMetrics = Pick<Metrics, 'storeLimit' | 'evictedContents' | 'evictedByt
 /** Measures the limit of the store, and counts what went for it. */
 export function spaceMetrics(registers: Registry[]): SpaceMetrics {
   const labelNames = ['reason'] as const;
+  const reasons = ['age', 'size', 'disk'];
+  const evictedContents = new Counter({
+    name: 'entrepot_evicted_contents_total',
+    help: 'Contents that were removed; reason: age, size (of the cache) or disk (too full)',
+    labelNames,
+    registers,
+  });
+  const evictedBytes = new Counter({
+    name: 'entrepot_evicted_bytes_total',
+    help: 'Size of the contents that were removed',
+    labelNames,
+    registers,
+  });
   return {
     storeLimit: new Gauge({
       name: 'entrepot_store_limit_bytes',
       help: 'How much may be stored',
       registers,
     }),
-    evictedContents: new Counter({
-      name: 'entrepot_evicted_contents_total',
-      help: 'Contents that were removed; reason: age, size (of the cache) or disk (too full)',
-      labelNames,
-      registers,
-    }),
-    evictedBytes: new Counter({
-      name: 'entrepot_evicted_bytes_total',
-      help: 'Size of the contents that were removed',
-      labelNames,
-      registers,
-    }),
+    evictedContents: fromZero(evictedContents, 'reason', reasons),
+    evictedBytes: fromZero(evictedBytes, 'reason', reasons),
     notKept: new Counter({
       name: 'entrepot_not_kept_contents_total',
       help: 'Contents that were not stored, as nothing more could be removed for them',

@@ -48,13 +48,18 @@ export function measureUpstreams(registers: Registry[], sources: MetricSources):
 type UpstreamMetrics = Pick<Metrics, 'fetchedBytes' | 'upstreamRequests' | 'upstreamSeconds' | 'circuitOpenings'>;
 
 /** Counts what upstreams are asked. */
-export function upstreamMetrics(registers: Registry[]): UpstreamMetrics {
+export function upstreamMetrics(registers: Registry[], sources: MetricSources): UpstreamMetrics {
+  // Those that were not asked yet are there, too: see `fromZero`.
+  function collect(this: Counter<'upstream'>): void {
+    for (const { name } of sources.upstreams()) this.inc({ upstream: name }, 0);
+  }
   return {
     fetchedBytes: new Counter({
       name: 'entrepot_upstream_fetched_bytes_total',
       help: 'Bytes of blobs that were fetched from upstream',
       labelNames: ['upstream'],
       registers,
+      collect,
     }),
     upstreamRequests: new Counter({
       name: 'entrepot_upstream_requests_total',
@@ -74,6 +79,7 @@ export function upstreamMetrics(registers: Registry[]): UpstreamMetrics {
       help: 'How often an upstream was left alone because it failed again and again',
       labelNames: ['upstream'],
       registers,
+      collect,
     }),
   };
 }

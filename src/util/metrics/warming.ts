@@ -1,13 +1,22 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { fromZero } from './from-zero.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Counts what is kept fresh though nobody pulls it. */
-export function warmingMetrics(registers: Registry[]): Pick<Metrics, 'warmedImages' | 'warmedBytes' | 'lastWarming'> {
+export function warmingMetrics(
+  registers: Registry[],
+): Pick<Metrics, 'warmedImages' | 'failingImages' | 'warmedBytes' | 'lastWarming'> {
+  const warmedImages = new Counter({
+    name: 'entrepot_warmed_images_total',
+    help: 'Images of `warm` that were looked at; result: warm, stale (upstream could not be asked) or failed',
+    labelNames: ['result'],
+    registers,
+  });
   return {
-    warmedImages: new Counter({
-      name: 'entrepot_warmed_images_total',
-      help: 'Images of `warm` that were looked at; result: warm, stale (upstream could not be asked) or failed',
-      labelNames: ['result'],
+    warmedImages: fromZero(warmedImages, 'result', ['warm', 'stale', 'failed']),
+    failingImages: new Gauge({
+      name: 'entrepot_warm_failing_images',
+      help: 'Images of `warm` that failed when they were looked at last',
       registers,
     }),
     warmedBytes: new Counter({
