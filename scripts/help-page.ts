@@ -7,8 +7,8 @@ const helpWidth = 100; // as this page's other lines
 const nowhere: Terminal = { env: {}, writeOut() {}, writeError() {} };
 
 /** The page of docs/ that has what `--help` prints, of every command. */
-export function helpPage(): string {
-  const program = makeProgram(nowhere);
+export async function helpPage(): Promise<string> {
+  const program = await makeProgram(nowhere);
   const commands = program.commands.flatMap((command) => [command, ...command.commands]);
   return `# Help
 

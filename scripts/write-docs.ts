@@ -10,6 +10,6 @@ import { metricsPage } from './metrics-page.ts';
 const root = new URL('..', import.meta.url);
 writeFileSync(new URL('docs/configuration.md', root), configurationPage());
 writeFileSync(new URL('docs/errors.md', root), errorsPage());
-writeFileSync(new URL('docs/help.md', root), helpPage());
+writeFileSync(new URL('docs/help.md', root), await helpPage());
 writeFileSync(new URL('docs/metrics.md', root), metricsPage());
 for (const [path, text] of Object.entries(deployFiles())) writeFileSync(new URL(path, root), text);

@@ -4,8 +4,8 @@ import { openCache } from './app/cache/cache.ts';
 import { openDisk, readinessOf } from './app/cache/disk.ts';
 import { openUpstreams } from './app/cache/upstreams.ts';
 import { type Addresses, openDoors } from './app/doors/doors.ts';
+import { doorPages } from './app/doors/pages.ts';
 import { openProxied } from './app/doors/proxied.ts';
-import { setupPages } from './app/doors/setup-pages.ts';
 import { openGarbageCollector } from './app/hosted/garbage.ts';
 import { openHosted } from './app/hosted/hosted.ts';
 import { openHostedRecords } from './app/hosted/hosted-records.ts';
@@ -41,7 +41,7 @@ export function startApp(config: Config, options: AppOptions = {}): Promise<App>
 
 async function start(config: Config, options: AppOptions, lifetime: Lifetime): Promise<App> {
   const { clock = systemClock } = options;
-  const { log, flush } = options.log ? { log: options.log, flush: () => {} } : openPinoLog(config.log);
+  const { log, flush } = options.log ? { log: options.log, flush: () => {} } : await openPinoLog(config.log);
   lifetime.push(flush);
   const version = packageVersion();
   const { maxBytes } = config.cache;
@@ -66,9 +66,8 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const proxied = await openProxied(config, upstreams.registries, basics, lifetime);
   const ready = () => readinessOf(disk, config.offline);
   let open: Addresses | undefined;
-  const setup = setupPages({ config, proxied, access, addresses: () => open });
   const probes = new Probes(clock);
-  const page: typeof setup = async (path, request) => probes.page(path) ?? (await setup(path, request));
+  const page = doorPages(probes, { config, proxied, access, addresses: () => open });
   const throughput = config.throughput.maxBytes === 0 ? undefined : createThroughput(config.throughput);
   const admin = createAdmin({ metrics, version, status, ready, page, throughput });
   const behind = { registries: upstreams.registries, proxied, hosted, index: disk.index, admin, access, probes };

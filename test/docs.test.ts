@@ -18,8 +18,8 @@ test('docs/configuration.md is what the schema says: npm run docs writes it', ()
 });
 
 for (const [name, write] of Object.entries({ errors: errorsPage, help: helpPage, metrics: metricsPage })) {
-  test(`docs/${name}.md is what the code says: npm run docs writes it`, () => {
-    assert.equal(readFileSync(new URL(`../docs/${name}.md`, import.meta.url), 'utf8'), write());
+  test(`docs/${name}.md is what the code says: npm run docs writes it`, async () => {
+    assert.equal(readFileSync(new URL(`../docs/${name}.md`, import.meta.url), 'utf8'), await write());
   });
 }
 

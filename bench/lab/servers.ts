@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { freePort, type Server, startServer } from './process.ts';
 
 /** A server under measurement. */
@@ -74,6 +75,14 @@ server { listen ${host}:${port}${secure}; keepalive_requests 10000000; ${locatio
   return { url: `${tls ? 'https' : 'http'}://${host}:${port}`, server };
 }
 
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
+
+/** As `npm start` does it, but with no process of npm in between. */
+const serveCommand = [
+  ...['env', `NODE_COMPILE_CACHE=${join(checkout, 'node_modules/.cache/entrepot')}`],
+  ...[process.execPath, join(checkout, 'src/cli/main.ts'), 'serve'],
+];
+
 /** What Entrepot is started with. */
 export interface EntrepotOptions {
   /** Its data, which stay as they are; unless given, it begins with nothing cached. */
@@ -100,8 +109,7 @@ upstreams: { origin.test: { url: "${originUrl}" } }
 log: { format: json }
 `,
   );
-  const script = new URL('../../src/cli/main.ts', import.meta.url).pathname;
-  const command = [process.execPath, script, 'serve', '--config', file];
+  const command = [...serveCommand, '--config', file];
   const server = await startServer(command, { host, port }, join(folder, `entrepot-${port}.log`));
   return { url: `http://${host}:${port}`, server };
 }
@@ -119,8 +127,7 @@ doors: { registry: { listen: "${host}:${registryPort}" }, hosted: { listen: "${h
 log: { format: json }
 `,
   );
-  const script = new URL('../../src/cli/main.ts', import.meta.url).pathname;
-  const command = [process.execPath, script, 'serve', '--config', file];
+  const command = [...serveCommand, '--config', file];
   const server = await startServer(command, { host, port }, join(folder, `hosted-${port}.log`));
   return { url: `http://${host}:${port}`, server };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runCommandLine } from '../../test/support/run-tool.ts';
-import { describeFailure } from './program.ts';
+import { describeFailure, makeProgram } from './program.ts';
 
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   return runCommandLine(args, { env });
@@ -33,6 +33,19 @@ test('--help tells of the commands and their flags', async () => {
       assert.ok(out.includes(flag), flag);
     }
     for (const flag of ['--log-level <', '--log-format <', '--set <KEY=VALUE>']) assert.ok(out.includes(flag), flag);
+  }
+});
+
+test('every command that the help tells of can be named alone, and goes by that name', async () => {
+  const terminal = { env: {}, writeOut() {}, writeError() {} };
+  const whole = await makeProgram(terminal);
+  assert.ok(whole.commands.length > 15);
+  for (const command of whole.commands) {
+    const alone = await makeProgram(terminal, command.name());
+    assert.deepEqual(
+      [command.name()],
+      alone.commands.map((only) => only.name()),
+    );
   }
 });
 

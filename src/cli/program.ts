@@ -2,32 +2,15 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { SetupError } from '../setup/target.ts';
 import { packageVersion } from '../util/version.ts';
-import { addExportCommand } from './archive/export.ts';
-import { addImportCommand } from './archive/import.ts';
-import { addCaCommands } from './authority/ca.ts';
 import { CommandFailure } from './command-failure.ts';
-import { addConfigCommands } from './configuration/config.ts';
-import { addDoctorCommand } from './doctor/doctor.ts';
 import { exitCodes } from './exit-codes.ts';
-import { addDuCommand } from './images/du.ts';
-import { addLsCommand } from './images/ls.ts';
-import { addPinCommands } from './images/pin.ts';
-import { addPruneCommand } from './images/prune.ts';
-import { addRmCommand } from './images/rm.ts';
-import { addBenchCommand } from './measure/bench.ts';
-import { addComparePathsCommand } from './measure/compare-paths.ts';
-import { addServeCommand } from './server/serve.ts';
-import { addStatusCommand } from './server/status.ts';
-import { addSetupCommands } from './setup/setup.ts';
 import type { Terminal } from './terminal/terminal.ts';
-import { addGcCommand } from './upkeep/gc.ts';
-import { addVerifyCommand } from './upkeep/verify.ts';
-import { addWarmCommand } from './warm/warm.ts';
 
 /** Runs the command that the arguments name, and resolves with the exit code. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
   try {
-    await makeProgram(terminal).parseAsync(args, { from: 'user' });
+    const program = await makeProgram(terminal, args[0]);
+    await program.parseAsync(args, { from: 'user' });
     return exitCodes.done;
   } catch (error) {
     // Commander has said what it had to say; asking for help or the version ends so, too.
@@ -38,8 +21,41 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   }
 }
 
-/** The whole command line. */
-export function makeProgram(terminal: Terminal): Command {
+/** Adds a command, or those that belong together. */
+type Add = (program: Command, terminal: Terminal) => void;
+
+/** Every command by its name, in the order of the help. Only that which is named is loaded: a server needs none of the others. */
+const commands: Readonly<Record<string, () => Promise<Add>>> = {
+  serve: async () => (await import('./server/serve.ts')).addServeCommand,
+  status: async () => (await import('./server/status.ts')).addStatusCommand,
+  config: async () => (await import('./configuration/config.ts')).addConfigCommands,
+  ca: async () => (await import('./authority/ca.ts')).addCaCommands,
+  setup: async () => (await import('./setup/setup.ts')).addSetupCommand,
+  registries: async () => (await import('./setup/setup.ts')).addRegistriesCommand,
+  doctor: async () => (await import('./doctor/doctor.ts')).addDoctorCommand,
+  verify: async () => (await import('./upkeep/verify.ts')).addVerifyCommand,
+  ls: async () => (await import('./images/ls.ts')).addLsCommand,
+  du: async () => (await import('./images/du.ts')).addDuCommand,
+  pin: async () => (await import('./images/pin.ts')).addPinCommand,
+  unpin: async () => (await import('./images/pin.ts')).addUnpinCommand,
+  warm: async () => (await import('./warm/warm.ts')).addWarmCommand,
+  export: async () => (await import('./archive/export.ts')).addExportCommand,
+  import: async () => (await import('./archive/import.ts')).addImportCommand,
+  rm: async () => (await import('./images/rm.ts')).addRmCommand,
+  prune: async () => (await import('./images/prune.ts')).addPruneCommand,
+  gc: async () => (await import('./upkeep/gc.ts')).addGcCommand,
+  bench: async () => (await import('./measure/bench.ts')).addBenchCommand,
+  'compare-paths': async () => (await import('./measure/compare-paths.ts')).addComparePathsCommand,
+};
+
+/** What adds the command of a name; for every other word, as for help, all of them. */
+function loadersFor(name: string | undefined): (() => Promise<Add>)[] {
+  const named = name === undefined || !Object.hasOwn(commands, name) ? undefined : commands[name];
+  return named ? [named] : Object.values(commands);
+}
+
+/** The command line: with the command of a name alone, or whole when no command has it. */
+export async function makeProgram(terminal: Terminal, name?: string): Promise<Command> {
   const program = new Command('entrepot')
     .description('A pull-through cache for every container registry.')
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -51,24 +67,7 @@ export function makeProgram(terminal: Terminal): Command {
       writeErr: (text) => terminal.writeError(text),
     })
     .exitOverride();
-  addServeCommand(program, terminal);
-  addStatusCommand(program, terminal);
-  addConfigCommands(program, terminal);
-  addCaCommands(program, terminal);
-  addSetupCommands(program, terminal);
-  addDoctorCommand(program, terminal);
-  addVerifyCommand(program, terminal);
-  addLsCommand(program, terminal);
-  addDuCommand(program, terminal);
-  addPinCommands(program, terminal);
-  addWarmCommand(program, terminal);
-  addExportCommand(program, terminal);
-  addImportCommand(program, terminal);
-  addRmCommand(program, terminal);
-  addPruneCommand(program, terminal);
-  addGcCommand(program, terminal);
-  addBenchCommand(program, terminal);
-  addComparePathsCommand(program, terminal);
+  for (const add of await Promise.all(loadersFor(name).map((load) => load()))) add(program, terminal);
   return program;
 }
 

@@ -28,23 +28,23 @@ export interface SetupPageTools {
 }
 
 /** What can be read at every door about setting up clients: what to put where, scripts, and the authority to trust. */
-export function setupPages(
+export async function setupPage(
   tools: SetupPageTools,
-): (path: string, request: IncomingMessage) => Promise<AdminPage | undefined> {
-  return async (path, request) => {
-    const { proxied } = tools;
-    const addresses = tools.addresses();
-    if (addresses === undefined) return undefined;
-    if (path === '/ca.crt' || path === '/setup/proxy.sh') {
-      if (proxied === undefined || addresses.proxy === undefined) return undefined;
-      if (path === '/ca.crt') return { type: 'application/x-pem-file', body: proxied.authorities.bundle };
-      return { type: types.script, body: scriptFor(request, addresses.proxy, proxied, tools.access) };
-    }
-    const [, rest] = /^\/setup(?:\/([^/]*))?$/.exec(path) ?? [];
-    if (path === '/registries.yaml') return answer('k3s', 'registries.yaml', request, tools.config, addresses);
-    if (rest === undefined && path !== '/setup') return undefined;
-    return answer(rest ?? '', undefined, request, tools.config, addresses);
-  };
+  path: string,
+  request: IncomingMessage,
+): Promise<AdminPage | undefined> {
+  const { proxied } = tools;
+  const addresses = tools.addresses();
+  if (addresses === undefined) return undefined;
+  if (path === '/ca.crt' || path === '/setup/proxy.sh') {
+    if (proxied === undefined || addresses.proxy === undefined) return undefined;
+    if (path === '/ca.crt') return { type: 'application/x-pem-file', body: proxied.authorities.bundle };
+    return { type: types.script, body: scriptFor(request, addresses.proxy, proxied, tools.access) };
+  }
+  const [, rest] = /^\/setup(?:\/([^/]*))?$/.exec(path) ?? [];
+  if (path === '/registries.yaml') return answer('k3s', 'registries.yaml', request, tools.config, addresses);
+  if (rest === undefined && path !== '/setup') return undefined;
+  return answer(rest ?? '', undefined, request, tools.config, addresses);
 }
 
 const types: Readonly<Record<SetupAnswer['kind'], string>> = {

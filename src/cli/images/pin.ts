@@ -14,8 +14,8 @@ import { addConfigFlags, type ConfigFlags } from '../configuration/config-flags.
 import { type OpenCache, withCache } from '../open-cache.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
-/** Adds `entrepot pin` and `entrepot unpin`. */
-export function addPinCommands(program: Command, terminal: Terminal): void {
+/** Adds `entrepot pin`. */
+export function addPinCommand(program: Command, terminal: Terminal): void {
   const pin = program
     .command('pin')
     .description('Keep images though nobody pulls them: a tag with whatever it stands for, or a digest. Alone, list.')
@@ -25,6 +25,10 @@ export function addPinCommands(program: Command, terminal: Terminal): void {
       images.length === 0 ? listPins(cache, terminal) : pinImages(images, cache, terminal),
     ),
   );
+}
+
+/** Adds `entrepot unpin`. */
+export function addUnpinCommand(program: Command, terminal: Terminal): void {
   const unpin = program
     .command('unpin')
     .description('Let images go again when room is made.')

@@ -31,8 +31,8 @@ interface SetupFlags extends SetupViewFlags, ApplyFlags {
   readonly script?: true;
 }
 
-/** Adds `entrepot setup` and `entrepot registries`. */
-export function addSetupCommands(program: Command, terminal: Terminal): void {
+/** Adds `entrepot setup`. */
+export function addSetupCommand(program: Command, terminal: Terminal): void {
   const setup = program
     .command('setup')
     .argument('[target]', `what pulls: ${setupTargets.map(({ name }) => name).join(', ')}`)
@@ -60,6 +60,10 @@ export function addSetupCommands(program: Command, terminal: Terminal): void {
     .option('--root <FOLDER>', 'with --apply and --undo: a folder that is to be the root of a machine, as of an image')
     .option('--json', 'print JSON');
   addConfigFlags(setup).action((target: string | undefined, flags: SetupFlags) => printSetup(target, flags, terminal));
+}
+
+/** Adds `entrepot registries`. */
+export function addRegistriesCommand(program: Command, terminal: Terminal): void {
   const registries = program
     .command('registries')
     .description('Print registries.yaml, for k3s, RKE2 and k3d: the same as `setup k3s --file registries.yaml`.');

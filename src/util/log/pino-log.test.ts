@@ -8,7 +8,7 @@ const moduleUrl = new URL('./pino-log.ts', import.meta.url).href;
 /** What a process that runs this script writes to its standard output until it ends. */
 async function outputOf(script: string, options: string): Promise<string> {
   const code = `import { openPinoLog } from ${JSON.stringify(moduleUrl)};
-    const { log, flush } = openPinoLog(${options});
+    const { log, flush } = await openPinoLog(${options});
     ${script}`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', code], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -111,7 +111,7 @@ test('openPinoLog() writes nothing for people that a terminal obeys, or that loo
 
 test('openPinoLog() does not fail the process whose standard output has gone', async () => {
   const code = `import { openPinoLog } from ${JSON.stringify(moduleUrl)};
-    const { log, flush } = openPinoLog(${json});
+    const { log, flush } = await openPinoLog(${json});
     process.stdin.once('data', () => {
       log.info({ filler: 'x'.repeat(100000) }, 'request');
       flush();

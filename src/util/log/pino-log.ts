@@ -1,5 +1,4 @@
 import pino from 'pino';
-import pretty from 'pino-pretty';
 import type { Log } from './log.ts';
 
 /** How a log is written. */
@@ -53,8 +52,9 @@ function escaped(control: string): string {
 }
 
 /** Opens the log on standard output. */
-export function openPinoLog({ level, format }: PinoLogOptions): OpenLog {
+export async function openPinoLog({ level, format }: PinoLogOptions): Promise<OpenLog> {
   if (format === 'pretty' || (format === 'auto' && process.stdout.isTTY)) {
+    const { default: pretty } = await import('pino-pretty'); // most servers need none of it
     const stream = pretty({
       ...{ colorize: process.stdout.isTTY, sync: true, ignore: 'pid,hostname' },
       customPrettifiers: { name: (name) => JSON.stringify(name) },
