@@ -17,7 +17,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   BLOB_UPLOAD_INVALID: {
     cause: 'The bytes of an upload cannot be taken: a header says something else than was sent, or they were cut off.',
     remedy: 'Push again; if it stays, look at what is between client and door (a proxy that limits or changes bodies).',
-    otherStatuses: { 409: 'another request adds to the same upload' },
+    otherStatuses: { 408: 'hardly any came in ten minutes', 409: 'another request adds to the same upload' },
   },
   BLOB_UPLOAD_UNKNOWN: {
     cause: 'There is no such upload any more: it is over, was cancelled, or is older than `hosted.uploads.maxAge`.',

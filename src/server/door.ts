@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { RegistryError } from '../oci/errors.ts';
 import type { Log } from '../util/log/log.ts';
 import type { Metrics } from '../util/metrics/metrics.ts';
+import type { Clock } from '../util/time/clock.ts';
 import type { Admin } from './admin/admin.ts';
 import { type Exchange, sendError } from './answer/exchange.ts';
 import type { Probes } from './answer/probes.ts';
@@ -19,6 +20,7 @@ export interface DoorOptions {
   readonly admin: Admin;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly clock: Clock;
   readonly limits?: DoorLimits;
   /** What notes the requests that ask which way they go. */
   readonly probes?: Probes;
@@ -44,7 +46,7 @@ export interface OpenDoor {
 export interface DoorLimits {
   /** From connecting, or from the first byte of a request, until its head is whole; and for a handshake of TLS. */
   readonly headMs: number;
-  /** From its head on, until a body that is not wanted is whole. One that is wanted may be idle for `idleMs`. */
+  /** From its head on, until a body that is not wanted is whole. For one that is wanted, see `least-progress.ts`. */
   readonly requestMs: number;
   /** Between two reads or writes of a connection on which an answer is under way. */
   readonly idleMs: number;
@@ -94,7 +96,7 @@ function logRequest(log: Log, method: string, record: RequestRecord, { status, b
 
 /** Makes what answers the requests of a door. */
 export function createListener(options: DoorOptions): (request: IncomingMessage, response: ServerResponse) => void {
-  const { log, metrics, probes, limits = defaultDoorLimits } = options;
+  const { log, metrics, probes, clock, limits = defaultDoorLimits } = options;
   return (request, response) => {
     if (request.socket.writableEnded) return; // it came after one whose answer ended the connection
     const beganAtMs = performance.now();
@@ -102,7 +104,7 @@ export function createListener(options: DoorOptions): (request: IncomingMessage,
     const client = request.socket.remoteAddress; // a socket that is closed does not know it any more
     const method = request.method!;
     const record = newRecord();
-    const body = bodyOf(request, response, record, { unwantedMs: limits.requestMs });
+    const body = bodyOf(request, response, record, { unwantedMs: limits.requestMs, clock });
     const exchange = { request, response, body, record };
     response.once('close', () => {
       const ms = Math.round((performance.now() - beganAtMs) * 10) / 10;

@@ -7,6 +7,7 @@ import { digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import type { PushableRegistry } from '../../src/oci/registry.ts';
 import { certificates } from '../support/certs.ts';
+import { ManualClock } from '../support/clock.ts';
 import { seededBytes } from '../support/images.ts';
 import { MemoryPushable } from '../support/memory-pushable.ts';
 import { openPushDoor, parseAnswer, ways } from '../support/push-door.ts';
@@ -176,7 +177,27 @@ describe('the time that a body may take', () => {
     return socket.closed;
   }
 
-  test('is as long as something comes, when it is wanted, however slowly', async (t) => {
+  test('ends when a byte comes each minute, with an answer that says so, and what came is kept', async (t) => {
+    const clock = new ManualClock();
+    const pushed = await openPushDoor(t, hostedDoor, { clock, limits: endless });
+    const session = await beginUpload(pushed);
+    const socket = await connectRaw(pushed.door.port);
+    socket.write(`PATCH ${session} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${blob.length}\r\n\r\n`);
+    for (let minute = 0; minute < 10; minute++) {
+      await clock.nextSleep();
+      await new Promise<void>((resolve) => socket.socket.write(blob.subarray(minute, minute + 1), () => resolve()));
+      clock.advance(60_000);
+    }
+    await socket.until(/^HTTP\/1\.1 408 .*came in 10 minutes/s);
+    socket.socket.end();
+    await socket.closed;
+    assert.equal(clock.sleeping, 0);
+    const [, facts] = await pushed.door.events.requests(2);
+    assert.equal(facts?.['status'], 408);
+    assert.match(String((await pushed.send('GET', session)).headers['range']), /^0-[0-9]$/);
+  });
+
+  test('is as long as something comes, when it is wanted, far longer than that of one which is not', async (t) => {
     const limits = { ...endless, headMs: shortMs, requestMs: shortMs, idleMs: 2 * shortMs };
     const { door } = await openPushDoor(t, hostedDoor, { limits });
     const head = `${start}connection: close\r\ncontent-length: ${blob.length}\r\n\r\n`;

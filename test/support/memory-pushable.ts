@@ -160,6 +160,7 @@ async function receive(upload: Upload, { bytes, sizeBytes, start }: UploadBody):
   try {
     for await (const piece of bytes) upload.bytes = Buffer.concat([upload.bytes, piece]);
   } catch (cause) {
+    if (cause instanceof RegistryError) throw cause;
     throw new RegistryError('BLOB_UPLOAD_INVALID', 'Cannot take the bytes: they broke off', { cause });
   }
   const came = upload.bytes.length - before;

@@ -31,6 +31,7 @@ export interface TestDoorOptions {
   readonly ready?: () => Promise<readonly string[]>;
   readonly store?: () => Promise<{ contents: number; sizeBytes: number }>;
   readonly limits?: Partial<DoorLimits>;
+  readonly clock?: Clock;
   readonly maxManifestBytes?: number;
   /** How requests find their registry, unless by its names. */
   readonly routing?: (registries: readonly RoutedRegistry[]) => Routing;
@@ -94,8 +95,7 @@ export async function openTestDoor(
       registry: new RegistryHandler({ router, catalog, access, isKnownHost, upstreamLogin, push, log: events }),
       admin: createAdmin({ metrics, ready, version: '1.2.3', status, throughput: options.throughput }),
       log: events,
-      metrics,
-      limits,
+      ...{ metrics, limits, clock: options.clock ?? systemClock },
     }),
     limits,
     options.tls && (await openTls(t, options.tls, events)),

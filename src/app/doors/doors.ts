@@ -130,13 +130,13 @@ async function openOne(
   tools: Basics & BehindDoors,
   lifetime: Lifetime,
 ): Promise<ListenAddress> {
-  const { access, admin, log, metrics, version, probes } = tools;
+  const { access, admin, log, metrics, clock, version, probes } = tools;
   const push = { maxManifestBytes: hosted.maxManifestBytes, goal: hosted.names[0] ?? hostedRegistryName };
   const doorAccess = { access, door: name };
   const isKnownHost = knownHosts(hosted.names, domain);
   const registry = new RegistryHandler({ router, log, catalog, access: doorAccess, isKnownHost, upstreamLogin, push });
   const guarded = guardAdmin(admin, doorAccess, isKnownHost);
-  const listener = createListener({ registry, admin: guarded, log, metrics, probes });
+  const listener = createListener({ registry, admin: guarded, log, metrics, clock, probes });
   const doorTls = await openDoorTls(name, tls, tools, lifetime);
   const open = await openDoor(listen, listener, defaultDoorLimits, doorTls).catch((error: unknown) => {
     throw explainAddress(error, `doors.${name}.listen`, advice);

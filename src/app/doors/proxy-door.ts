@@ -156,7 +156,7 @@ function registryListener(
   seats: ProxySeats,
   upstreamLogin: LoginAtPing,
   elsewhere: (exchange: Exchange) => Promise<void>,
-  { access, log, metrics, probes }: Pick<BehindProxyDoor, 'access' | 'probes'> & Basics,
+  { access, log, metrics, clock, probes }: Pick<BehindProxyDoor, 'access' | 'probes'> & Basics,
 ): Listener {
   const handler = new RegistryHandler({
     router: routeToOne(registry),
@@ -170,7 +170,7 @@ function registryListener(
     elsewhere,
     push: { maxManifestBytes: 0, goal: 'the registry itself, past this proxy (NO_PROXY)' },
   });
-  return createListener({ registry: handler, admin: elsewhere, log, metrics, probes });
+  return createListener({ registry: handler, admin: elsewhere, log, metrics, clock, probes });
 }
 
 /** Where a client gets tokens for the registry that it takes us for: on that one's own host, as no other is reached so. */
@@ -183,7 +183,7 @@ function tokenPlace({ headers }: IncomingMessage, seat: Seat | undefined): strin
 
 /** Answers what is asked of the proxy itself, as of any door: how it is, and how to trust it. */
 function ownListener(
-  { admin, access, log, metrics }: Pick<BehindProxyDoor, 'admin' | 'access'> & Basics,
+  { admin, access, log, metrics, clock }: Pick<BehindProxyDoor, 'admin' | 'access'> & Basics,
   isKnownHost: KnownHost,
 ): Listener {
   const registry = new RegistryHandler({
@@ -195,7 +195,13 @@ function ownListener(
     upstreamLogin: 'none',
     push: { maxManifestBytes: 0, goal: 'a registry' },
   });
-  return createListener({ registry, admin: guardAdmin(admin, { access, door: 'proxy' }, isKnownHost), log, metrics });
+  return createListener({
+    registry,
+    admin: guardAdmin(admin, { access, door: 'proxy' }, isKnownHost),
+    log,
+    metrics,
+    clock,
+  });
 }
 
 function noRegistry(): never {

@@ -10,8 +10,10 @@ const minFreedBytes = 16 * 1024;
  * The bytes of a stream as they come, each piece until the next is asked for. A stream's own iterator joins what waits
  * into new memory. And what a piece takes is given back at once here: left to the collector, which is told of each, it
  * would go through all of the heap for every 30 MB that a client sends, which took as long as all the rest.
+ * @param stop fires when no more is waited for
+ * @throws the signal's reason; what the stream failed with, or that it broke off
  */
-export async function* piecesOf(stream: Readable): AsyncGenerator<Uint8Array> {
+export async function* piecesOf(stream: Readable, stop: AbortSignal): AsyncGenerator<Uint8Array> {
   const waiting: Uint8Array[] = [];
   let waitingBytes = 0;
   let end: { readonly error: unknown } | undefined;
@@ -29,6 +31,8 @@ export async function* piecesOf(stream: Readable): AsyncGenerator<Uint8Array> {
   const onEnd = () => finish();
   const onClose = () => finish(stream.readableEnded ? undefined : (stream.errored ?? brokenOff()));
   stream.on('data', take).once('end', onEnd).once('error', finish).once('close', onClose);
+  const onStop = () => finish(stop.reason);
+  stop.addEventListener('abort', onStop, { once: true });
   if (stream.destroyed) onClose();
   try {
     for (;;) {
@@ -49,6 +53,7 @@ export async function* piecesOf(stream: Readable): AsyncGenerator<Uint8Array> {
     }
   } finally {
     stream.pause();
+    stop.removeEventListener('abort', onStop);
     stream.off('data', take).off('end', onEnd).off('error', finish).off('close', onClose);
   }
 }

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../util/time/clock.ts';
 import type { RequestRecord } from '../answer/record.ts';
 import { piecesOf } from './body-pieces.ts';
+import { watchProgress } from './least-progress.ts';
 
 /** The body of a request. It is read once, or left; what was not read to its end is left, too. */
 export interface RequestBody {
@@ -9,16 +11,19 @@ export interface RequestBody {
   /**
    * Its bytes as they come, each piece until the next is asked for: then its memory is given back. Only now a client that
    * waits for "100 Continue" is told to send them.
+   * @throws RegistryError BLOB_UPLOAD_INVALID, status 408, when hardly anything comes; that the client broke off
    */
   read(): AsyncIterable<Uint8Array>;
   /** Sees to it that the client gets the answer although its body is not wanted. Called before the head goes out. */
   leave(): void;
 }
 
-/** How long a body may take, in milliseconds. */
+/** How long a body may take. */
 export interface BodyLimits {
-  /** One that is not wanted, as a whole. */
+  /** One that is not wanted, as a whole, in milliseconds. */
   readonly unwantedMs: number;
+  /** What tells how slowly one comes that is wanted. */
+  readonly clock: Clock;
 }
 
 // Reading so much costs less than a new connection.
@@ -49,9 +54,17 @@ export function bodyOf(
   async function* read(): AsyncIterable<Uint8Array> {
     if (isWaiting) response.writeContinue();
     isWaiting = false;
-    for await (const bytes of piecesOf(request)) {
-      record.receivedBytes += bytes.length;
-      yield bytes;
+    const slow = new AbortController();
+    const progress = watchProgress(limits.clock, (error) => slow.abort(error));
+    try {
+      for await (const bytes of piecesOf(request, slow.signal)) {
+        progress.came(bytes.length);
+        record.receivedBytes += bytes.length;
+        yield bytes;
+        progress.waits();
+      }
+    } finally {
+      progress.end();
     }
     request.socket.setTimeout(maxWorkMs); // the next request on this connection has its own limit again
   }
