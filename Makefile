@@ -49,9 +49,10 @@ test-deploy: node_modules/.package-lock.json
 test-image: node_modules/.package-lock.json
 	npm exec -- test/deploy/image.sh
 
-# What is generated for clients, read by these clients' own Go code; it takes Go, and its modules.
+# What is generated for clients, read by dockerd and kubectl (those of this machine, or of a Debian 13 that are fetched), and by
+# the Go code of those that are no program by themselves, which takes Go and its modules. GO=no leaves the latter out.
 test-parsers: node_modules/.package-lock.json
-	npm exec -- node --test test/parsers/parsers.ts
+	npm exec -- node --test test/parsers/programs.ts $(if $(filter no,$(GO)),,test/parsers/parsers.ts)
 
 # npm writes this file last, so it is there, and newer than the lock file, only after a whole install.
 node_modules/.package-lock.json: package.json package-lock.json

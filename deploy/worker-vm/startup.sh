@@ -99,7 +99,7 @@ merged() {
   python3 - "$1" "$2" "$3" <<'PYTHON'
 import json, sys
 path, url, before = sys.argv[1:]
-with open(path) as file:
+with open(path, encoding="utf-8-sig") as file:
     there = json.load(file)
 def put(key, ours, old):
     rest = [each for each in there.get(key) or [] if each not in (ours, old)]

@@ -35,6 +35,22 @@ test('a table of ours that says something else takes the place of the one before
   assert.ok(putBlock(putBlock(undefined, block), { whole: newer, table: newer }).includes(newer));
 });
 
+test('what was put there is found again in lines as Windows ends them, and behind a mark of the byte order', () => {
+  const newer = table.replace('cache:5000', 'cache:6000');
+  for (const [before, edited] of [
+    [others, (text: string) => text.replaceAll('\n', '\r\n')],
+    [`\ufeff${others}`, (text: string) => text],
+    // What comes first is a table, which is asked in the order of the file.
+    [`\ufeff[host."https://own.corp"]\n`, (text: string) => text],
+  ] as const) {
+    const text = putBlock(edited(putBlock(before, block)), { whole: newer, table: newer });
+    assert.equal(text.indexOf('\ufeff'), before.indexOf('\ufeff'));
+    const { host } = parse(text) as { host: object };
+    assert.deepEqual(Object.keys(host), ['http://cache:6000', 'https://own.corp']);
+    assert.equal(withoutBlock(text), edited(before));
+  }
+});
+
 test('what has no tables, or no line break at its end, is written on', () => {
   for (const before of ['server = "https://own.corp"', 'server = "https://own.corp"\n']) {
     const { server, host } = parse(putBlock(before, block)) as { server: string; host: object };

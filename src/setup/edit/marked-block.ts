@@ -1,10 +1,14 @@
 import { setupMark } from '../mark.ts';
 import { SetupError } from '../target.ts';
+import { keepingMark } from './byte-order-mark.ts';
 import { parseToml, saysToml } from './toml-tables.ts';
 
 const begin = `# Begin of what ${setupMark} wrote`;
 /** The last line of what is put into a TOML file. */
 export const blockEnd = `# End of what ${setupMark} wrote`;
+
+// An editor may since have given every line the end that lines have on Windows.
+const ourBlock = new RegExp(`${begin}\\r?\\n[^]*?^${blockEnd}\\r?(?:\\n|$)`, 'm');
 
 /** What is put into a TOML file. */
 export interface TomlBlock {
@@ -21,8 +25,11 @@ export interface TomlBlock {
  * @param path what the file is called in errors
  * @throws SetupError UNREADABLE_FILE when the text is no TOML, or has no place where the table can be put safely
  */
-export function putBlock(before: string | undefined, { whole, table }: TomlBlock, path: string): string {
-  const rest = withoutBlock(before ?? '');
+export function putBlock(before: string | undefined, block: TomlBlock, path: string): string {
+  return keepingMark(before ?? '', (bare) => putInto(withoutBlock(bare), block, path));
+}
+
+function putInto(rest: string, { whole, table }: TomlBlock, path: string): string {
   if (rest.trim() === '') return `${begin}\n${whole}${blockEnd}\n${rest}`;
   const there = parseToml(rest, path);
   const [[kind, added] = ['', {}]] = Object.entries(parseToml(table, path));
@@ -47,7 +54,6 @@ export function putBlock(before: string | undefined, { whole, table }: TomlBlock
 
 /** A text without what was put into it here. */
 export function withoutBlock(text: string): string {
-  const from = text.indexOf(`${begin}\n`);
-  const to = text.indexOf(`${blockEnd}\n`, from);
-  return from < 0 || to < 0 ? text : text.slice(0, from) + text.slice(to + blockEnd.length + 1);
+  const found = ourBlock.exec(text);
+  return found === null ? text : text.slice(0, found.index) + text.slice(found.index + found[0].length);
 }

@@ -27,6 +27,12 @@ test('what is missing is put below the table that is there, or in a new one at t
   for (const [before, after] of cases) assert.equal(setInTables(before, [mirrors], 'x.toml'), after, before);
 });
 
+test('a mark of the byte order stays, and the table behind it is found', () => {
+  const before = '\ufeff[registry."docker.io"]\r\n  mirrors = ["own"]\r\n';
+  const settings = [{ table: ['registry', 'docker.io'], key: 'mirrors', value: ['cache'] }];
+  assert.equal(setInTables(before, settings, '/x'), before.replace('"own"', '"cache", "own"'));
+});
+
 test('what is there already stays as it is', () => {
   const text = 'registry."docker.io".mirrors = ["cache:5000", "other"]\nregistry."cache:5000" = {http = true}\n';
   assert.equal(setInTables(text, [mirrors, plain], 'x.toml'), text);

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'smol-toml';
 import { SetupError } from '../target.ts';
+import { keepingMark } from './byte-order-mark.ts';
 
 /** What a table of a TOML file is to have. */
 export interface TomlSetting {
@@ -21,7 +22,7 @@ type Table = Record<string, unknown>;
  *   found in its lines
  */
 export function setInTables(text: string, settings: readonly TomlSetting[], path: string): string {
-  return settings.reduce((before, setting) => setInTable(before, setting, path), text);
+  return keepingMark(text, (bare) => settings.reduce((before, setting) => setInTable(before, setting, path), bare));
 }
 
 /** Reads a TOML text. @throws SetupError UNREADABLE_FILE */

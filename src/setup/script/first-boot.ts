@@ -59,7 +59,7 @@ tell() {
 merge() {
   merged=$(python3 - "$1" "$2" <<'PYTHON'
 import json, sys
-with open(sys.argv[1]) as file:
+with open(sys.argv[1], encoding="utf-8-sig") as file:
     there = json.load(file)
 for key, ours in json.loads(sys.argv[2]).items():
     there[key] = ours + [each for each in there.get(key) or [] if each not in ours]

@@ -81,6 +81,13 @@ test('what the image brings is kept: daemon.json is merged, with its mode, and o
   assert.match(said, /^entrepot: \/etc\/containerd\/config\.toml has no config_path/m);
 });
 
+test('a daemon.json with a mark of the byte order is merged, too', (t) => {
+  const machine = boot(t, setupViewOf(), { 'etc/docker/daemon.json': '\ufeff{"mtu": 1400}\r\n' });
+  machine.run();
+  const { mtu, 'registry-mirrors': mirrors } = JSON.parse(machine.read('etc/docker/daemon.json'));
+  assert.deepEqual([mtu, mirrors], [1400, ['http://10.0.0.5:5000']]);
+});
+
 test('a daemon.json that cannot be read is left alone, and a disk that cannot be written fails no boot', (t) => {
   const machine = boot(t, setupViewOf(), { 'etc/docker/daemon.json': '{"a": ', 'etc/containerd': 'a file in the way' });
   assert.match(machine.run(), /^entrepot: \/etc\/docker\/daemon\.json is left as it is$/m);

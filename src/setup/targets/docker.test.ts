@@ -27,6 +27,10 @@ test('a mirror that is the first already is left as it is written', () => {
   assert.equal(render(text), text);
 });
 
+test('a mark of the byte order stays, as docker takes it', () => {
+  assert.equal(render('\ufeff{"debug": true}'), `\ufeff${render('{"debug": true}')}`);
+});
+
 test('an empty file is as good as none', () => {
   for (const before of ['', ' \n']) assert.equal(render(before), render(undefined));
 });
@@ -46,7 +50,7 @@ test('what docker would not read is refused, and says what to do', () => {
   const cases: [string, RegExp][] = [
     ['{"a": 1,}', /^Cannot change "\/etc\/docker\/daemon\.json": it is not JSON, .*, mend it first$/],
     ['// mine\n{}', /is not JSON/],
-    ['\ufeff{}', /is not JSON/],
+    ['\ufeff\ufeff{}', /is not JSON/],
     ['[]', /it holds no object/],
     ['{"registry-mirrors": "http://a.test"}', /its registry-mirrors is no list of texts, mend it first$/],
     ['{"insecure-registries": [1]}', /its insecure-registries is no list of texts/],

@@ -1,4 +1,5 @@
 import { hostAndPort, hostOf, isLoopbackHost } from '../address/address.ts';
+import { keepingMark } from '../edit/byte-order-mark.ts';
 import { setListMember } from '../edit/json-members.ts';
 import { mirrorUrl, shapeFor } from '../shape.ts';
 import {
@@ -63,17 +64,20 @@ function daemonJson(mirror: string | undefined, insecure: readonly string[]): Se
   return {
     path,
     about: 'Makes docker ask the cache first for images of Docker Hub.',
-    render(before) {
-      let text = before === undefined || before.trim() === '' ? '{}\n' : before;
-      const now = parse(text);
-      if (mirror !== undefined) {
-        text = setList(text, 'registry-mirrors', putFirst(mirror, listOf(now, 'registry-mirrors')), now);
-      }
-      const known = listOf(now, 'insecure-registries');
-      const missing = insecure.filter((host) => !known.includes(host));
-      return missing.length === 0 ? text : setList(text, 'insecure-registries', [...known, ...missing], now);
-    },
+    // docker, too, reads what comes after a mark of the byte order.
+    render: (before = '') => keepingMark(before, (bare) => withHosts(bare, mirror, insecure)),
   };
+}
+
+function withHosts(before: string, mirror: string | undefined, insecure: readonly string[]): string {
+  let text = before.trim() === '' ? '{}\n' : before;
+  const now = parse(text);
+  if (mirror !== undefined) {
+    text = setList(text, 'registry-mirrors', putFirst(mirror, listOf(now, 'registry-mirrors')), now);
+  }
+  const known = listOf(now, 'insecure-registries');
+  const missing = insecure.filter((host) => !known.includes(host));
+  return missing.length === 0 ? text : setList(text, 'insecure-registries', [...known, ...missing], now);
 }
 
 function parse(text: string): Readonly<Record<string, unknown>> {

@@ -1,3 +1,4 @@
+import { withoutMark } from '../../edit/byte-order-mark.ts';
 import {
   type ClientMirror,
   type ClientSetup,
@@ -36,7 +37,7 @@ export function readDockerSetup(files: MachineFiles): ClientSetup {
 function parse(text: string | undefined): { value: Record<string, unknown>; findings: Finding[] } {
   if (text === undefined || text.trim() === '') return { value: {}, findings: [] };
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(withoutMark(text));
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
       return { value: value as Record<string, unknown>, findings: [] };
     }
