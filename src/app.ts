@@ -56,7 +56,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const cache = openCache(config, options, { ...basics, ...disk }, lifetime);
   const hosted = openHosted(config, options, { ...basics, cache, disk, locks }, lifetime);
   const { space } = cache;
-  const garbage = openGarbageCollector(config, { ...basics, ...disk, locks, inUse: cache.inUse, space }, lifetime);
+  const garbage = openGarbageCollector(config, { ...basics, ...disk, locks, space }, lifetime);
   // What is left after the last request ends first, then what it writes to: nothing writes to what is closed.
   const upstreams = await openUpstreams(config, options, { ...basics, cache }, lifetime);
   lifetime.push(() => cache.downloads.close());

@@ -47,15 +47,20 @@ export interface HostedIndex {
   untag(repository: Repository, tag: Tag): Promise<boolean>;
 
   /**
-   * Removes a manifest's link, its tags, and it from the referrers; gives the tags, undefined when it was not there. With
+   * Makes a manifest none any more: it is not found, nor among the referrers, and its tags are gone; undefined when it
+   * was not there. The repository goes on holding its bytes and what it references until `letGo`, or until it is removed
+   * as the blob that it looks like: while there is more of it than this index knows, nothing that it needs goes. With
    * `beforeMs`, only when nobody finds it but by its digest: it was linked before then, and has no tag, no manifest of
    * the repository that references it, and no subject that is there.
    */
-  removeManifest(repository: Repository, digest: Digest, beforeMs?: number): Promise<Tag[] | undefined>;
+  removeManifest(repository: Repository, digest: Digest, beforeMs?: number): Promise<RemovedManifest | undefined>;
+
+  /** Lets go of what the removal of a manifest has left; not when the link was made, or renewed, anew since then. */
+  letGo(repository: Repository, digest: Digest, removed: RemovedManifest): Promise<void>;
 
   /**
    * Removes a blob's link. With `beforeMs`, only when it was made, or renewed, before then. `referenced` when a manifest
-   * of the repository references it: then it stays.
+   * of the repository references it, or one that was not let go of: then it stays.
    */
   removeBlob(
     repository: Repository,
@@ -63,7 +68,7 @@ export interface HostedIndex {
     beforeMs?: number,
   ): Promise<'removed' | 'missing' | 'referenced' | 'renewed'>;
 
-  /** Whether a manifest of the repository references content. */
+  /** Whether a manifest of the repository references content, or one that was not let go of. */
   isReferenced(repository: Repository, digest: Digest): Promise<boolean>;
 
   /** A page of the manifests of a repository whose subject is the digest, in the order of their digests. */
@@ -120,6 +125,14 @@ export interface HostedManifest {
   readonly annotations: Readonly<Record<string, string>> | undefined;
 }
 
+/** What was a manifest until a moment ago. */
+export interface RemovedManifest {
+  /** What stood for it. */
+  readonly tags: readonly Tag[];
+  /** When its link was made, or renewed last. */
+  readonly linkedAtMs: number;
+}
+
 /** A manifest that refers to another. */
 export interface HostedReferrer {
   readonly digest: Digest;
@@ -153,6 +166,7 @@ export interface HeldLink extends HostedLink {
   /** Whether a tag stands for it. */
   readonly tagged: boolean;
   readonly subject: Digest | undefined;
+  /** What a manifest references, or what was one, and was not let go of. */
   readonly references: readonly Digest[];
 }
 

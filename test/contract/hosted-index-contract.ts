@@ -42,6 +42,13 @@ async function pushImage(index: HostedIndex, nowMs = 10, repository = app): Prom
   assert.deepEqual(await index.putManifest(repository, manifest(image, [config, layer]), [v1], nowMs), []);
 }
 
+/** Removes a manifest, and lets go of it. */
+async function removeManifest(index: HostedIndex, digest: Digest): Promise<void> {
+  const removed = await index.removeManifest(app, digest);
+  assert.ok(removed);
+  await index.letGo(app, digest, removed);
+}
+
 function blobs(make: MakeHostedIndex): void {
   test('a blob that was added is linked, with its size, from its repository alone', async (t) => {
     const index = await make(t);
@@ -168,13 +175,60 @@ function removal(make: MakeHostedIndex): void {
     await pushImage(index);
     await pushImage(index, 10, other);
     await index.putManifest(app, manifest(image, [config, layer]), [v2], 11);
-    assert.deepEqual(await index.removeManifest(app, image), [v1, v2]);
+    const removed = await index.removeManifest(app, image);
+    assert.deepEqual(removed, { tags: [v1, v2], linkedAtMs: 11 });
     assert.equal(await index.removeManifest(app, image), undefined);
     assert.deepEqual(await index.listTags(appKey, {}), []);
+    assert.deepEqual(await index.getLink(appKey, image), { mediaType: undefined, sizeBytes: 100 });
+    assert.equal(await index.removeBlob(app, layer), 'referenced');
+    await index.letGo(app, image, removed);
     assert.equal(await index.getLink(appKey, image), undefined);
     assert.equal((await index.getTag({ ...appKey, repository: other }, v1))?.digest, image);
     assert.equal(await index.removeBlob(app, layer), 'removed');
     assert.equal(await index.removeBlob(other, layer), 'referenced');
+  });
+
+  test('what was a manifest is held with all that it references until it is let go of', async (t) => {
+    const index = await make(t);
+    await pushImage(index, 10);
+    await index.putManifest(app, manifest(second, [layer], { subject: image }), [], 10);
+    const removed = await index.removeManifest(app, second);
+    assert.ok(removed);
+    assert.deepEqual(await index.listReferrers(app, image, { count: 9 }), []);
+    assert.deepEqual(await index.removeContents([image, second, layer, config]), []);
+    const held = (await index.listHeld({ count: 9 })).found.find(({ digest }) => digest === second);
+    assert.deepEqual([held?.mediaType, held?.references], [undefined, [layer]]);
+    const alsoRemoved = await index.removeManifest(app, image);
+    await index.letGo(app, image, alsoRemoved!);
+    assert.equal(await index.removeBlob(app, config), 'removed');
+    assert.equal(await index.removeBlob(app, layer), 'referenced');
+    await index.letGo(app, second, removed);
+    assert.equal(await index.removeBlob(app, layer), 'removed');
+    assert.deepEqual(await index.listUnlinked([image, second]), [image, second]);
+  });
+
+  test('what was a manifest goes as the blob that it looks like, too, and lets go of what it references', async (t) => {
+    const index = await make(t);
+    await pushImage(index, 10);
+    await index.removeManifest(app, image);
+    assert.equal(await index.removeBlob(app, image, 10), 'renewed');
+    assert.equal(await index.removeBlob(app, image, 11), 'removed');
+    assert.equal(await index.removeBlob(app, layer), 'removed');
+  });
+
+  test('what somebody pushes again, or is about to, is not let go of', async (t) => {
+    const index = await make(t);
+    await pushImage(index, 10);
+    const removed = await index.removeManifest(app, image);
+    await index.hold(app, image, 20);
+    await index.letGo(app, image, removed!);
+    assert.deepEqual(await index.getLink(appKey, image), { mediaType: undefined, sizeBytes: 100 });
+    await pushImage(index, 10);
+    const again = await index.removeManifest(app, image);
+    assert.equal(again?.linkedAtMs, 20);
+    await pushImage(index, 10);
+    await index.letGo(app, image, again);
+    assert.equal((await index.getLink(appKey, image))?.mediaType, manifestType);
   });
 
   test('a blob is no manifest, and a manifest no blob', async (t) => {
@@ -191,7 +245,7 @@ function removal(make: MakeHostedIndex): void {
     assert.equal(await index.removeBlob(app, layer), 'referenced');
     assert.equal(await index.isReferenced(app, layer), true);
     assert.equal(await index.isReferenced(other, layer), false);
-    await index.removeManifest(app, image);
+    await removeManifest(index, image);
     assert.equal(await index.isReferenced(app, layer), false);
     assert.equal(await index.removeBlob(app, layer, 10), 'renewed');
     await index.mountBlob(app, layer, 20);
@@ -238,8 +292,8 @@ function removal(make: MakeHostedIndex): void {
     await index.removeManifest(app, second);
     await index.putManifest(app, manifest(second, [layer], { subject: image }), [], 10);
     assert.equal(await index.removeManifest(app, second, 11), undefined, 'its subject is there');
-    assert.deepEqual(await index.removeManifest(app, image, 11), []);
-    assert.deepEqual(await index.removeManifest(app, second, 11), []);
+    assert.ok(await index.removeManifest(app, image, 11));
+    assert.ok(await index.removeManifest(app, second, 11));
   });
 }
 
@@ -345,7 +399,7 @@ function garbage(make: MakeHostedIndex): void {
     await pushImage(index);
     await index.addBlob(other, layer, 20, 1);
     await index.link(alpine, config, undefined, 1);
-    await index.removeManifest(app, image);
+    await removeManifest(index, image);
     await index.removeBlob(app, layer);
     await index.removeBlob(app, config);
     assert.deepEqual(await index.listLetGo({ count: 9 }), [{ digest: image, sizeBytes: 100 }]);

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ContentInUse } from '../../src/cache/content/in-use.ts';
 import { Removal } from '../../src/cache/space/removal/removal.ts';
 import { collectGarbage } from '../../src/hosted/garbage/collect-garbage.ts';
 import { manifestRecord, manifestRecordName, tagRecord, tagRecordName } from '../../src/hosted/records/record.ts';
@@ -58,7 +57,7 @@ function setUp(t: TestContext, random: Random) {
   const records = new MemoryRecordStore();
   const removal = new Removal({ index, store, log: silentLog });
   const remove = removal.remove.bind(removal);
-  const tools = { index, records, inUse: new ContentInUse(), locks: new SharedLocks(), remove };
+  const tools = { index, records, locks: new SharedLocks(), remove };
   return { ...world, index, store, records, tools, model: new GarbageModel() };
 }
 

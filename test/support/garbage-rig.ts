@@ -16,9 +16,9 @@ export function collectOf(
   request: Partial<GarbageRequest> = {},
   unsettled?: Unsettled,
 ): Promise<CollectedGarbage> {
-  const { index, records, inUse, locks } = stage.tools;
+  const { index, records, locks } = stage.tools;
   const removal = new Removal({ index: stage.index, store: stage.blobs, log: new EventLog() });
-  const tools = { index, records, inUse, locks, remove: removal.remove.bind(removal) };
+  const tools = { index, records, locks, remove: removal.remove.bind(removal) };
   const all = { beforeMs: stage.clock.now() + 1, untagged: true, dryRun: false };
   return collectGarbage(tools, { ...all, ...request }, never, unsettled);
 }

@@ -1,4 +1,3 @@
-import { ContentInUse } from '../../src/cache/content/in-use.ts';
 import { readStored } from '../../src/cache/content/read-stored.ts';
 import { Placing } from '../../src/hosted/blobs/placing.ts';
 import { Quota } from '../../src/hosted/limits/quota.ts';
@@ -56,7 +55,6 @@ export function manifestsOf(storage: Storage): HostedManifests {
       content,
       clock: systemClock,
       log: silentLog,
-      inUse: new ContentInUse(),
       locks: new SharedLocks(),
       quota: new Quota(undefined, index),
       placing: new Placing(),

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { ContentInUse } from '../../src/cache/content/in-use.ts';
 import { readStored } from '../../src/cache/content/read-stored.ts';
 import { Placing } from '../../src/hosted/blobs/placing.ts';
 import { Quota } from '../../src/hosted/limits/quota.ts';
@@ -35,7 +34,6 @@ export class HostedStage {
   readonly blobs = new MemoryBlobStore();
   readonly records = new MemoryRecordStore(() => this.clock.now());
   readonly placing = new Placing();
-  readonly inUse = new ContentInUse();
   readonly logged: { readonly level: string; readonly event: string; readonly facts: object }[] = [];
   /** Is asked before each change of index, store or records; a test lets it fail. */
   beforeChange: (what: string) => void = () => {};
@@ -72,7 +70,6 @@ export class HostedStage {
       ...{ blobs, records, clock, readManifest, index: this.#failing(this.index), locks: new SharedLocks() },
       quota: new Quota(this.#limits.maxBytes, this.index),
       placing: this.placing,
-      inUse: this.inUse,
       log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
       content: {
         open: () => Promise.reject(new Error('nobody opens blobs here')),
@@ -128,7 +125,7 @@ export class HostedStage {
   }
 
   #failing(index: MetadataIndex & HostedIndex): MetadataIndex & HostedIndex {
-    const changes = /^(?:put|remove|untag|hold|add|mark|sync)/;
+    const changes = /^(?:put|remove|untag|hold|letGo|add|mark|sync)/;
     return new Proxy(index, {
       get: (target, name) => {
         const value = Reflect.get(target, name) as unknown;

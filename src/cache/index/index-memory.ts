@@ -86,6 +86,7 @@ function passHosted(index: HostedIndex, memory: IndexMemory): HostedIndex {
     mountBlob: (repository, digest, nowMs) => index.mountBlob(repository, digest, nowMs),
     untag: (repository, tag) => index.untag(repository, tag),
     removeManifest: (repository, digest, beforeMs) => index.removeManifest(repository, digest, beforeMs),
+    letGo: (repository, digest, removed) => index.letGo(repository, digest, removed),
     removeBlob: (repository, digest, beforeMs) => index.removeBlob(repository, digest, beforeMs),
     isReferenced: (repository, digest) => index.isReferenced(repository, digest),
     listReferrers: (repository, subject, page) => index.listReferrers(repository, subject, page),

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { ContentInUse } from '../../cache/content/in-use.ts';
 import { Removal } from '../../cache/space/removal/removal.ts';
 import { parseDuration } from '../../config/schema/values/duration.ts';
 import { formatSize } from '../../config/schema/values/size.ts';
@@ -54,7 +53,7 @@ async function collect(
   const removal = new Removal({ index, store, log: errorsTo(terminal) });
   // The locks are this process's own: a server beside sees to it that records follow the index.
   const locks = new SharedLocks();
-  const tools = { index, records, locks, inUse: new ContentInUse(), remove: removal.remove.bind(removal) };
+  const tools = { index, records, locks, remove: removal.remove.bind(removal) };
   const request = {
     beforeMs: systemClock.now() - (flags.grace ?? graceMs),
     untagged: flags.untagged ?? untagged,

@@ -59,17 +59,18 @@ test('an untagged index goes with all that it consists of and what refers to it,
   assert.deepEqual(await stage.index.hostedTotals(), { repositories: 0, contents: 0, sizeBytes: 0 });
 });
 
-test('nobody makes room by the bytes of a manifest that goes before its record is gone', async (t) => {
+test('what goes is held until its record is gone: that would bring it back, or tell of something lost', async (t) => {
   const stage = await untaggedStage(t);
   const digests = [image, other, signature, index].map(({ manifest }) => manifest.digest);
-  const seen: boolean[] = [];
+  const held: Promise<boolean | undefined>[] = [];
   stage.beforeChange = (what) => {
     const digest = digests.find((any) => what.endsWith(any.slice('sha256:'.length)));
-    if (what.startsWith('removeRecord') && digest !== undefined) seen.push(stage.inUse.has(digest));
+    if (!what.startsWith('removeRecord') || digest === undefined) return;
+    held.push(stage.index.getContent(digest).then((content) => content?.hosted));
   };
   assert.equal((await collectOf(stage)).manifests, digests.length);
-  assert.deepEqual(seen, [true, true, true, true]);
-  assert.ok(digests.every((digest) => !stage.inUse.has(digest)));
+  assert.deepEqual(await Promise.all(held), [true, true, true, true]);
+  for (const digest of digests) assert.equal(await isLinked(stage, digest), false);
 });
 
 test('what is new stays for the grace time, and is counted', async (t) => {

@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
-import type { HeldLink, HostedIndex, HostedPage, LetGo } from '../../index/hosted-index.ts';
+import type { HeldLink, HostedIndex, HostedPage, LetGo, RemovedManifest } from '../../index/hosted-index.ts';
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { RecordStore } from '../../store/record-store.ts';
 import type { SharedLocks } from '../../util/locks/shared-locks.ts';
 import { lockOfRepository } from '../hosted-locks.ts';
+import { manifestRecordName } from '../records/record.ts';
 import { settleManifest } from '../records/settle.ts';
-import type { UsedContent } from '../tools.ts';
 import { findGarbage, type Garbage, type GarbageRules } from './find-garbage.ts';
 import { GarbageTally } from './garbage-tally.ts';
 
@@ -18,18 +18,21 @@ const batchCount = 20; // contents that are forgotten in one transaction, which 
 export interface GarbageTools {
   readonly index: Pick<
     HostedIndex,
-    'listHeld' | 'listHolders' | 'listLetGo' | 'removeManifest' | 'removeBlob' | 'sync'
+    'listHeld' | 'listHolders' | 'listLetGo' | 'removeManifest' | 'letGo' | 'removeBlob' | 'sync'
   > &
     Pick<MetadataIndex, 'getContent' | 'getLink' | 'getTag' | 'referencesOf'>;
   readonly records: RecordStore;
-  readonly inUse: UsedContent;
   readonly locks: SharedLocks;
   /** Removes contents as making room does, rows first and then files, but for what is hosted or in use; gives what went. */
   remove(digests: readonly Digest[]): Promise<readonly Digest[]>;
 }
 
 /** Manifests that went, and whose records could not be removed: the next collection begins with them. */
-export type Unsettled = { readonly repository: Repository; readonly digest: Digest }[];
+export type Unsettled = {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly removed: RemovedManifest;
+}[];
 
 /** What is to be collected. */
 export interface GarbageRequest extends GarbageRules {
@@ -62,8 +65,9 @@ export async function collectGarbage(
   const tally = new GarbageTally();
   if (!request.dryRun) await settleRemoved(tools, unsettled);
   for await (const links of repositoriesOf(tools.index, signal)) {
-    const garbage = findGarbage(links, request);
-    tally.wait(garbage, findGarbage(links, { ...request, beforeMs: Number.POSITIVE_INFINITY }));
+    const found = findGarbage(links, request);
+    tally.wait(found, findGarbage(links, { ...request, beforeMs: Number.POSITIVE_INFINITY }));
+    const garbage = { ...found, blobs: await withoutRecord(tools.records, found.blobs) };
     if (request.dryRun) tally.note(garbage);
     else await removeLinks({ ...tools, unsettled }, garbage, request, tally, signal);
   }
@@ -90,6 +94,19 @@ async function* repositoriesOf(index: GarbageTools['index'], signal: AbortSignal
     await setImmediate(); // requests have their turn
   }
   if (links.length > 0) yield links;
+}
+
+/**
+ * What looks like a blob and has the record of a manifest was being pushed, or removed, when a process died: the next
+ * start ends that, and needs its bytes.
+ */
+async function withoutRecord(records: RecordStore, links: readonly HeldLink[]): Promise<HeldLink[]> {
+  const without: HeldLink[] = [];
+  for (const link of links) {
+    const record = await records.getRecord(manifestRecordName(link.repository, link.digest));
+    if (record === undefined) without.push(link);
+  }
+  return without;
 }
 
 async function removeLinks(
@@ -119,32 +136,34 @@ async function removeManifests(
   beforeMs: number,
   signal: AbortSignal,
 ): Promise<number> {
-  const { index, inUse, locks, unsettled } = tools;
+  const { index, locks, unsettled } = tools;
   const { repository } = links[0]!;
   return locks.run(lockOfRepository(repository), signal, async () => {
     let count = 0;
-    // Nobody makes room by what has a record still: that would tell, for ever, of something lost.
-    const held = links.map(({ digest }) => inUse.take(digest));
     try {
       for (const { digest } of links) {
-        if ((await index.removeManifest(repository, digest, beforeMs)) === undefined) continue;
+        const removed = await index.removeManifest(repository, digest, beforeMs);
+        if (removed === undefined) continue;
         count++;
-        unsettled.push({ repository, digest });
+        unsettled.push({ repository, digest, removed });
       }
     } finally {
-      await settleRemoved(tools, unsettled).finally(() => {
-        for (const letGo of held) letGo();
-      });
+      await settleRemoved(tools, unsettled);
     }
     return count;
   });
 }
 
-/** Removes the records of what went. One that stays would bring it back, at the next start, without what it needs. */
+/**
+ * Removes the records of what went, and then lets go of that: a record that stays brings it back at the next start, with
+ * all that it needs.
+ */
 async function settleRemoved(tools: GarbageTools, unsettled: Unsettled): Promise<void> {
   if (unsettled.length > 0) await tools.index.sync();
   for (let last = unsettled.at(-1); last; last = unsettled.at(-1)) {
-    await settleManifest(tools, last.repository, last.digest);
+    const { repository, digest, removed } = last;
+    await settleManifest(tools, repository, digest);
+    await tools.index.letGo(repository, digest, removed);
     unsettled.pop();
   }
 }

@@ -48,6 +48,15 @@ describe('what nobody needs of a repository', () => {
     assert.deepEqual(find(links), [['image'], ['layer']]);
   });
 
+  test('what is being removed as a manifest goes itself, as the blob that it looks like, and what it needs does not yet', () => {
+    const links = [
+      link('removed', { references: ['child', 'layer'], mediaType: undefined }),
+      link('child', { references: ['config'] }),
+      ...['layer', 'config', 'loose'].map((name) => link(name)),
+    ];
+    assert.deepEqual(find(links), [[], ['removed', 'loose']]);
+  });
+
   test('what a tagged manifest consists of stays, however deep, and what refers to any of it', () => {
     const links = [
       link('index', { references: ['child'], tagged: true }),

@@ -18,13 +18,14 @@ export interface Garbage {
 /**
  * Finds what nobody needs of all that one repository is linked to. Manifests are needed that have a tag or are new, that
  * a needed manifest references, or that refer to a needed manifest; blobs are that a needed manifest references, or that
- * are new.
+ * are new. What is being removed, and not let go of, needs what it references still: if it was broken off, it comes back.
  */
 export function findGarbage(links: readonly HeldLink[], rules: GarbageRules): Garbage {
   const { beforeMs, untagged } = rules;
   const manifests = links.filter(({ mediaType }) => mediaType !== undefined);
-  const isWanted = ({ tagged, linkedAtMs }: HeldLink) => !untagged || tagged || linkedAtMs >= beforeMs;
-  const needed = findNeeded(manifests, manifests.filter(isWanted));
+  const isWanted = ({ tagged, linkedAtMs, mediaType, references }: HeldLink) =>
+    mediaType === undefined ? references.length > 0 : !untagged || tagged || linkedAtMs >= beforeMs;
+  const needed = findNeeded(manifests, links.filter(isWanted));
   const unneeded = manifests.filter((link) => !needed.has(link));
   const going = inOrderOfRemoval(unneeded);
   // What refers to something that it also consists of, over another, has no place in that order, and stays with it.

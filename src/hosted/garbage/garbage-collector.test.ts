@@ -15,11 +15,11 @@ function setUp(t: TestContext, everyMs: number | undefined) {
   const log = new EventLog();
   const runs: CollectedGarbage[] = [];
   const ran: (() => void)[] = [];
-  const { index, records, inUse, locks } = stage.tools;
+  const { index, records, locks } = stage.tools;
   const collector = new GarbageCollector(
     { everyMs, graceMs: hourMs, untagged: false },
     {
-      ...{ index, records, inUse, locks, clock, log },
+      ...{ index, records, locks, clock, log },
       remove: async (digests) => digests,
       collected(garbage) {
         runs.push(garbage);

@@ -20,7 +20,7 @@ import { type ReadManifest, readManifest } from './read-manifest.ts';
 
 /** What manifests are kept with. */
 export interface ManifestTools
-  extends Pick<HostedTools, 'blobs' | 'records' | 'index' | 'content' | 'inUse' | 'locks' | 'clock' | 'log'> {
+  extends Pick<HostedTools, 'blobs' | 'records' | 'index' | 'content' | 'locks' | 'clock' | 'log'> {
   readonly quota: Pick<Quota, 'take'>;
   readonly placing: Pick<Placing, 'settled'>;
 }
@@ -109,16 +109,11 @@ export class HostedManifests {
 
   /** Removes a manifest and its tags. @throws RegistryError as `deleteTag` */
   async deleteManifest(repository: Repository, digest: Digest, signal: AbortSignal): Promise<void> {
-    const { index, inUse, locks } = this.#tools;
+    const { index, locks } = this.#tools;
     await locks.run(lockOfRepository(repository), signal, async () => {
       assertRemovable(this.#limits.immutableTags, repository, await tagsOf(index, repository, digest));
-      const letGo = inUse.take(digest); // its record is to go before its bytes: alone, it would tell of something lost
-      try {
-        if (!(await removeManifest(this.#tools, repository, digest))) {
-          throw await unknownManifest(index, repository, digest);
-        }
-      } finally {
-        letGo();
+      if (!(await removeManifest(this.#tools, repository, digest))) {
+        throw await unknownManifest(index, repository, digest);
       }
     });
   }

@@ -23,6 +23,7 @@ async function killAtEachStep(
   work: (stage: HostedStage) => Promise<unknown>,
   after: (stage: HostedStage, isAcknowledged: boolean) => Promise<void>,
   prepare: (stage: HostedStage) => Promise<unknown> = async () => {},
+  beforeRestart: (stage: HostedStage) => Promise<unknown> = async () => {},
 ): Promise<number> {
   for (const loses of [undefined, 'index'] as const) {
     for (let steps = 0; ; steps++) {
@@ -42,6 +43,7 @@ async function killAtEachStep(
         () => false,
       );
       stage.beforeChange = () => {};
+      await beforeRestart(stage);
       // Whatever is shown would be there with a new index, too: it may be pushed next what needs it.
       await checkRows(stage.tools, { repair: false, beforeMs: Number.POSITIVE_INFINITY, signal: never, found: fail });
       await stage.restart(loses);
@@ -121,6 +123,41 @@ test('the removal of a manifest that is killed at any step leaves nothing by hal
   );
   assert.ok(steps >= 4, `${steps}`);
 });
+
+/** What other processes may do between a kill and the next start: make room, and collect garbage when all is old. */
+const others: Readonly<Record<string, (stage: HostedStage) => Promise<unknown>>> = {
+  async 'makes room'({ index, blobs }) {
+    const going = (await index.listLeastRecentlyUsed({ count: 100 })).map(({ digest }) => digest);
+    for (const digest of await index.removeContents(going)) blobs.blobs.delete(digest);
+  },
+  'collects garbage': (stage) => collectOf(stage, { untagged: false }),
+  'collects garbage, and what has no tag': (stage) => collectOf(stage),
+};
+
+/** What is shown has all its bytes, and nothing is told to be lost. */
+async function assertNothingLost(stage: HostedStage, image: typeof first): Promise<void> {
+  const key = { registry: hostedRegistryName, repository: stage.repository };
+  if ((await stage.resolve(image.manifest.digest)) === undefined) return;
+  for (const { digest } of image.blobs) {
+    const isThere = (await stage.index.getLink(key, digest))?.sizeBytes !== undefined;
+    assert.ok(isThere && stage.blobs.blobs.has(digest), 'a manifest without its blobs');
+  }
+}
+
+for (const [what, doIt] of Object.entries(others)) {
+  test(`the removal of a manifest that is killed at any step leaves nothing by half, though another process ${what}`, async (t) => {
+    await killAtEachStep(
+      t,
+      (stage) => stage.manifests.deleteManifest(stage.repository, second.manifest.digest, never),
+      async (stage, isAcknowledged) => {
+        await assertNothingLost(stage, second);
+        if (isAcknowledged) assert.equal(await stage.resolve(second.manifest.digest), undefined);
+      },
+      (stage) => stage.put(second.manifest.bytes, second.manifest.mediaType, second.manifest.digest),
+      doIt,
+    );
+  });
+}
 
 test('a collection of garbage that is killed at any step leaves what goes whole or gone, and all that stays', async (t) => {
   const { bytes, mediaType, digest } = second.manifest;

@@ -37,7 +37,7 @@ const maxLooks = 10;
 
 /**
  * Notes in the index what a record says: a manifest with its blobs, as far as they are stored, or a tag. The reason why
- * it cannot be, if it cannot: then nothing is noted, and the record is as good as before. What another process makes of
+ * it cannot be, if it cannot: then it is not noted, and the record is as good as before. What another process makes of
  * the record meanwhile is not undone.
  */
 export async function noteRecord(tools: NoteTools, record: HostedRecord): Promise<string | undefined> {
@@ -60,7 +60,7 @@ export async function noteRecord(tools: NoteTools, record: HostedRecord): Promis
 
 async function remove({ index }: NoteTools, record: HostedRecord): Promise<void> {
   if (record.kind === 'tag') await index.untag(record.repository, record.tag);
-  else await index.removeManifest(record.repository, record.digest);
+  else await index.removeManifest(record.repository, record.digest); // held still, for who may push it just now, or as garbage
 }
 
 function saysOf(record: HostedRecord): string {
@@ -84,13 +84,19 @@ async function noteManifest(tools: NoteTools, record: ManifestRecord): Promise<s
   for (const blob of read.required) await noteBlob(tools, repository, blob);
   for (const blob of read.optional) if (held.has(blob)) await noteBlob(tools, repository, blob);
   const { references, subject, artifactType, annotations } = read;
-  await index.putManifest(
+  // An index that was begun anew gets all that was acknowledged, also what the disk has lost a blob of: a push of that
+  // mends it. Another lacks nothing that was acknowledged, so its record is of a push or a removal that nobody was told the
+  // end of, and whose blobs went as garbage since: shown by half, it would be taken for an image. The record stays, as it
+  // may be of one that was lost when the index was filled, and whose manifest was brought back by hand.
+  const required = (await index.isRebuilt()) ? read.required : [];
+  const missing = await index.putManifest(
     repository,
-    { digest, mediaType, sizeBytes: bytes.length, references, required: [], subject, artifactType, annotations },
+    { digest, mediaType, sizeBytes: bytes.length, references, required, subject, artifactType, annotations },
     [],
     clock.now(),
   );
-  return undefined;
+  if (missing.length === 0) return undefined;
+  return `it needs ${missing.join(', ')}, which the repository has not: push it again, or delete it by its digest`;
 }
 
 async function noteBlob({ blobs, index, clock }: NoteTools, repository: Repository, digest: Digest): Promise<void> {

@@ -1,4 +1,4 @@
-import type { HostedIndex } from '../../index/hosted-index.ts';
+import type { HostedIndex, RemovedManifest } from '../../index/hosted-index.ts';
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
@@ -11,7 +11,7 @@ import { settleManifest, settleTag } from './settle.ts';
 export interface RemovalTools {
   readonly records: RecordStore;
   readonly index: Pick<MetadataIndex, 'getLink' | 'getTag' | 'listManifests' | 'referencesOf'> &
-    Pick<HostedIndex, 'untag' | 'removeManifest' | 'removeBlob' | 'sync'>;
+    Pick<HostedIndex, 'untag' | 'removeManifest' | 'letGo' | 'removeBlob' | 'sync'>;
 }
 
 // Each further look is one more process that noted, or pushed, the same within the milliseconds of the last.
@@ -45,18 +45,22 @@ async function removeTags(tools: RemovalTools, repository: Repository, tags: rea
 
 /**
  * Removes a manifest in the same way, after its tags: broken off, it is left with fewer, and no tag stands for nothing.
- * What refers to it stays, as the spec has it.
+ * Its bytes, and what it needs, are let go of when its record is gone: that would bring it back without them, or tell for
+ * ever of something lost. What refers to it stays, as the spec has it.
  */
 export async function removeManifest(tools: RemovalTools, repository: Repository, digest: Digest): Promise<boolean> {
   const { records, index } = tools;
   await removeTags(tools, repository, await tagsOf(index, repository, digest));
-  let isRemoved = false;
+  let last: RemovedManifest | undefined;
   for (let look = 0; look < maxLooks; look++) {
-    const tags = await index.removeManifest(repository, digest);
-    if (tags === undefined && !(await records.getRecord(manifestRecordName(repository, digest)))) return isRemoved;
-    isRemoved ||= tags !== undefined;
+    const removed = await index.removeManifest(repository, digest);
+    last = removed ?? last;
+    if (removed === undefined && !(await records.getRecord(manifestRecordName(repository, digest)))) {
+      if (last !== undefined) await index.letGo(repository, digest, last);
+      return last !== undefined;
+    }
     await index.sync();
-    for (const tag of tags ?? []) await settleTag(tools, repository, tag); // what another process has tagged meanwhile
+    for (const tag of removed?.tags ?? []) await settleTag(tools, repository, tag); // what another process has tagged meanwhile
     await settleManifest(tools, repository, digest);
   }
   throw new Error(`Cannot remove ${digest} from "${repository}": others push it all the time`);

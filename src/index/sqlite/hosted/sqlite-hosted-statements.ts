@@ -17,6 +17,10 @@ export function prepareHostedStatements(database: DatabaseSync) {
         media_type = coalesce(excluded.media_type, media_type), linked_at_ms = max(linked_at_ms, excluded.linked_at_ms)`),
     renewOlder: prepare('UPDATE links SET linked_at_ms = max(linked_at_ms, ?) WHERE repository_id = ? AND digest = ?'),
     removeLink: prepare('DELETE FROM links WHERE repository_id = ? AND digest = ?'),
+    makeBlob: prepare('UPDATE links SET media_type = NULL WHERE repository_id = ? AND digest = ?'),
+    letGo: prepare(
+      'DELETE FROM links WHERE repository_id = ? AND digest = ? AND media_type IS NULL AND linked_at_ms = ?',
+    ),
     putManifest: prepare(`
       INSERT INTO hosted_manifests (repository_id, digest, subject, artifact_type, annotations)
       VALUES (?, ?, ?, ?, ?)`),
@@ -33,6 +37,7 @@ export function prepareHostedStatements(database: DatabaseSync) {
       CROSS JOIN links ON links.repository_id = hosted_manifests.repository_id AND links.digest = hosted_manifests.digest
       CROSS JOIN contents ON contents.digest = hosted_manifests.digest
       WHERE hosted_manifests.repository_id = ?1 AND subject = ?2 AND hosted_manifests.digest > ?3
+        AND media_type IS NOT NULL
         AND (?4 IS NULL OR artifact_type = ?4)
       ORDER BY hosted_manifests.digest LIMIT ?5`),
     listLinks: prepare(listLinks),
@@ -58,7 +63,13 @@ export function prepareHostedStatements(database: DatabaseSync) {
 const isReferenced = `EXISTS (SELECT 1 FROM hosted_references
   WHERE hosted_references.repository_id = links.repository_id AND target = links.digest)`;
 
-const isUntagged = `media_type IS NOT NULL AND NOT ${isReferenced}
+// By what is a manifest still: what was removed a moment ago, and not let go of, goes with what it references.
+const isInManifest = `EXISTS (SELECT 1 FROM hosted_references
+  JOIN links AS sources ON sources.repository_id = hosted_references.repository_id AND sources.digest = source
+  WHERE hosted_references.repository_id = links.repository_id AND target = links.digest
+    AND sources.media_type IS NOT NULL)`;
+
+const isUntagged = `media_type IS NOT NULL AND NOT ${isInManifest}
   AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.digest = links.digest AND tags.repository_id = links.repository_id)
   AND NOT EXISTS (SELECT 1 FROM hosted_manifests AS referrers
     JOIN links AS subjects ON subjects.repository_id = referrers.repository_id AND subjects.digest = referrers.subject

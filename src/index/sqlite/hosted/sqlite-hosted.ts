@@ -12,6 +12,7 @@ import type {
   HostedReferrer,
   LetGo,
   ReferrerPage,
+  RemovedManifest,
 } from '../../hosted-index.ts';
 import type { ContentPage, RepositoryKey } from '../../metadata-index.ts';
 import type { StoredContents } from '../contents/sqlite-contents.ts';
@@ -107,8 +108,12 @@ export class SqliteHostedIndex implements HostedIndex {
     return number !== undefined && this.#parts.statements.removeTag.run(number, tag).changes > 0;
   }
 
-  async removeManifest(repository: Repository, digest: Digest, beforeMs?: number): Promise<Tag[] | undefined> {
-    const { getLink, isUntagged, listTagsOf, removeTagsOf, removeManifest, removeLink } = this.#hosted;
+  async removeManifest(
+    repository: Repository,
+    digest: Digest,
+    beforeMs?: number,
+  ): Promise<RemovedManifest | undefined> {
+    const { getLink, isUntagged, listTagsOf, removeTagsOf, makeBlob } = this.#hosted;
     const number = this.#find(repository);
     if (number === undefined) return undefined;
     return inTransaction(this.#parts.database, () => {
@@ -117,9 +122,17 @@ export class SqliteHostedIndex implements HostedIndex {
       if (beforeMs !== undefined && !isUntagged.get(number, digest, beforeMs)) return undefined;
       const tags = listTagsOf.all(digest, number).map((row) => row['name'] as Tag);
       removeTagsOf.run(digest, number);
-      removeManifest.run(number, digest);
-      removeLink.run(number, digest);
-      return tags;
+      makeBlob.run(number, digest);
+      return { tags, linkedAtMs: link.linked_at_ms };
+    });
+  }
+
+  async letGo(repository: Repository, digest: Digest, { linkedAtMs }: RemovedManifest): Promise<void> {
+    const { letGo, removeManifest } = this.#hosted;
+    const number = this.#find(repository);
+    if (number === undefined) return;
+    inTransaction(this.#parts.database, () => {
+      if (letGo.run(number, digest, linkedAtMs).changes > 0) removeManifest.run(number, digest);
     });
   }
 
@@ -128,7 +141,7 @@ export class SqliteHostedIndex implements HostedIndex {
     digest: Digest,
     beforeMs = Number.POSITIVE_INFINITY,
   ): Promise<'removed' | 'missing' | 'referenced' | 'renewed'> {
-    const { getLink, isReferenced, removeLink } = this.#hosted;
+    const { getLink, isReferenced, removeLink, removeManifest } = this.#hosted;
     const number = this.#find(repository);
     if (number === undefined) return 'missing';
     return inTransaction(this.#parts.database, () => {
@@ -137,6 +150,7 @@ export class SqliteHostedIndex implements HostedIndex {
       if (isReferenced.get(number, digest)) return 'referenced';
       if (link.linked_at_ms >= beforeMs) return 'renewed';
       removeLink.run(number, digest);
+      removeManifest.run(number, digest); // it may have been one
       return 'removed';
     });
   }
