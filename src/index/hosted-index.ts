@@ -16,9 +16,9 @@ export interface HostedIndex {
    * Links the repository to content that is about to be put in the store: whoever wants to remove what is there of it
    * from now on does not, and whoever has begun removes the old file only. So this comes first, then the bytes are put
    * in place as a new file, then `addBlob` or `putManifest` notes them. Until then the content is not there, and a hold
-   * that nothing follows is garbage; again renews the time of the link. Says whether the content is there already.
+   * that nothing follows is garbage; again renews the time of the link.
    */
-  hold(repository: Repository, digest: Digest, nowMs: number): Promise<boolean>;
+  hold(repository: Repository, digest: Digest, nowMs: number): Promise<void>;
 
   /**
    * Renews the time of a link, unless that is hardly a minute old: for whoever was told that the content is there, and
@@ -26,8 +26,14 @@ export interface HostedIndex {
    */
   renew(repository: Repository, digest: Digest, nowMs: number): Promise<void>;
 
-  /** Notes stored content, and links the repository to it; again renews the time of the link. */
-  addBlob(repository: Repository, digest: Digest, sizeBytes: number, nowMs: number): Promise<void>;
+  /**
+   * Notes content that was stored just now, and links the repository to it; again renews the time of the link. Gives what
+   * `takeBack` wants, unless the content was noted before.
+   */
+  addBlob(repository: Repository, digest: Digest, sizeBytes: number, nowMs: number): Promise<AddedBlob | undefined>;
+
+  /** Takes back that content was stored, as it may not be on the disk; unless somebody has stored it once more since. */
+  takeBack(added: AddedBlob): Promise<void>;
 
   /**
    * Links the repository to content that is stored, as the index says; false when it is not. It cannot be removed any
@@ -123,6 +129,13 @@ export interface HostedManifest {
   /** That of the manifest or, where it has none, the media type of its configuration. */
   readonly artifactType: string | undefined;
   readonly annotations: Readonly<Record<string, string>> | undefined;
+}
+
+/** Content that is new to an index. */
+export interface AddedBlob {
+  readonly digest: Digest;
+  /** When it was stored: no later `addBlob` says the same. */
+  readonly storedAtMs: number;
 }
 
 /** What was a manifest until a moment ago. */

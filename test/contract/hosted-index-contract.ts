@@ -72,14 +72,30 @@ function blobs(make: MakeHostedIndex): void {
 
   test('what is only held is not there', async (t) => {
     const index = await make(t);
-    assert.equal(await index.hold(app, layer, 1), false);
-    assert.equal(await index.hold(app, layer, 1), false);
+    await index.hold(app, layer, 1);
+    await index.hold(app, layer, 1);
     assert.deepEqual(await index.getLink(appKey, layer), { mediaType: undefined, sizeBytes: undefined });
     assert.equal(await index.mountBlob(other, layer, 1), false);
     assert.deepEqual(await index.putManifest(app, manifest(image, [layer]), [], 1), [layer]);
     assert.deepEqual(await index.listHolders(layer, 9), []);
-    await index.putContent(layer, 20, 1);
-    assert.equal(await index.hold(other, layer, 1), true);
+  });
+
+  test('that content was stored is taken back by who has noted it first, as long as nobody stores it again', async (t) => {
+    const index = await make(t);
+    const added = await index.addBlob(app, layer, 20, 10);
+    await index.link(alpine, layer, undefined, 1);
+    await index.takeBack(added!);
+    assert.deepEqual(await index.getLink(appKey, layer), { mediaType: undefined, sizeBytes: undefined });
+    assert.equal(await index.getContent(layer), undefined);
+    assert.equal(await index.getLink(alpine, layer), undefined);
+    for (const nowMs of [20, 20, 10]) {
+      const first = await index.addBlob(app, layer, 20, 20);
+      assert.ok(first);
+      assert.equal(await index.addBlob(other, layer, 20, nowMs), undefined);
+      await index.takeBack(first);
+      assert.equal((await index.getLink(appKey, layer))?.sizeBytes, 20, `${nowMs}`);
+      await index.removeContent(layer);
+    }
   });
 
   test('the holders of stored content are of all registries, hosted ones first', async (t) => {

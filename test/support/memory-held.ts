@@ -1,3 +1,4 @@
+import type { AddedBlob } from '../../src/index/hosted-index.ts';
 import type { RepositoryKey, RepositoryKind } from '../../src/index/metadata-index.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { hostedRegistryName } from '../../src/oci/hosted.ts';
@@ -15,19 +16,28 @@ export class MemoryHeld {
   readonly calls: string[] = [];
   readonly faults: { addBlob?: () => Promise<void>; sync?: () => Promise<void>; mountBlob?: () => Promise<void> } = {};
 
-  async hold(repository: Repository, digest: Digest): Promise<boolean> {
+  readonly #storedAtMs = new Map<Digest, number>();
+  #nowMs = 0;
+
+  async hold(repository: Repository, digest: Digest): Promise<void> {
     this.calls.push('hold');
     this.link({ registry: hostedRegistryName, repository }, digest);
-    return this.contents.has(digest);
   }
 
   async renew(): Promise<void> {}
 
-  async addBlob(repository: Repository, digest: Digest, sizeBytes: number): Promise<void> {
+  async addBlob(repository: Repository, digest: Digest, sizeBytes: number): Promise<AddedBlob | undefined> {
     this.calls.push('addBlob');
     await this.faults.addBlob?.();
+    const isNew = !this.contents.has(digest);
     this.contents.set(digest, sizeBytes);
+    this.#storedAtMs.set(digest, ++this.#nowMs);
     this.link({ registry: hostedRegistryName, repository }, digest);
+    return isNew ? { digest, storedAtMs: this.#nowMs } : undefined;
+  }
+
+  async takeBack({ digest, storedAtMs }: AddedBlob): Promise<void> {
+    if (this.#storedAtMs.get(digest) === storedAtMs) this.contents.delete(digest);
   }
 
   async mountBlob(repository: Repository, digest: Digest): Promise<boolean> {

@@ -81,6 +81,7 @@ function passHosted(index: HostedIndex, memory: IndexMemory): HostedIndex {
       index.addBlob(repository, digest, sizeBytes, nowMs).finally(() => memory.forgetLinks(digest)),
     putManifest: (repository, manifest, tags, nowMs) =>
       index.putManifest(repository, manifest, tags, nowMs).finally(() => memory.forgetLinks(manifest.digest)),
+    takeBack: (added) => index.takeBack(added).finally(() => memory.forgetLinks(added.digest)),
     hold: (repository, digest, nowMs) => index.hold(repository, digest, nowMs),
     renew: (repository, digest, nowMs) => index.renew(repository, digest, nowMs),
     mountBlob: (repository, digest, nowMs) => index.mountBlob(repository, digest, nowMs),

@@ -82,6 +82,26 @@ test('a push that fails takes nothing from another of the same blob that follows
   assert.equal((await hosted.stat(other, digest, never)).sizeBytes, bytes.length);
 });
 
+for (const repository of [app, other]) {
+  test(`a push that fails takes nothing from a push by another process to ${repository}, before or after it is noted`, async (t) => {
+    const { hosted, index, pushed, reject } = await pushing(t);
+    await index.addBlob(repository, digest, bytes.length);
+    reject(failure);
+    await assert.rejects(pushed, failure);
+    assert.equal((await hosted.stat(repository, digest, never)).sizeBytes, bytes.length);
+
+    const earlier = await pushing(t, (rig) => {
+      rig.index.faults.addBlob = async () => {
+        delete rig.index.faults.addBlob;
+        await rig.index.addBlob(repository, digest, bytes.length);
+      };
+    });
+    earlier.reject(failure);
+    await assert.rejects(earlier.pushed, failure);
+    assert.equal((await earlier.hosted.stat(repository, digest, never)).sizeBytes, bytes.length);
+  });
+}
+
 test('a blob that was durable before stays, though a push of it fails', async (t) => {
   const { hosted, pushed, reject } = await pushing(t, ({ index, blobs }) => {
     blobs.blobs.set(digest, bytes);

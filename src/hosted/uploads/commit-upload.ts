@@ -1,3 +1,4 @@
+import type { AddedBlob } from '../../index/hosted-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { OpenUpload } from '../../store/upload-store.ts';
 import type { Placing } from '../blobs/placing.ts';
@@ -36,9 +37,9 @@ export async function commitUpload(
     await removed(digest);
     const note = async () => {
       placed();
-      await index.addBlob(repository, digest, sizeBytes, clock.now());
+      const added = await index.addBlob(repository, digest, sizeBytes, clock.now());
       share.release();
-      await index.sync();
+      return added;
     };
     await placing.run(digest, () => place(upload, digest, tools, note));
   } finally {
@@ -47,26 +48,30 @@ export async function commitUpload(
   }
 }
 
-/** A name that may not be on the disk is forgotten again, or else it would be taken for a blob that is here. */
 async function place(
   upload: OpenUpload,
   digest: Digest,
   { index, clock }: CommitTools,
-  note: () => Promise<void>,
+  note: () => Promise<AddedBlob | undefined>,
 ): Promise<void> {
   const { repository } = upload;
   const heldAtMs = clock.now();
-  const wasStored = await index.hold(repository, digest, heldAtMs);
-  let noted: Promise<void> | undefined;
+  await index.hold(repository, digest, heldAtMs);
+  let noted: Promise<AddedBlob | undefined> | undefined;
+  let synced: Promise<void> | undefined;
   try {
     await upload.commit(digest, async () => {
       noted = note();
-      await noted.catch(() => {}); // it is told below: here it would be taken for a failure of the store
+      synced = noted.then(() => index.sync());
+      await synced.catch(() => {}); // it is told below: here it would be taken for a failure of the store
     });
+    await noted;
   } catch (error) {
-    if (noted && !wasStored) await index.removeContent(digest);
+    // A name that may not be on the disk is forgotten again, or else it would be taken for a blob that is here.
+    const added = await noted?.catch(() => undefined);
+    if (added !== undefined) await index.takeBack(added);
     await undoHold(index, repository, digest, heldAtMs);
     throw error;
   }
-  await noted;
+  await synced;
 }

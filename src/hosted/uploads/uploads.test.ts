@@ -326,6 +326,7 @@ test('a blob is acknowledged only when the index is on the disk, and can be push
     index.faults[fault] = failure('EIO');
     await assert.rejects(uploads.finish(app, id, digest, bodyOf(bytes), never), { code: 'EIO' });
     delete index.faults[fault];
+    assert.equal(index.links.length, fault === 'addBlob' ? 0 : 1, 'what nothing followed is not held');
   }
   const { id } = await uploads.begin(app, {}, never);
   await uploads.finish(app, id, digest, bodyOf(bytes), never);

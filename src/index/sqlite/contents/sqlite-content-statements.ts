@@ -14,9 +14,13 @@ export function prepareContentStatements(database: DatabaseSync) {
       VALUES (?1, ?2, ?3, ?3, EXISTS (SELECT 1 FROM links WHERE digest = ?1 AND repository_id < 0))
       ON CONFLICT (digest) DO UPDATE SET
         size_bytes = excluded.size_bytes, used_at_ms = max(used_at_ms, excluded.used_at_ms)`),
+    putAnew: prepare(`
+      UPDATE contents SET size_bytes = ?2, used_at_ms = max(used_at_ms, ?3), stored_at_ms = max(stored_at_ms + 1, ?3)
+      WHERE digest = ?1`),
     isLinkedAsManifest: prepare('SELECT 1 FROM links WHERE digest = ? AND media_type IS NOT NULL LIMIT 1'),
     get: prepare(`SELECT ${contentColumns} FROM contents WHERE digest = ?`),
     remove: prepare('DELETE FROM contents WHERE digest = ?'),
+    isStoredSince: prepare('SELECT 1 FROM contents WHERE digest = ? AND stored_at_ms = ?'),
     isHeld: prepare('SELECT 1 FROM links WHERE digest = ? AND repository_id < 0 LIMIT 1'),
     removeLinks: prepare('DELETE FROM links WHERE digest = ? AND repository_id >= 0'),
     removeTags: prepare('DELETE FROM tags WHERE digest = ?'),

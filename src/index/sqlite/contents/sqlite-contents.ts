@@ -36,6 +36,21 @@ export class StoredContents {
     return this.#complete(this.#statements.get.all(digest))[0];
   }
 
+  /** Notes content that was stored once more just now, within a transaction of the caller; false when it is not here. */
+  putAnewWithin(digest: Digest, sizeBytes: number, nowMs: number): boolean {
+    return this.#statements.putAnew.run(digest, sizeBytes, nowMs).changes > 0;
+  }
+
+  /** As `remove`, unless it was stored once more since. */
+  takeBack(digest: Digest, storedAtMs: number): void {
+    const { isStoredSince, remove, removeLinks } = this.#statements;
+    inTransaction(this.#database, () => {
+      if (isStoredSince.get(digest, storedAtMs) === undefined) return;
+      remove.run(digest);
+      removeLinks.run(digest);
+    });
+  }
+
   /** Held content goes, too, but hosted repositories stay linked to it, and so do its references from there. */
   remove(digest: Digest): void {
     const { remove, removeLinks } = this.#statements;

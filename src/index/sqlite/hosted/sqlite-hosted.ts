@@ -3,6 +3,7 @@ import type { Digest } from '../../../oci/digest.ts';
 import { hostedRegistryName } from '../../../oci/hosted.ts';
 import type { Repository, Tag } from '../../../oci/reference.ts';
 import type {
+  AddedBlob,
   HeldLink,
   HostedIndex,
   HostedLink,
@@ -44,13 +45,8 @@ export class SqliteHostedIndex implements HostedIndex {
     this.#hosted = prepareHostedStatements(parts.database);
   }
 
-  async hold(repository: Repository, digest: Digest, nowMs: number): Promise<boolean> {
-    const { renewLink, isStored } = this.#hosted;
-    const number = this.#add(repository);
-    return inTransaction(this.#parts.database, () => {
-      renewLink.run(number, digest, null, nowMs);
-      return isStored.get(digest) !== undefined;
-    });
+  async hold(repository: Repository, digest: Digest, nowMs: number): Promise<void> {
+    this.#hosted.renewLink.run(this.#add(repository), digest, null, nowMs);
   }
 
   async renew(repository: Repository, digest: Digest, nowMs: number): Promise<void> {
@@ -61,13 +57,24 @@ export class SqliteHostedIndex implements HostedIndex {
     if (link !== undefined && link.linked_at_ms < nowMs - hardlyOldMs) renewOlder.run(nowMs, number, digest);
   }
 
-  async addBlob(repository: Repository, digest: Digest, sizeBytes: number, nowMs: number): Promise<void> {
+  async addBlob(
+    repository: Repository,
+    digest: Digest,
+    sizeBytes: number,
+    nowMs: number,
+  ): Promise<AddedBlob | undefined> {
     const { database, contents } = this.#parts;
     const number = this.#add(repository);
-    inTransaction(database, () => {
+    return inTransaction(database, () => {
       this.#hosted.renewLink.run(number, digest, null, nowMs);
+      if (contents.putAnewWithin(digest, sizeBytes, nowMs)) return undefined;
       contents.putWithin(digest, sizeBytes, nowMs);
+      return { digest, storedAtMs: nowMs };
     });
+  }
+
+  async takeBack({ digest, storedAtMs }: AddedBlob): Promise<void> {
+    this.#parts.contents.takeBack(digest, storedAtMs);
   }
 
   async mountBlob(repository: Repository, digest: Digest, nowMs: number): Promise<boolean> {
