@@ -25,6 +25,19 @@ export class Connections {
     server.closeIdleConnections = () => this.#endIdle(); // what `close` calls first
   }
 
+  /**
+   * Lets go of the connection that has been without an answer under way for longest, as one that will be ended.
+   * @param isMeant which of them are meant
+   */
+  takeIdle(isMeant: (socket: Socket) => boolean): Socket | undefined {
+    for (const [socket, count] of this.#underWay) {
+      if (count > 0 || !isMeant(socket)) continue;
+      this.#underWay.delete(socket);
+      return socket;
+    }
+    return undefined;
+  }
+
   /** How many answers are under way on a connection. */
   underWay(socket: Socket): number {
     return this.#underWay.get(socket) ?? 0;
@@ -55,6 +68,7 @@ export class Connections {
   #count(socket: Socket, change: 1 | -1): void {
     const before = this.#underWay.get(socket);
     if (before === undefined) return; // it is closed
+    if (before + change === 0) this.#underWay.delete(socket); // so that it stands behind those that were idle before
     this.#underWay.set(socket, before + change);
     if (this.#closing) this.#endIdle();
   }

@@ -7,7 +7,7 @@ import { connectRaw } from '../../test/support/raw-socket.ts';
 import { blob, blobPath, smallRegistry } from '../../test/support/small-registry.ts';
 import { endless, endlessMs, openTestDoor } from '../../test/support/test-door.ts';
 import { digestOf } from '../oci/digest.ts';
-import { defaultDoorLimits } from './door.ts';
+import { defaultDoorLimits } from './door-limits.ts';
 
 // Clients that hold on to connections. The limit under test is short, all others are so long that a test which meets
 // one of them fails by its own time limit.

@@ -8,6 +8,7 @@ import { openTestDoor } from '../../test/support/test-door.ts';
 import { digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { BlobContent, Registry } from '../oci/registry.ts';
+import { systemClock } from '../util/time/clock.ts';
 import { openDoor } from './door.ts';
 
 /** A registry in which one method is another. */
@@ -175,7 +176,11 @@ test('of a client that leaves, every request that came is given up and logged, a
 test('openDoor() rejects when the address is taken', async (t) => {
   const door = await openTestDoor(t);
   await assert.rejects(
-    openDoor({ host: '127.0.0.1', port: door.port }, () => {}),
+    openDoor({ host: '127.0.0.1', port: door.port }, () => {}, {
+      name: 'registry',
+      log: door.events,
+      clock: systemClock,
+    }),
     { code: 'EADDRINUSE' },
   );
 });

@@ -4,7 +4,9 @@ import { reportStatus } from '../../src/server/admin/report-status.ts';
 import type { Throughput } from '../../src/server/admin/throughput.ts';
 import { knownHosts } from '../../src/server/browsers.ts';
 import type { DoorAccess } from '../../src/server/client-access.ts';
-import { createListener, type DoorLimits, defaultDoorLimits, type OpenDoor, openDoor } from '../../src/server/door.ts';
+import { type OpenDoor, openDoor } from '../../src/server/door.ts';
+import { type DoorLimits, defaultDoorLimits } from '../../src/server/door-limits.ts';
+import { createListener } from '../../src/server/listener.ts';
 import type { UpstreamLogin } from '../../src/server/pull/pull-request.ts';
 import { type Catalog, RegistryHandler } from '../../src/server/registry-handler.ts';
 import { type RoutedRegistry, Router, type Routing } from '../../src/server/routing.ts';
@@ -49,7 +51,7 @@ export const endlessMs = 10 * 60_000;
 /** Limits beside one that is under test. */
 export const endless: DoorLimits = {
   ...{ headMs: endlessMs, requestMs: endlessMs, idleMs: endlessMs, keepAliveMs: endlessMs },
-  checkMs: 10,
+  ...{ checkMs: 10, maxConnections: defaultDoorLimits.maxConnections },
 };
 
 /** A door over registries of the test's own, without a cache. */
@@ -97,8 +99,10 @@ export async function openTestDoor(
       log: events,
       ...{ metrics, limits, clock: options.clock ?? systemClock },
     }),
-    limits,
-    options.tls && (await openTls(t, options.tls, events)),
+    {
+      ...{ name: 'registry', log: events, clock: options.clock ?? systemClock, limits },
+      tls: options.tls && (await openTls(t, options.tls, events)),
+    },
   );
   t.after(() => door.close(0));
   const url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${door.port}`;

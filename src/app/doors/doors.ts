@@ -8,7 +8,8 @@ import type { Admin } from '../../server/admin/admin.ts';
 import { guardAdmin } from '../../server/admin/guarded-admin.ts';
 import type { Probes } from '../../server/answer/probes.ts';
 import { knownHosts } from '../../server/browsers.ts';
-import { createListener, defaultDoorLimits, openDoor } from '../../server/door.ts';
+import { openDoor } from '../../server/door.ts';
+import { createListener } from '../../server/listener.ts';
 import type { UpstreamLogin } from '../../server/pull/pull-request.ts';
 import { type Catalog, RegistryHandler } from '../../server/registry-handler.ts';
 import { type RoutedRegistry, Router, type Routing, routeToOne } from '../../server/routing.ts';
@@ -138,7 +139,7 @@ async function openOne(
   const guarded = guardAdmin(admin, doorAccess, isKnownHost);
   const listener = createListener({ registry, admin: guarded, log, metrics, clock, probes });
   const doorTls = await openDoorTls(name, tls, tools, lifetime);
-  const open = await openDoor(listen, listener, defaultDoorLimits, doorTls).catch((error: unknown) => {
+  const open = await openDoor(listen, listener, { name, log, clock, tls: doorTls }).catch((error: unknown) => {
     throw explainAddress(error, `doors.${name}.listen`, advice);
   });
   lifetime.push(() => open.close(shutdown.graceMs));

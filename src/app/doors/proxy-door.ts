@@ -14,7 +14,9 @@ import { guardAdmin } from '../../server/admin/guarded-admin.ts';
 import type { Exchange } from '../../server/answer/exchange.ts';
 import type { Probes } from '../../server/answer/probes.ts';
 import { type KnownHost, knownHosts } from '../../server/browsers.ts';
-import { createListener, defaultDoorLimits, openDoor } from '../../server/door.ts';
+import { openDoor } from '../../server/door.ts';
+import { defaultDoorLimits } from '../../server/door-limits.ts';
+import { createListener, type Listener } from '../../server/listener.ts';
 import { tokenPath } from '../../server/pull/client-tokens.ts';
 import type { LoginAtPing } from '../../server/pull/pull-request.ts';
 import { RegistryHandler } from '../../server/registry-handler.ts';
@@ -36,8 +38,6 @@ export interface BehindProxyDoor extends Proxied {
   readonly probes: Probes;
 }
 
-type Listener = (request: IncomingMessage, response: ServerResponse) => void;
-
 /** Opens the door that is an HTTP proxy. */
 export async function openProxyDoor(
   listen: ListenAddress,
@@ -46,7 +46,7 @@ export async function openProxyDoor(
   lifetime: Lifetime,
 ): Promise<ListenAddress> {
   const { proxy, hosted, domain, shutdown } = config;
-  const { log, metrics, access, authorities, hosts, version } = tools;
+  const { log, metrics, clock, access, authorities, hosts, version } = tools;
   warnOfGaps(listen, { access, authorities, hosts, log });
   const seats = new ProxySeats();
   const login: LoginAtPing = {
@@ -105,8 +105,9 @@ export async function openProxyDoor(
     if (!isSeated(request, seat)) return refuseMisdirected(response);
     listeners.get(seat.registry)!(request, response);
   };
-  const open = await openDoor(listen, listener, defaultDoorLimits, undefined, {
-    connect: (request, socket, head) => void connects.connect(request, socket, head),
+  const open = await openDoor(listen, listener, {
+    ...{ name: 'proxy', log, clock },
+    taken: { connect: (request, socket, head) => void connects.connect(request, socket, head) },
   });
   lifetime.push(async () => {
     await Promise.all([connects.close(shutdown.graceMs), open.close(shutdown.graceMs)]);
