@@ -7,6 +7,8 @@ export interface ServerStatus {
   readonly store?: StoreStatus;
   /** What hosted repositories hold, beside that; absent while the index cannot tell. */
   readonly hosted?: HostedStatus;
+  /** What of the disk fails now; absent while nothing does. */
+  readonly troubles?: readonly string[];
   readonly downloads: { readonly running: number; readonly waiting: number };
   readonly upstreams: readonly UpstreamStatus[];
   /** The lists of images that are kept fresh; absent when there are none. */

@@ -3,6 +3,8 @@ import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
+import type { ServerStatus } from '../../src/util/status.ts';
+import { basic, writePasswords } from '../support/access-stage.ts';
 import { assertWhole } from '../support/body-reader.ts';
 import { ManualClock } from '../support/clock.ts';
 import { seededBytes } from '../support/images.ts';
@@ -18,7 +20,7 @@ const writing = { part: 'store', action: 'write' };
 
 async function setUp(t: TestContext, options: StageOptions = {}) {
   const clock = new ManualClock();
-  const stage = await setStage(t, { ...options, cache: { clock, retry: { rounds: 1 } } });
+  const stage = await setStage(t, { ...options, cache: { clock, retry: { rounds: 1 }, ...options.cache } });
   const put = (seed: string, sizeBytes = 100_000) =>
     stage.origin.content.putBlob(repository, seededBytes(seed, sizeBytes));
   return { stage, clock, put };
@@ -70,6 +72,18 @@ test('while the store cannot be written all are served, it is said once a minute
   assert.equal(await readyz(stage), 'ready\n');
   assert.equal((await scrape(stage)).value('entrepot_store_failing', { ...writing, code: 'ENOTDIR' }), 0);
   assert.equal(log.named('disk works again').length, 1);
+});
+
+test('where a login is wanted, who has none is told that it is ready, and who has one what fails', async (t) => {
+  const { stage, put } = await setUp(t, { cache: { auth: writePasswords(t, { alice: 'a' }).auth() } });
+  rmdirSync(spoolFolder(stage.data));
+  writeFileSync(spoolFolder(stage.data), 'in the way of the folder');
+  await rawFetch(stage.blobUrl(put('layer')), { headers: basic('alice', 'a') });
+  await stage.log.waitFor('blob download failed');
+  assert.equal(await readyz(stage), 'ready\n');
+  const { body } = await rawFetch(`${stage.url}/status`, { headers: basic('alice', 'a') });
+  const { troubles } = JSON.parse(body.toString()) as ServerStatus;
+  assert.match(String(troubles), /^the store cannot be written since .*(EEXIST|ENOTDIR)/);
 });
 
 test('a disk that is full is known by its code', async (t) => {

@@ -1,5 +1,6 @@
 import { freeAccess } from '../../src/access/free-access.ts';
 import { createAdmin } from '../../src/server/admin/admin.ts';
+import { guardAdmin } from '../../src/server/admin/guarded-admin.ts';
 import { reportStatus } from '../../src/server/admin/report-status.ts';
 import type { Throughput } from '../../src/server/admin/throughput.ts';
 import { knownHosts } from '../../src/server/browsers.ts';
@@ -39,6 +40,8 @@ export interface TestDoorOptions {
   readonly routing?: (registries: readonly RoutedRegistry[]) => Routing;
   /** Who may do what; everybody may pull, unless given. */
   readonly access?: DoorAccess;
+  /** Whether `access` counts for the administrative paths, too. */
+  readonly isAdminGuarded?: boolean;
   /** Measures the way to clients; nobody may, unless given. */
   readonly throughput?: Throughput;
   /** The files of a door of TLS. */
@@ -77,10 +80,10 @@ export async function openTestDoor(
   const limits = { ...defaultDoorLimits, ...options.limits };
   const events = new EventLog();
   const hosted = async () => ({ repositories: 0, contents: 0, sizeBytes: 0 });
-  const sources = { downloadsInFlight: () => 0, downloadsWaiting: () => 0, store, hosted, upstreams: () => [] };
+  const disk = () => ({ troubles: [], failures: [] });
+  const sources = { downloadsInFlight: () => 0, downloadsWaiting: () => 0, disk, store, hosted, upstreams: () => [] };
   const metrics = createMetrics({
     ...sources,
-    disk: () => ({ troubles: [], failures: [] }),
     partials: async () => ({ count: 0, sizeBytes: 0 }),
     uploads: () => 0,
     integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
@@ -91,11 +94,12 @@ export async function openTestDoor(
     ...given,
   }));
   const router = options.routing?.(routed) ?? new Router(routed, domain, options.default ?? routed[0]?.name);
+  const admin = createAdmin({ metrics, ready, version: '1.2.3', status, throughput: options.throughput });
   const door = await openDoor(
     { host: '127.0.0.1', port: 0 },
     createListener({
       registry: new RegistryHandler({ router, catalog, access, isKnownHost, upstreamLogin, push, log: events }),
-      admin: createAdmin({ metrics, ready, version: '1.2.3', status, throughput: options.throughput }),
+      admin: options.isAdminGuarded ? guardAdmin(admin, access, isKnownHost) : admin,
       log: events,
       ...{ metrics, limits, clock: options.clock ?? systemClock },
     }),

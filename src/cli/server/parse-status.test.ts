@@ -10,6 +10,7 @@ const whole: ServerStatus = {
   uptimeSeconds: 5,
   store: { contents: 1, sizeBytes: 2, maxBytes: 3 },
   hosted: { repositories: 1, contents: 4, sizeBytes: 5 },
+  troubles: ['the store cannot be written'],
   downloads: { running: 0, waiting: 0 },
   upstreams: [
     {

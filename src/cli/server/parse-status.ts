@@ -10,6 +10,7 @@ const statusShape: Shape = {
   uptimeSeconds: 'number',
   'store?': { contents: 'number', sizeBytes: 'number', maxBytes: 'number' },
   'hosted?': { repositories: 'number', contents: 'number', sizeBytes: 'number' },
+  'troubles?': ['string'],
   downloads: { running: 'number', waiting: 'number' },
   'warm?': [
     {

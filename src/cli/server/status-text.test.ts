@@ -34,6 +34,14 @@ test('the status is told in few lines, and of upstreams only what there is to te
   ]);
 });
 
+test('what of the disk fails is told', () => {
+  const lines = textOf([], { troubles: ['the store cannot be written since then', 'the index cannot be read'] });
+  assert.deepEqual(lines.slice(3, 5), [
+    'In trouble: the store cannot be written since then',
+    'In trouble: the index cannot be read',
+  ]);
+});
+
 test('what is wrong with an upstream is told, and until when', () => {
   const lastError = { at, code: 'CONNECT_FAILED' };
   const cases: [UpstreamStatus, string[]][] = [

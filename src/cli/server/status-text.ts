@@ -3,11 +3,12 @@ import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus, WarmStatu
 
 /** The status of a running server, for people. */
 export function statusText(status: ServerStatus, url: string): string {
-  const { version, uptimeSeconds, store, hosted, downloads } = status;
+  const { version, uptimeSeconds, store, hosted, troubles, downloads } = status;
   return [
     `Entrepot ${version} at ${url}, up for ${formatTime(uptimeSeconds)}`,
     `Stored: ${store === undefined ? 'unknown, as the index fails; its log says why' : storeText(store)}`,
     ...(hosted === undefined ? [] : [`Hosted: ${hostedText(hosted)}`]),
+    ...(troubles ?? []).map((trouble) => `In trouble: ${trouble}`),
     `Downloads: ${downloads.running}${downloads.waiting === 0 ? '' : `, ${downloads.waiting} wait for their turn`}`,
     ...upstreamLines(status.upstreams),
     ...(status.warm ?? []).flatMap(warmLines),

@@ -4,6 +4,7 @@ import { parseCacheStatus } from '../../../test/support/cache-status.ts';
 import { parsePrometheusText } from '../../../test/support/prometheus-text.ts';
 import { rawFetch } from '../../../test/support/raw-http.ts';
 import { openTestDoor } from '../../../test/support/test-door.ts';
+import { freeAccess } from '../../access/free-access.ts';
 
 test('/healthz, /readyz and / answer in plain words, and HEAD without any', async (t) => {
   const door = await openTestDoor(t);
@@ -44,6 +45,24 @@ test('/readyz is 503 with the reason while this process should get no requests, 
   const degraded = await rawFetch(`${door.url}/readyz`);
   const text = 'ready, but the store cannot be written; the index cannot be read\n';
   assert.deepEqual([degraded.status, degraded.body.toString()], [200, text]);
+});
+
+// It told paths and errors of the disk to whoever could reach the door.
+test('/readyz says whether and no more where a login is wanted for the rest', async (t) => {
+  let failure: Error | undefined = new Error('the index is gone');
+  const door = await openTestDoor(t, {
+    ready: async () => {
+      if (failure) throw failure;
+      return ['the store cannot be written'];
+    },
+    access: { access: { ...freeAccess(new Set()), isOpen: () => false }, door: 'registry' },
+    isAdminGuarded: true,
+  });
+  const notReady = await rawFetch(`${door.url}/readyz`);
+  assert.deepEqual([notReady.status, notReady.body.toString()], [503, 'not ready\n']);
+  failure = undefined;
+  const ready = await rawFetch(`${door.url}/readyz`);
+  assert.deepEqual([ready.status, ready.body.toString()], [200, 'ready\n']);
 });
 
 /** A door over an index that fails when it is told to. */

@@ -5,8 +5,12 @@ import type { ServerStatus } from '../../util/status.ts';
 import type { Exchange } from '../answer/exchange.ts';
 import { type Throughput, throughputPath } from './throughput.ts';
 
-/** Answers the paths that are no registry's. @throws RegistryError NOT_FOUND */
-export type Admin = (exchange: Exchange, path: string, query: string) => Promise<void>;
+/**
+ * Answers the paths that are no registry's.
+ * @param isClosed whether the door wants a login, which who asks whether it is ready need not have: it is told no more
+ * @throws RegistryError NOT_FOUND
+ */
+export type Admin = (exchange: Exchange, path: string, query: string, isClosed?: boolean) => Promise<void>;
 
 /** What the administrative paths show. */
 export interface AdminOptions {
@@ -29,7 +33,7 @@ export interface AdminPage {
 
 /** Makes `/`, `/healthz` (the process answers), `/readyz` (it can serve), `/metrics`, `/status` as JSON, and the rest. */
 export function createAdmin({ metrics, ready, version, status, page, throughput }: AdminOptions): Admin {
-  return async (exchange, path, query) => {
+  return async (exchange, path, query, isClosed = false) => {
     if (throughput && path === throughputPath) return throughput(exchange, query);
     const { request, response, body } = exchange;
     body.leave();
@@ -42,9 +46,13 @@ export function createAdmin({ metrics, ready, version, status, page, throughput 
       case '/readyz':
         try {
           const troubles = await ready();
-          return send(200, plain, troubles.length === 0 ? 'ready\n' : `ready, but ${troubles.join('; ')}\n`);
+          return send(
+            200,
+            plain,
+            isClosed || troubles.length === 0 ? 'ready\n' : `ready, but ${troubles.join('; ')}\n`,
+          );
         } catch (error) {
-          return send(503, plain, `not ready: ${(error as Error).message}\n`);
+          return send(503, plain, isClosed ? 'not ready\n' : `not ready: ${(error as Error).message}\n`);
         }
       case '/metrics':
         return send(200, metrics.contentType, await metrics.render());

@@ -16,12 +16,13 @@ const toldPaths = new Set(['/metrics', '/status']);
 /** The administrative paths behind a door: where that asks for a login, `/metrics`, `/status` and the rest do, too. */
 export function guardAdmin(admin: Admin, { access, door }: DoorAccess, isKnownHost: KnownHost): Admin {
   return async (exchange, path, query) => {
-    if (!access.isOpen(door) && !isOpenPath(path)) {
+    const isClosed = !access.isOpen(door);
+    if (isClosed && !isOpenPath(path)) {
       await identifyClient({ access, door }, exchange.request, signalOf(exchange.response));
     } else if (toldPaths.has(path)) {
       const refusal = refuseReading(exchange.request, undefined, isKnownHost);
       if (refusal !== undefined) throw refusal;
     }
-    await admin(exchange, path, query);
+    await admin(exchange, path, query, isClosed);
   };
 }

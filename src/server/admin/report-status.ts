@@ -1,3 +1,4 @@
+import { type DiskTrouble, describeDiskTrouble } from '../../util/disk-trouble.ts';
 import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus, WarmStatus } from '../../util/status.ts';
 import type { Clock } from '../../util/time/clock.ts';
 
@@ -7,6 +8,7 @@ export interface StatusSources {
   /** How much may be kept. */
   readonly maxBytes: number;
   readonly clock: Clock;
+  disk(): { readonly troubles: readonly DiskTrouble[] };
   downloadsInFlight(): number;
   downloadsWaiting(): number;
   store(): Promise<Pick<StoreStatus, 'contents' | 'sizeBytes'>>;
@@ -24,6 +26,7 @@ export function reportStatus(sources: StatusSources): () => Promise<ServerStatus
   return async () => {
     const totals = await sources.store().catch(() => undefined);
     const warm = sources.warm();
+    const troubles = sources.disk().troubles.map(describeDiskTrouble);
     const hosted = await sources.hosted().catch(() => undefined);
     return {
       version,
@@ -31,6 +34,7 @@ export function reportStatus(sources: StatusSources): () => Promise<ServerStatus
       uptimeSeconds: Math.floor((performance.now() - startedMs) / 1000),
       ...(totals === undefined ? {} : { store: { ...totals, maxBytes } }),
       ...(hosted === undefined ? {} : { hosted }),
+      ...(troubles.length === 0 ? {} : { troubles }),
       downloads: { running: sources.downloadsInFlight(), waiting: sources.downloadsWaiting() },
       upstreams: sources.upstreams(),
       ...(warm.length === 0 ? {} : { warm }),
