@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostedIndex } from './index/hosted-index.ts';
 import { type IndexLock, lockForReplacement, lockForUse } from './index/index-lock.ts';
@@ -9,6 +8,8 @@ import { openSqliteIndex } from './index/sqlite/sqlite.ts';
 import { moveAside } from './index/sqlite/sqlite-database.ts';
 import { type FileStoreOptions, type FileStores, openFileStores } from './store/files/fs.ts';
 import { spoolUsage } from './store/files/spool/spool-usage.ts';
+import { explainSystemError } from './store/system-error.ts';
+import { makeFolders } from './util/make-folders.ts';
 import type { Clock } from './util/time/clock.ts';
 
 /** What is kept in a data folder, open. */
@@ -32,7 +33,9 @@ export interface ServerStorageOptions {
  */
 export async function openServerStorage(data: string, options: ServerStorageOptions): Promise<Storage> {
   const { clock, maxPartialBytes, onBroken } = options;
-  await mkdir(data, { recursive: true });
+  await makeFolders(data).catch((error: unknown) => {
+    throw explainSystemError('make the data folder', data, error);
+  });
   const file = indexFile(data);
   const lock = lockForUse(file);
   if (lock === undefined) throw inUse(`Cannot open the index "${file}": it is being made anew, wait for that to end`);

@@ -1,6 +1,7 @@
 import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts';
 import { type Holding, maxManifestBytes } from './image-tree.ts';
 import { checkLayout, digestAt, type LayoutImage, layoutFiles, readLayoutIndex } from './oci-layout.ts';
+import { blockBytes, readHeader } from './tar/header.ts';
 import { listTar, type ReadableFile, readExactly, type TarFile } from './tar/read-tar.ts';
 
 /** An archive of images, which nothing was believed of yet but where its files are. */
@@ -29,7 +30,7 @@ const compressions: readonly (readonly [magic: string, name: string, tool: strin
  * @throws ArchiveError
  */
 export async function openArchive(file: ReadableFile): Promise<ImageArchive> {
-  await refuseCompressed(file);
+  await refuseOthers(file);
   const { blobs, others } = await listFiles(file);
   const index = others.get(layoutFiles.index);
   const layout = others.get(layoutFiles.layout);
@@ -64,14 +65,21 @@ export async function openArchive(file: ReadableFile): Promise<ImageArchive> {
   };
 }
 
-async function refuseCompressed(file: ReadableFile): Promise<void> {
-  const head = Buffer.alloc(6);
+async function refuseOthers(file: ReadableFile): Promise<void> {
+  const head = Buffer.alloc(blockBytes);
   const count = await file.read(head, 0);
   const hex = head.subarray(0, count).toString('hex');
   const [, name, tool] = compressions.find(([magic]) => hex.startsWith(magic)) ?? [];
   if (name !== undefined) {
     throw new ArchiveError(`Cannot use the archive: it is compressed with ${name}, run ${tool} on it first`);
   }
+  try {
+    readHeader(head);
+    if (count === blockBytes) return;
+  } catch {
+    // What begins with no header is no damaged archive, but another kind of file.
+  }
+  throw new ArchiveError('Cannot use the archive: it is no tar file');
 }
 
 /** Where the files are. Names are looked up, and nothing is ever written by one; of two files of a name, none is believed. */

@@ -133,10 +133,10 @@ test('config check --json prints the problems as JSON, too', async () => {
 });
 
 test('of several errors each is told', () => {
-  const taken = Object.assign(new Error('listen EADDRINUSE: address already in use'), { code: 'EADDRINUSE' });
+  const taken = Object.assign(new Error('Cannot start: listen EADDRINUSE: …'), { code: 'EADDRINUSE' });
   const gone = Object.assign(new Error('EIO: i/o error, close'), { code: 'EIO' });
   assert.equal(
     describeFailure(new AggregateError([taken, gone])),
-    'Cannot start: listen EADDRINUSE: address already in use\nCannot go on: EIO: i/o error, close',
+    'Cannot start: listen EADDRINUSE: …\nCannot go on: EIO: i/o error, close',
   );
 });

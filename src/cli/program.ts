@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { SetupError } from '../setup/target.ts';
 import { packageVersion } from '../util/version.ts';
-import { CommandFailure } from './command-failure.ts';
+import { CommandFailure, UsageFailure } from './command-failure.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
@@ -17,7 +17,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     // It may quote a server, an archive or a file: nothing that a terminal would obey.
     terminal.writeError(`${describeFailure(error).replace(/[^\P{Cc}\n\t]/gu, ' ')}\n`);
-    return exitCodes.failed;
+    return error instanceof UsageFailure ? exitCodes.usage : exitCodes.failed;
   }
 }
 
@@ -78,7 +78,7 @@ export function describeFailure(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(describeFailure).join('\n');
   if (!(error instanceof Error)) return `Cannot go on: ${String(error)}`;
   const code = 'code' in error ? String(error.code) : '';
-  if (code === 'EADDRINUSE') return `Cannot start: ${error.message}`;
   // What the system or one of us refuses has a code; Node.js's own errors are our mistakes, and so are those without.
-  return `Cannot go on: ${code !== '' && !code.startsWith('ERR_') ? error.message : error.stack}`;
+  if (code === '' || code.startsWith('ERR_')) return `Cannot go on: ${error.stack}`;
+  return error.message.startsWith('Cannot ') ? error.message : `Cannot go on: ${error.message}`;
 }

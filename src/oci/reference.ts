@@ -23,7 +23,7 @@ export function parseRepository(text: string): Repository {
   if (text.length <= maxRepositoryLength && repositoryPattern.test(text)) return text as Repository;
   throw new RegistryError(
     'NAME_INVALID',
-    `Cannot read repository name "${text.slice(0, 300)}": see the spec's grammar`,
+    `Cannot read repository name "${text.slice(0, 300)}": it has lower-case letters and digits, "/" between its parts, and ".", "_", "__" or "-" within them`,
   );
 }
 
@@ -33,7 +33,10 @@ export function parseRepository(text: string): Repository {
  */
 export function parseTag(text: string): Tag {
   if (tagPattern.test(text)) return text as Tag;
-  throw new RegistryError('TAG_INVALID', `Cannot read tag "${text.slice(0, 200)}": see the spec's grammar`);
+  throw new RegistryError(
+    'TAG_INVALID',
+    `Cannot read tag "${text.slice(0, 200)}": it has up to 128 letters, digits, ".", "_" and "-", and begins with none of the last two`,
+  );
 }
 
 /**

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { listTar } from '../../src/archive/tar/read-tar.ts';
 import { TarWriter } from '../../src/archive/tar/write-tar.ts';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -157,7 +158,9 @@ test('an image of which something is missing is not exported, and nothing is wri
   const { error } = await tool('export', 'lib/app:1.0', '--platform', 'linux/arm64', '-o', file);
   assert.match(
     error,
-    new RegExp(`its manifest ${arm64.manifest.digest} is not there; .entrepot warm. fetches what is missing`),
+    new RegExp(
+      `its manifest ${arm64.manifest.digest} is not there; .entrepot warm. with the same --platform fetches what is missing`,
+    ),
   );
   assert.deepEqual(
     readdirSync(folder).filter((name) => name.startsWith('images.tar')),
@@ -274,6 +277,7 @@ test('what is wrong with an archive is told, and nothing of it is stored', async
   writeFileSync(file, Buffer.from('1f8b0800', 'hex'));
   assert.match((await elsewhere.tool('import', file)).error, /compressed with gzip, run gunzip on it first/);
   assert.match((await elsewhere.tool('import', join(elsewhere.folder, 'none'))).error, /^Cannot read .*ENOENT/);
+  assert.match((await elsewhere.tool('import', fileURLToPath(import.meta.url))).error, /it is no tar file/);
   const cache = await elsewhere.serve();
   assert.equal((await rawFetch(`${cache.url}/v2/lib/single/manifests/1.0`)).status, 404);
   assert.equal((await rawFetch(`${cache.url}/v2/lib/single/blobs/${layer!.digest}`)).status, 404);

@@ -124,7 +124,7 @@ test('what cannot be measured is said before anything is', async (t) => {
     [['--repo', 'quay.io/a/b'], /^Cannot use --repo "quay\.io\/a\/b": quay\.io is no upstream that is configured/],
     [['--tag', 'a b'], /^Cannot use --tag "a b": /],
     [['--cache-host', 'http://a/b'], /^Cannot use --cache-host "http:\/\/a\/b": it is no host and port/],
-    [['--tag', 'none'], /^Cannot go on: Cannot find library\/nginx:none, neither upstream nor in the cache/],
+    [['--tag', 'none'], /^Cannot find library\/nginx:none, neither upstream nor in the cache/],
     [['--client', 'podman'], /Cannot pull with podman: it is not on this machine/],
     [[], /^Cannot use \$PULLS "many": expected a whole number/, { PULLS: 'many' }],
     [[], /^Cannot use \$PRUNE_BETWEEN "maybe": expected 1 or 0/, { PRUNE_BETWEEN: 'maybe' }],

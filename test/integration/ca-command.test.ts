@@ -117,7 +117,7 @@ test('an authority that was brought is shown, and not renewed here', async (t) =
   writeFileSync(key, 'nothing');
   const broken = await run('show', ...brought);
   assert.equal(broken.code, 1);
-  assert.match(broken.error, /^Cannot go on: Cannot use proxy\.ca ".*ca\.crt": .*\n$/);
+  assert.match(broken.error, /^Cannot use proxy\.ca ".*ca\.crt": .*\n$/);
 });
 
 test('an authority that cannot be read is told, and the others are shown', async (t) => {

@@ -230,7 +230,7 @@ test('what cannot be done is told, and ends with 1', async (t) => {
       ['rm', part],
       /^Cannot remove origin\.test\/lib\/app@sha256:\w+ alone: it is a part of origin\.test\/lib\/app:1\.0/,
     ],
-    [['rm', 'Lib/App'], /^Cannot go on: Cannot read the image "Lib\/App": .*expected such as nginx:1\.27/],
+    [['rm', 'Lib/App'], /^Cannot read the image "Lib\/App": .*expected such as nginx:1\.27/],
     [['pin', 'unknown.example/app'], /^Cannot pin an image of "unknown\.example": no upstream of this name/],
   ];
   for (const [args, expected] of cases) {

@@ -139,7 +139,7 @@ test('a server beside asks for what was pruned again, and works without one, too
 test('what is to go has to be said, and has to be a time or a size', async (t) => {
   const stage = await pulledStage(t);
   const none = await run(stage, 'old/*');
-  assert.deepEqual([none.code, none.out], [1, '']);
+  assert.deepEqual([none.code, none.out], [2, '']);
   assert.match(
     none.error,
     /^Cannot tell what is to go: give --older-than or --to-size; `entrepot rm` removes by name\n$/,

@@ -140,7 +140,7 @@ test('what cannot be is said, with what can', async () => {
     [['setup', 'k3s', '--shape', 'vhost'], /^Cannot use virtual hosts: no domain is configured/],
     [['setup', 'kops', '--shape', 'alias'], /^Cannot set up kops by alias: it understands ns, vhost/],
     [['setup', 'k3s', '--address', 'http://a/b'], /^Cannot use the address "http:\/\/a\/b": expected a host/],
-    [['setup', 'k3s', '--tls-ca', '/nowhere'], /^Cannot read "\/nowhere": ENOENT/],
+    [['setup', 'k3s', '--tls-ca', '/nowhere'], /^Cannot read "\/nowhere": no such file or directory \(ENOENT\)/],
   ] as const) {
     const { code, out, error } = await run(args);
     assert.deepEqual([code, out], [1, ''], args.join(' '));

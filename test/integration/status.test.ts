@@ -171,7 +171,7 @@ test('a server that wants a login gets the one in the file, and without says wha
     [[], /it wants a login, name a file that holds name:password with --login/],
     [file('alice:swordfish'), /it refuses the name or the password of --login/],
     [file('swordfish'), /it does not hold name:password/],
-    [['--login', '/none'], /Cannot read "\/none": ENOENT/],
+    [['--login', '/none'], /Cannot read "\/none": no such file or directory \(ENOENT\)/],
   ] as const) {
     const { code, error } = await ask(...args);
     assert.equal(code, 1);

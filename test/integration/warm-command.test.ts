@@ -135,7 +135,7 @@ test('warm reads lists and the resources of Kubernetes', async (t) => {
 test('warm that is given nothing says what it could be given', async (t) => {
   const { warm } = await setUp(t, 'process');
   const { code, error } = await warm();
-  assert.equal(code, 1);
+  assert.equal(code, 2);
   assert.match(error, /^Cannot tell what to fetch: name images, or where they are named: -f, --from-kubernetes\n$/);
 });
 

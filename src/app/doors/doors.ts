@@ -148,7 +148,18 @@ async function openOne(
   return { host, port };
 }
 
+const addressReasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: '',
+  EADDRNOTAVAIL: ': this machine does not have it',
+  EACCES: ': a port below 1024 takes root, or CAP_NET_BIND_SERVICE',
+  ENOTFOUND: ': no such host is known',
+  EAI_AGAIN: ': no such host is known here and now',
+};
+
 function explainAddress(error: unknown, key: string, advice: string): unknown {
-  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EADDRINUSE') return error;
-  return Object.assign(new Error(`${error.message} (${key}); ${advice}`, { cause: error }), { code: error.code });
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const reason = addressReasons[String(error.code)];
+  if (reason === undefined) return error;
+  const message = `Cannot start: ${error.message} (${key})${reason}; ${advice}`;
+  return Object.assign(new Error(message, { cause: error }), { code: error.code });
 }

@@ -13,7 +13,7 @@ import { type OpenCache, withCache } from '../open-cache.ts';
 import { argument, collect } from '../terminal/flag-values.ts';
 import { interruptible } from '../terminal/interruptible.ts';
 import { plainText, type Terminal } from '../terminal/terminal.ts';
-import { gatherImages } from '../warm/image-arguments.ts';
+import { gatherImages, nothingNamed } from '../warm/image-arguments.ts';
 import { showArchiveProgress } from './archive-progress.ts';
 import { writeWholeFile } from './output-file.ts';
 
@@ -52,7 +52,7 @@ export function addExportCommand(program: Command, terminal: Terminal): void {
 async function run(images: readonly string[], flags: ExportFlags, terminal: Terminal): Promise<void> {
   const names = gatherImages({ images, files: flags.file ?? [], manifests: [] });
   if (names.length === 0)
-    throw new CommandFailure('Cannot tell what to export: name images, or a file of names with -f');
+    throw nothingNamed(flags.file, 'Cannot tell what to export: name images, or a file of names with -f');
   if (flags.output === '-') {
     throw new CommandFailure('Cannot write to standard output: a file takes its name when it is whole, so name one');
   }
@@ -74,7 +74,8 @@ async function exportImages(
   }
   const tools = { store: cache.store, holding: storeHolding(cache.store) };
   const plan = await planExport(found, tools, flags.platform).catch((error: Error) => {
-    throw new CommandFailure(`${error.message}; \`entrepot warm\` fetches what is missing`);
+    const how = flags.platform === undefined ? '' : ' with the same --platform';
+    throw new CommandFailure(`${error.message}; \`entrepot warm\`${how} fetches what is missing`);
   });
   const progress = showArchiveProgress(terminal, plan.sizeBytes, () => {});
   try {

@@ -49,5 +49,5 @@ test('through a link the file at its end is written, and the link stays', async 
 
 test('what cannot be written is told with its name and the reason', async (t) => {
   const path = join(tmpDir(t), 'missing', 'images.tar');
-  await assert.rejects(write(path), { message: `Cannot write "${path}": ENOENT` });
+  await assert.rejects(write(path), { message: `Cannot write "${path}": no such file or directory (ENOENT)` });
 });

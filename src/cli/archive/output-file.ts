@@ -1,4 +1,5 @@
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { systemReason } from '../../util/system-reason.ts';
 import { CommandFailure } from '../command-failure.ts';
 
 /**
@@ -30,7 +31,7 @@ export async function writeWholeFile(
 async function placeOf(path: string): Promise<string> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw new CommandFailure(`Cannot write "${path}": ${error.code}`);
+    throw new CommandFailure(`Cannot write "${path}": ${systemReason(error) ?? error.message}`);
   });
   if (found === undefined) return path;
   if (!found.isFile()) throw new CommandFailure(`Cannot write "${path}": it is there and no file, name another`);
@@ -48,8 +49,6 @@ async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOSPC' ? 'the disk is full' : (code ?? message);
-    throw new CommandFailure(`Cannot write "${path}": ${why}`);
+    throw new CommandFailure(`Cannot write "${path}": ${systemReason(error) ?? (error as Error).message}`);
   }
 }

@@ -7,7 +7,7 @@ import { parseDuration } from '../../config/schema/values/duration.ts';
 import { formatSize, parseSizeOrZero } from '../../config/schema/values/size.ts';
 import type { Log } from '../../util/log/log.ts';
 import { systemClock } from '../../util/time/clock.ts';
-import { CommandFailure } from '../command-failure.ts';
+import { CommandFailure, UsageFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags } from '../configuration/config-flags.ts';
 import { errorsTo } from '../errors-to.ts';
 import { type OpenCache, withCacheToRemove } from '../open-cache.ts';
@@ -53,9 +53,7 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
 
 async function run(patterns: readonly string[], flags: PruneFlags, terminal: Terminal): Promise<void> {
   if (flags.olderThan === undefined && flags.toSize === undefined) {
-    throw new CommandFailure(
-      'Cannot tell what is to go: give --older-than or --to-size; `entrepot rm` removes by name',
-    );
+    throw new UsageFailure('Cannot tell what is to go: give --older-than or --to-size; `entrepot rm` removes by name');
   }
   const report = await withCacheToRemove(flags, terminal, (cache) =>
     pruneCache(patterns, flags, cache, errorsTo(terminal)),

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import type { TlsConfig } from '../../config/config.ts';
+import { systemReason } from '../../util/system-reason.ts';
 import { CommandFailure } from '../command-failure.ts';
 
 /** The flags about the TLS of the server that is asked. */
@@ -50,6 +51,6 @@ export function readFlagFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new CommandFailure(`Cannot read "${path}": ${(error as NodeJS.ErrnoException).code}`);
+    throw new CommandFailure(`Cannot read "${path}": ${systemReason(error) ?? String(error)}`);
   }
 }

@@ -10,6 +10,7 @@ import { parseShape } from '../../setup/shape.ts';
 import { type SetupView, setupShapes } from '../../setup/target.ts';
 import { listTargets, setupPlan, setupTarget, setupTargets } from '../../setup/targets.ts';
 import { parseOnly, setupView } from '../../setup/view.ts';
+import { systemReason } from '../../util/system-reason.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import { localUrl } from '../server/ask-status.ts';
@@ -134,7 +135,7 @@ function readIfThere(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new CommandFailure(`Cannot read "${path}": ${(error as NodeJS.ErrnoException).code}`);
+    throw new CommandFailure(`Cannot read "${path}": ${systemReason(error) ?? String(error)}`);
   }
 }
 

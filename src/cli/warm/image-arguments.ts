@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readYamlDocuments } from '../../config/yaml-documents.ts';
+import { systemReason } from '../../util/system-reason.ts';
 import { readImageList } from '../../warm/names/image-list.ts';
 import { imagesOfResources } from '../../warm/names/kubernetes-images.ts';
-import { CommandFailure } from '../command-failure.ts';
+import { CommandFailure, UsageFailure } from '../command-failure.ts';
 
 /** Where names of images come from. */
 export interface ImageArguments {
@@ -29,6 +30,12 @@ export function gatherImages({ images, files, manifests }: ImageArguments): stri
   const listed = files.flatMap((path) => readImageList(readInput(path)));
   const named = manifests.flatMap((path) => filesOf(path)).flatMap((path) => readResources(path));
   return [...new Set([...images, ...listed, ...named])];
+}
+
+/** What to say when no image is named: with files that name none, it is not the command line that is wrong. */
+export function nothingNamed(files: readonly string[] | undefined, usage: string): CommandFailure {
+  if (files === undefined || files.length === 0) return new UsageFailure(usage);
+  return new CommandFailure(`Cannot find the name of an image in ${files.map((path) => `"${path}"`).join(', ')}`);
 }
 
 function readResources(path: string): string[] {
@@ -66,7 +73,6 @@ function reading<T>(path: string, read: () => T): T {
     return read();
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new CommandFailure(`Cannot read "${path}": ${code ?? message}`);
+    throw new CommandFailure(`Cannot read "${path}": ${systemReason(error) ?? (error as Error).message}`);
   }
 }

@@ -13,7 +13,7 @@ import { namingOf } from '../open-cache.ts';
 import { argument, collect } from '../terminal/flag-values.ts';
 import { interruptible } from '../terminal/interruptible.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { gatherImages } from './image-arguments.ts';
+import { gatherImages, nothingNamed } from './image-arguments.ts';
 import { openWarmSource, type ServerFlags } from './open-warm-source.ts';
 import { showWarmProgress } from './warm-progress.ts';
 
@@ -67,7 +67,8 @@ async function run(images: readonly string[], flags: WarmFlags, terminal: Termin
   const config = loadSettingsOf(flags, terminal);
   const names = gatherImages({ images, files: flags.file ?? [], manifests: flags.fromKubernetes ?? [] });
   if (names.length === 0) {
-    throw new CommandFailure('Cannot tell what to fetch: name images, or where they are named: -f, --from-kubernetes');
+    const files = [...(flags.file ?? []), ...(flags.fromKubernetes ?? [])];
+    throw nothingNamed(files, 'Cannot tell what to fetch: name images, or where they are named: -f, --from-kubernetes');
   }
   const { wanted, unread } = readNames(names, config);
   const warmed = [...unread, ...(await warmAll(wanted, unread, config, flags, terminal))];

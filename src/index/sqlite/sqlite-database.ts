@@ -13,6 +13,8 @@ const corruptCode = 11;
 const damageCodes: ReadonlySet<number | undefined> = new Set([corruptCode, 26]);
 
 const busyCode = 5; // SQLITE_BUSY
+// SQLITE_PERM, _READONLY, _IOERR, _FULL and _CANTOPEN: the file system does not let it, which is no mistake of ours.
+const refusedCodes: ReadonlySet<number | undefined> = new Set([3, 8, 10, 13, 14]);
 const maxLogAttempts = 20; // far more than processes that start on one file at the same moment
 
 /** What `openDatabase` may be given. */
@@ -130,8 +132,10 @@ export function moveAside(file: string, why: 'broken' | 'replaced', nowMs: numbe
 function explain(file: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
-  return Object.assign(new Error(`Cannot open the index "${file}": ${error.message}`, { cause: error }), {
-    code,
+  const isRefused = refusedCodes.has(resultCode(error));
+  const advice = isRefused ? '; this user has to be able to write in its folder, also just to read it' : '';
+  return Object.assign(new Error(`Cannot open the index "${file}": ${error.message}${advice}`, { cause: error }), {
+    code: isRefused ? 'INDEX_REFUSED' : code,
     errcode,
   });
 }

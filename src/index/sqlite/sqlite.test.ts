@@ -103,8 +103,8 @@ describe('an index in a SQLite file', () => {
     const folder = await temporaryFolder(t);
     const broken: string[] = [];
     assert.throws(() => openSqliteIndex(folder, { onBroken: (path) => broken.push(path) }), {
-      code: 'ERR_SQLITE_ERROR',
-      message: `Cannot open the index "${folder}": unable to open database file`,
+      code: 'INDEX_REFUSED',
+      message: `Cannot open the index "${folder}": unable to open database file; this user has to be able to write in its folder, also just to read it`,
     });
     assert.deepEqual(broken, []);
     assert(existsSync(folder));

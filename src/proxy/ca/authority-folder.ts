@@ -1,5 +1,6 @@
-import { chown, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chown, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolders } from '../../util/make-folders.ts';
 import { stampFiles } from '../../util/watched/watched-stamp.ts';
 import { type Authority, makeAuthority, readAuthority } from './certificates.ts';
 
@@ -61,7 +62,7 @@ export async function addAuthority(
   nowMs: number,
 ): Promise<StoredAuthority> {
   const authority = await makeAuthority(hosts, nowMs);
-  const isNew = (await mkdir(folder, { recursive: true, mode: folderMode })) !== undefined;
+  const isNew = (await makeFolders(folder, folderMode)) !== undefined;
   const owner = await stat(dirname(folder));
   if (isNew) await give(folder, owner);
   const path = join(folder, `${String(nowMs).padStart(13, '0')}.crt`);

@@ -1,6 +1,7 @@
 import type { Dir } from 'node:fs';
-import { mkdir, opendir } from 'node:fs/promises';
+import { opendir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolders } from '../../util/make-folders.ts';
 import { isSystemError } from '../system-error.ts';
 import { openFolder } from './open-file.ts';
 
@@ -15,7 +16,7 @@ const anyFolderMode = 0o777; // what the process may take from: its `umask`
  * may have made it a moment ago.
  */
 export async function makeFolder(folder: string, isKnown: boolean, mode = anyFolderMode): Promise<void> {
-  const topMade = await mkdir(folder, { recursive: true, mode });
+  const topMade = await makeFolders(folder, mode);
   if (topMade === undefined && isKnown) return;
   const highest = dirname(topMade ?? folder);
   let parent = dirname(folder);
