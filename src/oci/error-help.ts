@@ -74,7 +74,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
       'containerd asks a mirror that says 429 again at once.',
   },
   TAG_INVALID: {
-    cause: 'The tag is not one that the specification allows.',
+    cause: 'The tag that is pushed is not one that the specification allows.',
     remedy: 'Write up to 128 letters, digits, `_`, `.` and `-`, with none of the last two in front.',
   },
   PAGINATION_NUMBER_INVALID: {

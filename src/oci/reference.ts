@@ -47,6 +47,19 @@ export function parseReference(text: string): Reference {
   return text.includes(':') ? parseDigest(text) : parseTag(text);
 }
 
+/**
+ * Parses the reference of what should be there: the spec has 404 for what is not, and nothing is there by what can be no tag.
+ * @throws RegistryError MANIFEST_UNKNOWN or DIGEST_INVALID
+ */
+export function parseHeldReference(text: string): Reference {
+  if (text.includes(':') || tagPattern.test(text)) return parseReference(text);
+  const shown = text.slice(0, 200);
+  throw new RegistryError(
+    'MANIFEST_UNKNOWN',
+    `Nothing is tagged "${shown}": no tag is like that, see the spec's grammar`,
+  );
+}
+
 /** Whether the reference is a digest, whose content never changes. */
 export function isDigestReference(reference: Reference): reference is Digest {
   return isDigest(reference);

@@ -23,6 +23,7 @@ export function missingChecks(place: Place): Check[] {
     { row: 'ping (end-1)', column, run: async () => expectStatus(await ask('GET', new URL('/v2/', target.url)), 200) },
     { row: 'a manifest by digest that is not there', column, run: () => expectMissing(`manifests/${missing}`, 404) },
     { row: 'a manifest by tag that is not there', column, run: () => expectMissing('manifests/no-such-tag', 404) },
+    { row: 'a manifest by what can be no tag', column, run: () => expectMissing('manifests/.no-tag', 404) },
     { row: 'a blob that is not there', column, run: () => expectMissing(`blobs/${missing}`, 404) },
     { row: 'a manifest by no digest', column, run: () => expectMissing(`manifests/${badDigest}`, 400, 404) },
     { row: 'a blob by no digest', column, run: () => expectMissing(`blobs/${badDigest}`, 400, 404) },

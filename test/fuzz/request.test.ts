@@ -143,6 +143,7 @@ test('whatever is asked is a request or an error of the spec, nothing else', () 
     'UNSUPPORTED',
     'DIGEST_INVALID',
     'TAG_INVALID',
+    'MANIFEST_UNKNOWN',
     'PAGINATION_NUMBER_INVALID',
     'BLOB_UPLOAD_UNKNOWN',
   ];

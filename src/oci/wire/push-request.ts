@@ -1,6 +1,6 @@
 import { type Digest, type DigestAlgorithm, parseDigest } from '../digest.ts';
 import { RegistryError } from '../errors.ts';
-import { parseReference, parseTag, type Reference, type Tag } from '../reference.ts';
+import { parseHeldReference, parseReference, parseTag, type Reference, type Tag } from '../reference.ts';
 
 /**
  * A request that changes a registry, or asks for what is being pushed. The name, and that of the repository that a blob
@@ -104,7 +104,7 @@ function parseAlgorithm(text: string): DigestAlgorithm {
 
 /**
  * Parses a request that changes a manifest or a blob; undefined when it has a method of another kind.
- * @throws RegistryError DIGEST_INVALID or TAG_INVALID
+ * @throws RegistryError DIGEST_INVALID, TAG_INVALID, or MANIFEST_UNKNOWN where what is to be deleted can be no tag
  */
 export function parseContentChange(
   method: string,
@@ -112,7 +112,7 @@ export function parseContentChange(
 ): PushRequest | undefined {
   if (what === 'blobs' && method === 'DELETE') return { kind: 'delete-blob', name, digest: parseDigest(last) };
   if (what !== 'manifests') return undefined;
-  if (method === 'DELETE') return { kind: 'delete-manifest', name, reference: parseReference(last) };
+  if (method === 'DELETE') return { kind: 'delete-manifest', name, reference: parseHeldReference(last) };
   if (method !== 'PUT') return undefined;
   const tags = new URLSearchParams(query).getAll('tag').map(parseTag);
   return { kind: 'put-manifest', name, reference: parseReference(last), tags };

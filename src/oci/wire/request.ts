@@ -1,6 +1,6 @@
 import { type Digest, parseDigest } from '../digest.ts';
 import { RegistryError } from '../errors.ts';
-import { parseReference, type Reference, type Repository } from '../reference.ts';
+import { parseHeldReference, type Reference, type Repository } from '../reference.ts';
 import type { Page } from '../registry.ts';
 import { type PushRequest, parseContentChange, parseUploadRequest, unsupportedMethod } from './push-request.ts';
 
@@ -46,7 +46,7 @@ const contentMethods: Readonly<Record<string, readonly string[]>> = {
 /**
  * Parses the method, what follows `/v2/` in the path, and the query.
  * @throws RegistryError NOT_FOUND when the path is none of a registry's, UNSUPPORTED for a method that it has not,
- *   DIGEST_INVALID, TAG_INVALID, BLOB_UPLOAD_UNKNOWN or PAGINATION_NUMBER_INVALID for a malformed part
+ *   MANIFEST_UNKNOWN for what can be no tag, DIGEST_INVALID, TAG_INVALID, BLOB_UPLOAD_UNKNOWN or PAGINATION_NUMBER_INVALID for a malformed part
  */
 export function parseRequest(method: string, rest: string, query: string): AnyRequest {
   const path = decode(rest);
@@ -69,7 +69,7 @@ function parseContent(
     if (change === undefined) throw unsupportedMethod(method, contentMethods[what]!);
     return change;
   }
-  if (what === 'manifests') return { kind: 'manifest', name, reference: parseReference(last) };
+  if (what === 'manifests') return { kind: 'manifest', name, reference: parseHeldReference(last) };
   if (what === 'blobs') return { kind: 'blob', name, digest: parseDigest(last) };
   const artifactType = new URLSearchParams(query).get('artifactType') ?? undefined;
   return { kind: 'referrers', name, digest: parseDigest(last), artifactType, query };
