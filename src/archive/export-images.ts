@@ -158,10 +158,11 @@ async function* verified(
 
 /** What the layout's index lists: each image by each of its names, and what refers to them without a name. */
 function layoutImages(images: readonly PlannedImage[]): LayoutImage[] {
-  const tags = images.map(({ tag }) => tag);
+  const uses = new Map<string | undefined, number>();
+  for (const { tag } of images) uses.set(tag, (uses.get(tag) ?? 0) + 1);
   const named = images.map(({ name, tag, manifest }) => {
     // Within a layout the tag alone may be ambiguous; then it is the whole name.
-    const isOne = tag !== undefined && tags.filter((other) => other === tag).length === 1;
+    const isOne = tag !== undefined && uses.get(tag) === 1;
     return { manifest, name, reference: isOne ? tag : name };
   });
   const referrers = new Map(images.flatMap((image) => image.referrers).map((manifest) => [manifest.digest, manifest]));

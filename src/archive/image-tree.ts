@@ -49,9 +49,14 @@ export class IncompleteImage extends Error {
 export const maxManifestBytes = 8 * 1024 * 1024;
 
 const maxDepth = 4; // an index in an index is rare already
+const maxNamed = 20; // platforms in an error; somebody reads it
 
 interface Growing {
   readonly parts: Map<Digest, ImagePart>;
+  /** What was put into `parts`, in this order, so that the last of it can be taken back. */
+  readonly added: Digest[];
+  /** What is known to be there wholly, and is no part of this. */
+  readonly known: Known;
   readonly leaves: LeafImage[];
   readonly platforms: Set<string>;
   readonly absent: Set<string>;
@@ -59,17 +64,25 @@ interface Growing {
   readonly broken: Map<Digest, IncompleteImage>;
 }
 
+/** Content that is not to be looked at again. */
+type Known = Pick<ReadonlyMap<Digest, unknown>, 'has'>;
+
 /**
- * Finds all that there is of an image.
+ * Finds all that there is of an image. The time that it takes grows with what there is, however it hangs together.
  * @param choice the platforms of it that must be there; without it, whichever are there wholly, and one at least
+ * @param known what was gathered of others already: it is left out
  * @throws IncompleteImage; RegistryError MANIFEST_INVALID
  */
 export async function gatherImage(
   root: Descriptor,
   holding: Holding,
   choice: PlatformChoice | undefined,
+  known: Known = new Map(),
 ): Promise<ImageTree> {
-  const tree: Growing = { parts: new Map(), leaves: [], platforms: new Set(), absent: new Set(), broken: new Map() };
+  const tree: Growing = {
+    ...{ parts: new Map(), added: [], known, leaves: [] },
+    ...{ platforms: new Set(), absent: new Set(), broken: new Map() },
+  };
   await addManifest(root, { platform: undefined, depth: 1 }, tree, holding, choice);
   return {
     parts: [...tree.parts.values()],
@@ -91,7 +104,7 @@ async function addManifest(
   holding: Holding,
   choice: PlatformChoice | undefined,
 ): Promise<void> {
-  if (tree.parts.has(digest)) return;
+  if (tree.parts.has(digest) || tree.known.has(digest)) return;
   const broken = tree.broken.get(digest);
   if (broken !== undefined) throw broken;
   const bytes = await holding.readManifest(digest);
@@ -119,7 +132,7 @@ async function addManifest(
     if (present === 0 && contents.children.length > 0)
       throw firstMissing ?? new Error(noneOf(contents.children, choice));
   }
-  tree.parts.set(digest, { digest, sizeBytes: bytes.length, manifestType: mediaType || typeOf(bytes) });
+  addPart(tree, { digest, sizeBytes: bytes.length, manifestType: mediaType || typeOf(bytes) });
 }
 
 /** Adds a manifest with all that it consists of, or nothing of it. */
@@ -130,17 +143,28 @@ async function addWhole(
   holding: Holding,
   choice: PlatformChoice | undefined,
 ): Promise<void> {
-  const branch: Growing = { ...tree, parts: new Map(tree.parts), leaves: [...tree.leaves] };
-  await addManifest(child, place, branch, holding, choice);
-  for (const [digest, part] of branch.parts) tree.parts.set(digest, part);
-  tree.leaves.splice(0, tree.leaves.length, ...branch.leaves);
+  const { parts, added, leaves } = tree;
+  const [partsBefore, leavesBefore] = [added.length, leaves.length];
+  try {
+    await addManifest(child, place, tree, holding, choice);
+  } catch (error) {
+    for (const digest of added.splice(partsBefore)) parts.delete(digest);
+    leaves.length = leavesBefore;
+    throw error;
+  }
+}
+
+function addPart({ parts, added }: Growing, part: ImagePart): void {
+  if (parts.has(part.digest)) return;
+  parts.set(part.digest, part);
+  added.push(part.digest);
 }
 
 async function addBlobs(blobs: readonly Descriptor[], tree: Growing, holding: Holding): Promise<void> {
   for (const { digest, sizeBytes } of blobs) {
     const found = await holding.sizeOf(digest);
     if (found === undefined || found !== (sizeBytes ?? found)) throw new IncompleteImage(digest, 'its blob');
-    tree.parts.set(digest, { digest, sizeBytes: found, manifestType: undefined });
+    if (!tree.known.has(digest)) addPart(tree, { digest, sizeBytes: found, manifestType: undefined });
   }
 }
 
@@ -153,7 +177,7 @@ function noneOf(
   children: readonly { readonly platform: string | undefined }[],
   choice: PlatformChoice | undefined,
 ): string {
-  const all = children.flatMap(({ platform }) => platform ?? []);
+  const all = [...new Set(children.flatMap(({ platform }) => platform ?? []))];
   const wanted = choice === undefined || choice === 'all' ? 'any platform' : choice.join(', ');
-  return `it is not for ${wanted}, but for ${all.join(', ') || 'none'}`;
+  return `it is not for ${wanted}, but for ${all.slice(0, maxNamed).join(', ') || 'none'}${all.length > maxNamed ? ', …' : ''}`;
 }

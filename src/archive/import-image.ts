@@ -1,7 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Descriptor } from '../oci/manifest/image-contents.ts';
 import type { Tag } from '../oci/reference.ts';
-import { subjectOf } from './export-images.ts';
 import { gatherImage, type ImagePart } from './image-tree.ts';
 import { ArchiveError, type ImageArchive } from './open-archive.ts';
 
@@ -32,9 +31,12 @@ export interface ImportedManifest {
 export interface ImportRequest {
   readonly manifest: Descriptor;
   readonly tag: Tag | undefined;
-  /** What in the archive has no name: what refers to the image goes with it. */
-  readonly others: readonly Descriptor[];
+  /** What refers to the image, or to what it consists of, goes with it. */
+  readonly referrers: Referrers;
 }
+
+/** What in an archive has no name, by what it refers to. */
+export type Referrers = ReadonlyMap<Digest, readonly Descriptor[]>;
 
 /** What became of an image. */
 export interface ImportedImage {
@@ -54,16 +56,17 @@ export interface ImportedImage {
  */
 export async function importImage(
   archive: ImageArchive,
-  { manifest, tag, others }: ImportRequest,
+  { manifest, tag, referrers }: ImportRequest,
   target: ImportTarget,
   { signal, took }: { readonly signal: AbortSignal; took(bytes: number): void },
 ): Promise<ImportedImage> {
   const tree = await gatherImage(manifest, archive, undefined);
   const parts = new Map(tree.parts.map((part) => [part.digest, part]));
-  for (const other of others) {
-    const subject = subjectOf(await archive.readManifest(other.digest));
-    if (subject === undefined || !parts.has(subject as Digest)) continue;
-    for (const part of (await gatherImage(other, archive, undefined)).parts) parts.set(part.digest, part);
+  // What is added on the way has its turn, too: a signature of a list of contents.
+  for (const digest of parts.keys()) {
+    for (const other of referrers.get(digest) ?? []) {
+      for (const part of (await gatherImage(other, archive, undefined, parts)).parts) parts.set(part.digest, part);
+    }
   }
   const sums = { storedBytes: 0, presentBytes: 0 };
   for (const part of parts.values()) {

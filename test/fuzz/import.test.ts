@@ -76,7 +76,7 @@ async function importAll(bytes: Buffer) {
   try {
     const archive = await openArchive({ sizeBytes: bytes.length, read });
     for (const { manifest } of archive.images) {
-      const request = { manifest, tag: undefined, others: [] };
+      const request = { manifest, tag: undefined, referrers: new Map() };
       await importImage(archive, request, place.target, { signal: new AbortController().signal, took() {} });
     }
   } catch (error) {

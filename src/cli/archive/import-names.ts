@@ -1,4 +1,5 @@
 import { subjectOf } from '../../archive/export-images.ts';
+import type { Referrers } from '../../archive/import-image.ts';
 import type { LayoutImage } from '../../archive/oci-layout.ts';
 import type { ImageArchive } from '../../archive/open-archive.ts';
 import { findRegistry, type ImageName, type ImageNaming, parseImageName } from '../../cache/images/image-names.ts';
@@ -22,10 +23,10 @@ export interface NamingFlags {
   readonly hosted?: string;
 }
 
-/** The images of an archive by their names here, and what has none and may refer to them. */
+/** The images of an archive by their names here, and what has none and refers to them. */
 export interface ArchiveNames {
   readonly images: readonly NamedImage[];
-  readonly others: readonly Descriptor[];
+  readonly referrers: Referrers;
 }
 
 /**
@@ -37,9 +38,9 @@ export async function nameImages(
   flags: NamingFlags,
   naming: ImageNaming,
 ): Promise<ArchiveNames> {
-  const isReferrer = await referrersOf(archive);
-  const others = archive.images.filter(isReferrer).map(({ manifest }) => manifest);
-  const images = archive.images.filter((image) => !isReferrer(image));
+  const referrers = await referrersOf(archive);
+  const unnamed = new Set([...referrers.values()].flat().map(({ digest }) => digest));
+  const images = archive.images.filter((image) => hasName(image) || !unnamed.has(image.manifest.digest));
   const count = new Set(images.map(({ manifest }) => manifest.digest)).size;
   if (count === 0) throw new CommandFailure('Cannot import anything: the archive lists no image');
   const isOne = count === 1;
@@ -49,18 +50,26 @@ export async function nameImages(
     );
   }
   const used = flags.name === undefined ? images : images.slice(0, 1);
-  return { images: used.map((image) => nameImage(image, isOne, flags, naming)), others };
+  return { images: used.map((image) => nameImage(image, isOne, flags, naming)), referrers };
 }
 
-/** Which images have no name, and refer to another that is in the archive. */
-async function referrersOf(archive: ImageArchive): Promise<(image: LayoutImage) => boolean> {
-  const found = new Set<Digest>();
-  for (const { manifest, name, reference } of archive.images) {
-    if (name !== undefined || reference !== undefined) continue;
-    const subject = subjectOf(await archive.readManifest(manifest.digest));
-    if (subject !== undefined && (await archive.sizeOf(subject as Digest)) !== undefined) found.add(manifest.digest);
+/** What has no name, and refers to something else that is in the archive. */
+async function referrersOf(archive: ImageArchive): Promise<Referrers> {
+  const unnamed = archive.images.filter((image) => !hasName(image)).map(({ manifest }) => manifest);
+  const found = new Map<Digest, Descriptor[]>();
+  // Each is read once, however often it is listed.
+  for (const manifest of new Map(unnamed.map((each) => [each.digest, each])).values()) {
+    const subject = subjectOf(await archive.readManifest(manifest.digest)) as Digest | undefined;
+    if (subject === undefined || (await archive.sizeOf(subject)) === undefined) continue;
+    const others = found.get(subject);
+    if (others) others.push(manifest);
+    else found.set(subject, [manifest]);
   }
-  return ({ manifest, name, reference }) => name === undefined && reference === undefined && found.has(manifest.digest);
+  return found;
+}
+
+function hasName({ name, reference }: LayoutImage): boolean {
+  return name !== undefined || reference !== undefined;
 }
 
 function nameImage(image: LayoutImage, isOne: boolean, flags: NamingFlags, naming: ImageNaming): NamedImage {

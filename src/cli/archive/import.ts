@@ -102,7 +102,7 @@ interface Import {
   readonly totalBytes: number;
 }
 
-async function importAll(archive: ImageArchive, { images, others }: ArchiveNames, work: Import): Promise<Report[]> {
+async function importAll(archive: ImageArchive, { images, referrers }: ArchiveNames, work: Import): Promise<Report[]> {
   const { flags, naming, terminal, totalBytes } = work;
   const progress = showArchiveProgress(terminal, totalBytes, (line) => {
     if (!flags.json) terminal.writeOut(`${line}\n`);
@@ -113,7 +113,7 @@ async function importAll(archive: ImageArchive, { images, others }: ArchiveNames
       async (signal) => {
         for (const image of images) {
           const name = imageNameOf(image.name, naming);
-          const report = await importOne(archive, image, { ...work, others, progress, signal }).then(
+          const report = await importOne(archive, image, { ...work, referrers, progress, signal }).then(
             (imported): Report => ({ name, ...imported }),
             (error: Error): Report => {
               signal.throwIfAborted();
@@ -136,12 +136,12 @@ async function importOne(
   archive: ImageArchive,
   { manifest, name }: NamedImage,
   work: Import & {
-    readonly others: ArchiveNames['others'];
+    readonly referrers: ArchiveNames['referrers'];
     readonly progress: ArchiveProgress;
     readonly signal: AbortSignal;
   },
 ): Promise<ImportedImage> {
-  const { flags, local, others, progress, signal } = work;
+  const { flags, local, referrers, progress, signal } = work;
   const { registry, repository, reference } = name;
   const { store, index } = local.disk;
   const tools = { store, index, local: local.cache.local, space: local.cache.space, clock: systemClock };
@@ -151,7 +151,7 @@ async function importOne(
       : cacheTarget({ registry, repository }, { ...tools, isPinned: flags.pin });
   const tag = isDigestReference(reference) ? undefined : reference;
   try {
-    return await importImage(archive, { manifest, tag, others }, target, {
+    return await importImage(archive, { manifest, tag, referrers }, target, {
       signal,
       took: (bytes) => progress.add(bytes),
     });
