@@ -60,7 +60,14 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 scratch=$(cd "$scratch" && pwd -P)
 
-relative() { realpath --relative-to="$scratch" "$here/$1"; }
+# kustomize takes no absolute path, and only GNU's realpath makes a relative one: up from the scratch folder to the root, and down.
+# In quotes for YAML, whatever the folders are called.
+relative() {
+  local up path
+  up=$(printf '%s' "$scratch" | sed 's,/[^/]*,../,g')
+  path=$(printf '%s' "${here#/}/$1" | sed "s/'/''/g")
+  echo "'$up$path'"
+}
 
 # kustomize wants them apart; a port is no tag.
 split_image() {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const image = 'registry.example.com/entrepot:0.1.0';
@@ -17,6 +17,8 @@ export function testDeployScript(root: string, scratch: string): void {
   const kubectl = join(folder, 'kubectl');
   writeFileSync(kubectl, fakeKubectl(real, notes));
   chmodSync(kubectl, 0o755);
+  // As where it is not GNU's.
+  writeFileSync(join(folder, 'realpath'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
   const deploy = (variables: Readonly<Record<string, string>>, found = '') => {
     writeFileSync(notes, '');
     const args = ['--silent', '--no-print-directory', 'deploy'];
@@ -42,6 +44,12 @@ export function testDeployScript(root: string, scratch: string): void {
 
   const dry = deploy({ IMAGE: image, DRY_RUN: 'yes' });
   assert.deepEqual([dry.status, dry.asked], [0, []]);
+
+  const odd = join(scratch, "it's, in: a #folder");
+  cpSync(join(root, 'deploy/kubernetes'), odd, { recursive: true });
+  const env = { ...process.env, IMAGE: image, DRY_RUN: 'yes', PERSISTENT: 'yes' };
+  const there = execFileSync(join(odd, 'deploy.sh'), { env, encoding: 'utf8', stdio: 'pipe' });
+  assert.equal(there, deploy({ IMAGE: image, DRY_RUN: 'yes', PERSISTENT: 'yes' }).stdout);
 
   for (const [given, named] of images) {
     assert.ok(deploy({ IMAGE: given, DRY_RUN: 'yes' }).stdout.includes(`image: ${named}\n`), given);
