@@ -70,6 +70,10 @@ test('what cannot be is said before anything is done', async (t) => {
   for (const [args, message, code] of [
     [['--apply'], /name a target/, 1],
     [['cloud-init', '--apply'], /print it by --file cloud-init\.yaml/, 1],
+    // They were ignored: nothing was written where somebody thought that it was.
+    [['docker'], /^Cannot use --root alone: it goes with --apply, or with --undo\n$/, 1],
+    [['docker', '--merge'], /^Cannot use --root alone/, 1],
+    [['docker', '--apply', '--force'], /^Cannot use --force without --undo/, 1],
     [['docker', '--apply', '--undo'], /--undo' cannot be used with option '--apply'/, 2],
   ] as const) {
     const said = await run(...args);

@@ -83,6 +83,7 @@ export function addViewFlags(command: Command): Command {
 }
 
 async function printSetup(name: string | undefined, flags: SetupFlags, terminal: Terminal): Promise<void> {
+  checkFlags(flags);
   if (name === undefined && (flags.apply || flags.undo)) {
     throw new CommandFailure('Cannot tell what to set up: name a target, `entrepot setup` lists them');
   }
@@ -99,6 +100,14 @@ async function printSetup(name: string | undefined, flags: SetupFlags, terminal:
   const file = flags.file === undefined ? only : fileOf(name, plan, flags.file);
   if (file === undefined) return void terminal.writeOut(planText(target, plan, before));
   terminal.writeOut(file.render(before(file.path)));
+}
+
+/** Who gives one of these alone expects something to be written, or taken back, which it is not. */
+function checkFlags({ root, force, apply, undo }: SetupFlags): void {
+  if (root !== undefined && !apply && !undo) {
+    throw new CommandFailure('Cannot use --root alone: it goes with --apply, or with --undo');
+  }
+  if (force && !undo) throw new CommandFailure('Cannot use --force without --undo: nothing else can be forced');
 }
 
 /**
