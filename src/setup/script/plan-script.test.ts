@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, lstatSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fakeSystem } from '../../../test/support/fake-system.ts';
 import { setupViewOf } from '../../../test/support/setup-views.ts';
 import { shells } from '../../../test/support/shells.ts';
 import type { SetupPlan } from '../target.ts';
+import { buildkit } from '../targets/buildkit.ts';
 import { k3s } from '../targets/clusters/k3s.ts';
 import { containerd } from '../targets/containerd.ts';
+import { docker } from '../targets/docker.ts';
 import { setupPlan, setupTargets } from '../targets.ts';
 import { planScript } from './plan-script.ts';
 
@@ -55,6 +57,57 @@ for (const shell of shells) {
       assert.equal(code, 0);
       assert.match(system.tree()[`/${hub}`] ?? '', /cache\.lan:6000/);
       assert.equal(system.tree()[`/${hub}.entrepot-old`], older);
+    });
+
+    // A file of JSON, and one whose first line is another's, have no line that says who wrote them: none of them was renewed.
+    for (const [target, path] of [
+      [docker, 'etc/docker/daemon.json'],
+      [buildkit, 'etc/buildkit/buildkitd.toml'],
+    ] as const) {
+      test(`renews ${path} of its own, and nobody else’s`, (t) => {
+        const system = fakeSystem(t, {}, []);
+        const scriptOf = (name: string) =>
+          planScript(target, setupPlan(target, setupViewOf({ address: `http://${name}.lan:5000` })));
+        for (const name of ['one', 'two', 'two', 'three']) {
+          assert.equal(system.run(shell, scriptOf(name), []).code, 0, name);
+          assert.match(system.tree()[`/${path}`] ?? '', new RegExp(`${name}\\.lan`));
+        }
+        assert.match(system.tree()[`/${path}.entrepot-old`] ?? '', /one\.lan/);
+        assert.match(system.tree()[`/${path}.entrepot-old-2`] ?? '', /two\.lan/);
+        const before = system.tree();
+        const dry = system.run(shell, scriptOf('four'), ['--dry-run']);
+        assert.deepEqual([dry.code, system.tree()], [0, before]);
+        appendFileSync(join(system.root, path), '\n');
+        const edited = system.tree();
+        const { code, error } = system.run(shell, scriptOf('four'), []);
+        assert.equal(code, 1);
+        assert.match(error, new RegExp(`there is already: /${path.replaceAll('.', '\\.')}$`, 'm'));
+        assert.deepEqual(system.tree(), edited);
+      });
+    }
+
+    test('leaves a link to whoever has made it, also one to what is ours', (t) => {
+      const system = fakeSystem(t, {}, []);
+      system.run(shell, script, []);
+      const moved = planScript(containerd, setupPlan(containerd, setupViewOf({ address: 'http://cache.lan:6000' })));
+      renameSync(join(system.root, hub), join(system.root, 'etc/mine.toml'));
+      symlinkSync('/etc/mine.toml', join(system.root, hub));
+      const { code, error } = system.run(shell, moved, []);
+      assert.equal(code, 1);
+      assert.match(error, /there is already: \/etc\/containerd\/certs\.d\/docker\.io\/hosts\.toml$/m);
+      assert.ok(lstatSync(join(system.root, hub)).isSymbolicLink());
+    });
+
+    test('goes on where it was killed before it had noted what it wrote', (t) => {
+      const path = 'etc/docker/daemon.json';
+      const scriptOf = (name: string) =>
+        planScript(docker, setupPlan(docker, setupViewOf({ address: `http://${name}.lan:5000` })));
+      const system = fakeSystem(t, {}, []);
+      system.run(shell, scriptOf('one'), []);
+      const older = readFileSync(join(system.root, `${path}.entrepot-made`));
+      system.run(shell, scriptOf('two'), []);
+      writeFileSync(join(system.root, `${path}.entrepot-made`), older);
+      for (const name of ['two', 'three']) assert.equal(system.run(shell, scriptOf(name), []).code, 0, name);
     });
 
     test('renews the authority, which says nothing of who wrote it', (t) => {
@@ -116,7 +169,8 @@ test('whatever a plan says is text to the script, and modes are kept', (t) => {
   const system = fakeSystem(t, {}, []);
   const { code, out, error } = system.run(['sh'], planScript(containerd, plan), []);
   assert.deepEqual([code, error], [0, '']);
-  assert.deepEqual(system.tree(), { '/etc': '755', "/etc/it's here": `600\n${odd}` });
+  const made = `600\n${odd}`;
+  assert.deepEqual(system.tree(), { '/etc': '755', "/etc/it's here": made, "/etc/it's here.entrepot-made": made });
   assert.ok(out.includes(odd));
 });
 

@@ -43,10 +43,17 @@ root=\${ENTREPOT_ROOT:-}
 dry=
 others=
 
-# Whether nobody else has a part in a file; an authority has no line that says so, but a name of its own.
+marked() { head -n 1 "$1" | grep -qF '${setupMark}'; }
+
+# same FILE FILE: a shell takes away the line breaks at the end
+same() { [ "$(cat "$1"; printf x)" = "$(cat "$2"; printf x)" ]; }
+
+# Whether nobody else has a part in a file. An authority has no line that says so, but a name of its own; where there can
+# be no such line, as in JSON, what was written is beside it.
 ours() {
   case \${1##*/} in entrepot*.crt) return 0 ;; esac
-  head -n 1 "$1" | grep -qF '${setupMark}' || return
+  if [ -f "$1.entrepot-made" ] && same "$1" "$1.entrepot-made"; then return 0; fi
+  marked "$1" || return
   ! grep -qxF '${blockEnd}' "$1" || [ "$(tail -n 1 "$1")" = '${blockEnd}' ]
 }
 
@@ -54,12 +61,15 @@ ours() {
 keep() {
   old=$1.entrepot-old
   count=1
-  while [ -e "$old" ] && [ "$(cat "$old"; printf x)" != "$(cat "$1"; printf x)" ]; do
+  while [ -e "$old" ] && ! same "$old" "$1"; do
     count=$((count + 1))
     old=$1.entrepot-old-$count
   done
   cp -p "$1" "$old"
 }
+
+# note PATH: this very text is ours
+note() { cp -p "$1" "$1.entrepot-made"; }
 
 # file PATH MODE: the text comes on standard input
 file() {
@@ -70,9 +80,14 @@ file() {
   # A shell takes away the line breaks at the end.
   new=$(cat; printf x)
   if [ -f "$to" ] && [ "$(cat "$to"; printf x)" = "$new" ]; then
-    if [ $pass = write ]; then printf 'as it is: %s\\n' "$1"; fi
+    if [ $pass = write ]; then
+      printf 'as it is: %s\\n' "$1"
+      # One that was written when this script was killed.
+      if [ -z "$dry" ] && [ -e "$to.entrepot-made" ]; then note "$to"; fi
+    fi
   elif [ $pass = check ]; then
-    if [ -e "$to" ] && ! ours "$to"; then others="$others $1"; fi
+    if [ -L "$to" ]; then others="$others $1"
+    elif [ -e "$to" ] && ! ours "$to"; then others="$others $1"; fi
   else
     printf 'write: %s\\n' "$1"
     if [ -z "$dry" ]; then
@@ -81,6 +96,10 @@ file() {
       printf '%s' "\${new%x}" >"$to.entrepot-new"
       chmod "$2" "$to.entrepot-new"
       mv "$to.entrepot-new" "$to"
+      case \${to##*/} in
+        entrepot*.crt) ;;
+        *) marked "$to" || note "$to" ;;
+      esac
     fi
   fi
 }
