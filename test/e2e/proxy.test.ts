@@ -61,24 +61,34 @@ async function setUpProxyBench(name: string, proxy: Readonly<Record<string, unkn
   return bench;
 }
 
-// Nobody waits longer for an image that is here: what asks the origin in vain is given up before.
-const warmLimitMs = 15_000;
-
-describe('the proxy door', () => {
+/** For the tests of one group: a bench with a proxy door, and a pull through it of which every byte is compared. */
+function setProxyStage(name: string, proxy: Readonly<Record<string, unknown>>) {
   let bench: Bench;
   before(async () => {
-    bench = await setUpProxyBench('proxy', { allowAddresses: [addresses.tokens] });
+    bench = await setUpProxyBench(name, proxy);
   });
   after(async () => {
     await trustOnly(await readFile(certificates.authority));
     await bench?.clear();
   });
   afterEach((context) => showLogAfterFailure(bench, context));
-
-  const pull = async (client: Client, image: TestImage) => {
-    const pulled = await client.pull(image.reference, await bench.makeFolder());
-    assertPulled(pulled, image, manifestsFor(client, image));
+  return {
+    get bench() {
+      return bench;
+    },
+    async pull(client: Client, image: TestImage) {
+      const pulled = await client.pull(image.reference, await bench.makeFolder());
+      assertPulled(pulled, image, manifestsFor(client, image));
+    },
   };
+}
+
+// Nobody waits longer for an image that is here: what asks the origin in vain is given up before.
+const warmLimitMs = 15_000;
+
+describe('the proxy door', () => {
+  const stage = setProxyStage('proxy', { allowAddresses: [addresses.tokens] });
+  const { pull } = stage;
 
   const coldPulls = [
     [skopeo, images.unknown],
@@ -89,18 +99,18 @@ describe('the proxy door', () => {
   for (const [client, image] of coldPulls) {
     test(`lets ${client.name} pull ${image.reference}, and the origin is asked for each thing once`, async () => {
       await pull(client, image);
-      await assertOriginAsked(bench.origin, requestsForColdPull(image, manifestsFor(client, image), client));
+      await assertOriginAsked(stage.bench.origin, requestsForColdPull(image, manifestsFor(client, image), client));
     });
   }
 
   test('gives curl a blob, by any name of the registry', async () => {
     const [layer] = images.layered.manifests[0]!.layers;
     for (const host of ['registry-1.docker.io', 'index.docker.io']) {
-      const file = join(await bench.makeFolder(), 'layer');
+      const file = join(await stage.bench.makeFolder(), 'layer');
       await curl('--output', file, `https://${host}/v2/library/strata/blobs/${layer}`);
       assert.equal(digestOf(await readFile(file)), layer);
     }
-    await assertOriginAsked(bench.origin, []);
+    await assertOriginAsked(stage.bench.origin, []);
   });
 
   test('tells apart what two registries have by one name', async () => {
@@ -108,7 +118,7 @@ describe('the proxy door', () => {
   });
 
   test('was asked by none of them for a host that makes tokens, or keeps blobs', async () => {
-    const connects = await connectsOf(bench);
+    const connects = await connectsOf(stage.bench);
     const hosts = new Set(connects.map(({ host, result }) => `${host} ${result}`));
     const registries = ['ghcr.io', 'index.docker.io', 'quay.io', 'registry-1.docker.io'];
     assert.deepEqual(
@@ -118,7 +128,7 @@ describe('the proxy door', () => {
   });
 
   test('leads to a host that is no registry, and leaves its certificate as it is', async () => {
-    const format = join(await bench.makeFolder(), 'format');
+    const format = join(await stage.bench.makeFolder(), 'format');
     await writeFile(format, '%{certs}');
     const url = 'https://auth.docker.io/token?service=registry.docker.io';
     const trusting = ['--cacert', certificates.authority, '--output', '/dev/null'];
@@ -157,12 +167,12 @@ describe('the proxy door', () => {
   };
 
   describe('with the origin and its token server stopped', () => {
-    before(() => bench.origin.stop());
+    before(() => stage.bench.origin.stop());
     warmPulls();
   });
 
   describe('with both stopped and Entrepot started anew', () => {
-    before(() => bench.restartEntrepot());
+    before(() => stage.bench.restartEntrepot());
     warmPulls();
   });
 
@@ -170,7 +180,7 @@ describe('the proxy door', () => {
     let silence: { end(): void };
     before(async () => {
       silence = await beSilentAt([addresses.hub, addresses.tokens]);
-      await bench.restartEntrepot();
+      await stage.bench.restartEntrepot();
     });
     after(() => silence?.end());
     warmPulls();
@@ -178,19 +188,8 @@ describe('the proxy door', () => {
 });
 
 describe('the proxy door that leads to registries alone', () => {
-  let bench: Bench;
-  before(async () => {
-    bench = await setUpProxyBench('alone', { others: 'deny' });
-  });
-  after(async () => {
-    await trustOnly(await readFile(certificates.authority));
-    await bench?.clear();
-  });
-  afterEach((context) => showLogAfterFailure(bench, context));
-  const pull = async (client: Client, image: TestImage) => {
-    const pulled = await client.pull(image.reference, await bench.makeFolder());
-    assertPulled(pulled, image, manifestsFor(client, image));
-  };
+  const stage = setProxyStage('alone', { others: 'deny' });
+  const { pull } = stage;
   const clients = [skopeo, podman, containerd, dockerd];
 
   for (const client of clients) {
@@ -198,20 +197,22 @@ describe('the proxy door that leads to registries alone', () => {
   }
 
   test('asks for nothing, and for no token, for what is here', async () => {
-    bench.origin.takeTokenRequests();
-    await bench.origin.takeRequests();
+    stage.bench.origin.takeTokenRequests();
+    await stage.bench.origin.takeRequests();
     for (const client of clients) await pull(client, images.layered);
-    assert.deepEqual(await bench.origin.takeRequests(), []);
-    assert.deepEqual(bench.origin.takeTokenRequests(), []);
+    assert.deepEqual(await stage.bench.origin.takeRequests(), []);
+    assert.deepEqual(stage.bench.origin.takeTokenRequests(), []);
   });
 
   for (const through of [dockerdThrough, containerdThrough, skopeoThrough]) {
     const client = through(proxyRoute, tokenUser);
     test(`passes the login of ${client.name} on, and gives it what that is good for`, async () => {
       await assert.rejects(pull(through(proxyRoute), images.restricted), /unauthorized|denied|authorization failed/);
-      bench.origin.takeTokenRequests();
+      stage.bench.origin.takeTokenRequests();
       await pull(client, images.restricted);
-      const users = bench.origin.takeTokenRequests().flatMap(({ user, status }) => (status === 200 ? [user] : []));
+      const users = stage.bench.origin
+        .takeTokenRequests()
+        .flatMap(({ user, status }) => (status === 200 ? [user] : []));
       assert.ok(users.includes(tokenUser.name), String(users));
     });
   }
@@ -234,8 +235,8 @@ describe('the proxy door that leads to registries alone', () => {
   ];
   for (const [what, login] of logins) {
     test(`lets ${what} tell a right password from a wrong one`, async () => {
-      assert.match(await login(await bench.makeFolder(), tokenUser.password), /Login Succeeded/);
-      await assert.rejects(login(await bench.makeFolder(), 'not that'), /unauthorized|invalid username/i);
+      assert.match(await login(await stage.bench.makeFolder(), tokenUser.password), /Login Succeeded/);
+      await assert.rejects(login(await stage.bench.makeFolder(), 'not that'), /unauthorized|invalid username/i);
     });
   }
 
@@ -244,7 +245,7 @@ describe('the proxy door that leads to registries alone', () => {
   });
 
   describe('with the origin and its token server stopped', () => {
-    before(() => bench.origin.stop());
+    before(() => stage.bench.origin.stop());
     for (const client of [...clients, dockerdThrough(proxyRoute, tokenUser), skopeoThrough(proxyRoute, tokenUser)]) {
       test(`lets ${client.name} pull what it has`, { timeout: warmLimitMs }, () => pull(client, images.layered));
     }
