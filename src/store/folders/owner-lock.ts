@@ -13,6 +13,8 @@ const maxAttempts = 20; // only one that looks for dead owners at the same momen
 export interface OwnerLock {
   /** Eight hex digits that no other owner has. */
   readonly owner: string;
+  /** Whether it has its name still; when somebody has removed that by hand, its owner is dead to others. */
+  isThere(): boolean;
   /** Lets others take what is the owner's. Called once. */
   release(): void;
 }
@@ -29,7 +31,8 @@ export function takeOwnerLock(folder: string): OwnerLock {
       rmSync(path, { force: true });
       lock?.release();
     };
-    if (lock && existsSync(path)) return { owner, release };
+    const isThere = () => existsSync(path);
+    if (lock && isThere()) return { owner, isThere, release };
     lock?.release();
   }
   throw new Error(`Cannot lock a file in "${folder}": another process is in the way, try again`);

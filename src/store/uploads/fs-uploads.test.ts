@@ -138,6 +138,38 @@ test('an upload that was begun after the folder was emptied is of one process, t
   assert.equal((await uploads.statUpload(id))?.sizeBytes, 5);
 });
 
+test('an upload is of one process, too, when somebody has removed what was in the folder, or only the locks', async (t) => {
+  for (const pattern of [/./, /\.lock$/]) {
+    const { folder, top, uploads } = await setUp(t);
+    const before = await beginOne(uploads);
+    const { uploads: other } = await openStores(t, folder);
+    for (const name of await readdir(top)) if (pattern.test(name)) await rm(join(top, name));
+    const id = await beginOne(uploads);
+    const bare = await uploads.beginUpload(repository);
+    assert.deepEqual([await other.claimUpload(id), await other.claimUpload(bare.id)], ['theirs', 'theirs']);
+    await openStores(t, folder);
+    await bare.append(bytes);
+    await bare.commit(digest);
+    await bare.close();
+    // What it had before is whoever's asks first.
+    assert.equal(await uploads.openUpload(before), undefined);
+    const owner = await other.claimUpload(before);
+    assert.equal(owner, (await filesIn(top)).includes(`${before}.upload`) ? 'ours' : undefined);
+  }
+});
+
+test('an upload whose lock somebody has removed is opened by no process but the one that has it then', async (t) => {
+  const { folder, top, uploads } = await setUp(t);
+  const id = await beginOne(uploads);
+  const { uploads: other } = await openStores(t, folder);
+  for (const name of await readdir(top)) if (name.endsWith('.lock')) await rm(join(top, name));
+  assert.equal(await uploads.openUpload(id), undefined);
+  assert.equal(await uploads.claimUpload(id), 'ours');
+  assert.equal(await other.claimUpload(id), 'theirs');
+  await (await uploads.openUpload(id))?.close();
+  assert.equal((await uploads.statUpload(id))?.sizeBytes, 5);
+});
+
 test("an upload that is not kept yet is nobody else's, and ends with its owner", async (t) => {
   const { folder, top, uploads, store } = await setUp(t);
   const upload = await uploads.beginUpload(repository);

@@ -7,7 +7,7 @@ import { unlessMissing } from '../files/fs-reader.ts';
 import { inFolder, privateFolderMode } from '../folders/folder.ts';
 import { type OpenFile, openFile } from '../folders/open-file.ts';
 import { buryOwner, type OwnerLock, takeOwnerLock } from '../folders/owner-lock.ts';
-import { explainSystemError, isSystemError } from '../system-error.ts';
+import { explainSystemError } from '../system-error.ts';
 import type { OpenUpload, StoredUpload, UploadStore } from '../upload-store.ts';
 import { FileUpload, type UploadSidecar } from './fs-upload.ts';
 import {
@@ -96,13 +96,17 @@ class FileUploads implements UploadStore {
   }
 
   async openUpload(id: string): Promise<OpenUpload | undefined> {
+    this.#leaveLostLock();
     if (!this.#mayHave(id)) return undefined;
     const path = bytesPath(this.#folder, id);
     try {
       const unsaid = this.#unsaid.get(id);
       const known = unsaid ?? (await readSidecar(this.#sidecarPath(id)));
       const file = known && (await unlessMissing(openFile(path, 'r+')));
-      if (!file) return undefined;
+      if (!file) {
+        this.#unsaid.delete(id);
+        return undefined;
+      }
       return await orClose(file, async () => {
         const { size: sizeBytes } = await file.stat();
         const sidecar = this.#sidecar(id, known, unsaid === undefined);
@@ -175,7 +179,7 @@ class FileUploads implements UploadStore {
 
   /** Whether an upload can be ours. Of somebody else's nothing is touched. */
   #mayHave(id: string): boolean {
-    return this.#lock !== undefined && isUploadId(id);
+    return isUploadId(id) && (this.#lock !== undefined || this.#unsaid.has(id));
   }
 
   #sidecar(id: string, known: Sidecar, isWritten: boolean): UploadSidecar {
@@ -198,14 +202,20 @@ class FileUploads implements UploadStore {
 
   /** The lock comes first: whoever finds the bytes sees that their owner lives. */
   async #makeBytes(path: string): Promise<OpenFile> {
-    const lock = this.#ownLock();
-    try {
-      return await openFile(path, 'wx+', uploadMode);
-    } catch (error) {
-      // Somebody has emptied the data folder: the lock has no name any more, and nobody would heed it.
-      if (isSystemError(error, 'ENOENT') && this.#lock === lock) await this.close();
-      throw error;
-    }
+    this.#leaveLostLock();
+    this.#ownLock();
+    return openFile(path, 'wx+', uploadMode);
+  }
+
+  /**
+   * Somebody may have emptied the folder by hand, or taken a lock for a leftover: nobody heeds one that has no name any
+   * more. What was kept under it is whoever's asks for it first, this store included; a client that is told so meanwhile
+   * begins anew.
+   */
+  #leaveLostLock(): void {
+    if (this.#lock === undefined || this.#lock.isThere()) return;
+    this.#lock.release();
+    this.#lock = undefined;
   }
 
   /** Whose the bytes are that nothing says anything about: another's that lives may just have begun them. */
