@@ -39,7 +39,8 @@ export function fakeSystem(
   };
   writeFileSync(calls, '');
   for (const [path, text] of Object.entries(files)) write(path, text);
-  for (const path of commands) write(path, `#!/bin/sh\necho "\${0##*/} $*" >>'${calls}'\n`, 0o755);
+  const note = `echo "\${IN_FAKE_SYSTEM-outside of the system: }\${0##*/} $*" >>'${calls}'`;
+  for (const path of commands) write(path, `#!/bin/sh\n${note}\n`, 0o755);
   return {
     ...{ root, write },
     tree: () => treeOf(root),
@@ -49,12 +50,23 @@ export function fakeSystem(
       return lines.map((line) => line.trim());
     },
     run([shell = 'sh', ...before], script, args) {
-      const options = { input: script, encoding: 'utf8', env: { ...process.env, ENTREPOT_ROOT: root } } as const;
+      const env = { ...process.env, ENTREPOT_ROOT: root };
+      const options = { input: fakeChroot + script, encoding: 'utf8', env } as const;
       const { status, stdout, stderr } = spawnSync(shell, [...before, '-s', '--', ...args], options);
       return { code: status, out: stdout, error: stderr };
     },
   };
 }
+
+// Only root may use the real one, and the systems here have no shell of their own. It is a function, as busybox takes its
+// own chroot before any program.
+const fakeChroot = `chroot() {
+  if [ "$2" = /bin/sh ]; then return 0; fi
+  _program=$1$2
+  shift 2
+  IN_FAKE_SYSTEM='' "$_program" "$@"
+}
+`;
 
 function treeOf(root: string): Record<string, string> {
   const entries = readdirSync(root, { recursive: true, encoding: 'utf8' }).sort();

@@ -280,6 +280,21 @@ test('a system that is not known is told so, and so is a command that is missing
   assert.equal(error, 'disk full\nproxy.sh: update-ca-certificates failed\n');
 });
 
+// The programs of a mounted system were run with the machine's own files before them, and changed those.
+test('what is run for a system in a folder is run in there, or nothing is done', (t) => {
+  const system = plain(t);
+  const denied = 'chroot() { echo "chroot: Operation not permitted" >&2; return 125; }\n';
+  const before = system.tree();
+  for (const args of [[], ['--undo']]) {
+    const { code, error } = system.run(['sh'], denied + script, args);
+    assert.equal(code, 1);
+    assert.match(error, /^chroot: Operation not permitted\nproxy\.sh: cannot run .*: nothing was changed;/);
+  }
+  assert.deepEqual(system.tree(), before);
+  succeed(system, []);
+  assert.deepEqual(system.calls(), ['update-ca-certificates']);
+});
+
 test('a wrong command line is told, and what no address of a proxy can be', (t) => {
   assert.match(fail(plain(t), ['--undoo']), /does not know "--undoo"/);
   assert.match(fail(plain(t), ['--proxy']), /wants an address/);

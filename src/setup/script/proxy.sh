@@ -26,7 +26,7 @@ Trusts the authority of an Entrepot, and makes these use it as their proxy; with
   --no-proxy HOSTS  what else is reached without the proxy: registry.lan,10.0.0.0/8
   --help            this
 
-ENTREPOT_ROOT is a folder to work in as if it were /, for images and for trying.
+ENTREPOT_ROOT is a folder that holds a system, to work in as if it were /: for images. What is run is run in there.
 END
 }
 
@@ -110,7 +110,7 @@ drop_folders() {
   done
 }
 
-# ---- Commands of the system, each below the root.
+# ---- Commands of the system, each below the root, and run as if that were /: they look for files by themselves.
 
 command_path() {
   for _folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
@@ -127,7 +127,15 @@ run() {
   [ -z "$dry" ] || return 0
   _path=$(command_path "$1") || die "$1 is not installed"
   shift
-  "$_path" "$@" || die "${_path##*/} failed"
+  if [ -n "$root" ]; then set -- chroot "$root" "${_path#"$root"}" "$@"; else set -- "$_path" "$@"; fi
+  "$@" || die "${_path##*/} failed"
+}
+
+# Fails before anything is changed where nothing could be run in the root.
+check_root() {
+  if [ -z "$root" ] || [ -n "$dry" ]; then return 0; fi
+  chroot "$root" /bin/sh -c : ||
+    die "cannot run the commands of the system in $root: nothing was changed; only root may (chroot), and only those of a system for this machine; --dry-run says what would be done"
 }
 
 # ---- The system's authorities.
@@ -452,5 +460,6 @@ case $root$(id -u) in
   [0-9]*) [ -n "$dry" ] || die 'only root may change the system: run it by sudo, or with --dry-run' ;;
 esac
 find_system
+check_root
 if [ -n "$undo" ]; then undo_all; else install_all; fi
 if [ -n "$dry" ]; then say 'Nothing was done: this was a dry run'; fi
