@@ -1,9 +1,9 @@
 #!/bin/bash
-# Installs, from Debian, the registries and clients that the end-to-end tests (test/e2e) work with. Starts no service.
+# Installs, from Debian, the registries, clients and tools that the end-to-end tests (test/e2e) work with. Starts no service.
 set -eu
 
-packages=(docker-registry nginx skopeo podman buildah containerd docker.io iperf3 iproute2 openssl gnutls-bin cloud-init ca-certificates)
-programs=(docker-registry nginx skopeo podman buildah containerd ctr dockerd docker iperf3 ip openssl certtool cloud-init)
+packages=(docker-registry nginx skopeo podman buildah containerd docker.io iperf3 iproute2 openssl gnutls-bin cloud-init prometheus ca-certificates)
+programs=(docker-registry nginx skopeo podman buildah containerd ctr dockerd docker iperf3 ip openssl certtool cloud-init prometheus promtool)
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 missing() {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fillQuery, readDashboard } from '../../scripts/deploy/dashboard-file.ts';
 import { lintChart, testRefusals } from './chart.ts';
 import { testClusters } from './clusters.ts';
 import { testDeployScript } from './deploy-script.ts';
@@ -143,13 +144,10 @@ function checkAlerts(): void {
 
 /** Every query of the dashboard as a rule, with something in the place of Grafana's variables. */
 function dashboardRules(): { record: string; expr: string }[] {
-  const { panels } = JSON.parse(readFileSync(join(root, 'deploy/helm/entrepot/files/dashboard.json'), 'utf8')) as {
-    panels: { targets?: { expr: string }[] }[];
-  };
-  return panels
-    .flatMap(({ targets = [] }) => targets)
-    .map(({ expr }, index) => {
-      const filled = expr.replaceAll(/\$__(rate_interval|range)/g, '5m').replaceAll(/\$\w+/g, '.*');
-      return { record: `query_${index}`, expr: filled };
-    });
+  return readDashboard()
+    .panels.flatMap(({ targets = [] }) => targets)
+    .map(({ expr }, index) => ({
+      record: `query_${index}`,
+      expr: fillQuery(expr, { scrapeMs: 60_000, rangeMs: 3_600_000 }),
+    }));
 }

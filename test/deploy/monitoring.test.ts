@@ -2,23 +2,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
+import { readDashboard } from '../../scripts/deploy/dashboard-file.ts';
 import { createMetrics } from '../../src/util/metrics/create-metrics.ts';
 import type { Metrics } from '../../src/util/metrics/metrics.ts';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
-
-interface Dashboard {
-  readonly panels: readonly {
-    readonly id: number;
-    readonly type: string;
-    readonly title: string;
-    readonly description?: string;
-    readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
-    readonly targets?: readonly { readonly expr: string }[];
-  }[];
-  readonly templating: { readonly list: readonly { readonly definition?: string }[] };
-}
 
 interface Rule {
   readonly alert: string;
@@ -27,7 +16,7 @@ interface Rule {
   readonly annotations: { readonly summary: string; readonly runbook: string };
 }
 
-const dashboard: Dashboard = JSON.parse(read('deploy/kubernetes/components/monitoring/dashboard.json'));
+const dashboard = readDashboard();
 const rules: readonly Rule[] = parse(read('deploy/helm/entrepot/files/alerts.yaml')).groups.flatMap(
   (group: { rules: Rule[] }) => group.rules,
 );

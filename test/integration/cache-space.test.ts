@@ -173,6 +173,7 @@ test('a blob larger than the cache is passed on whole, is not kept, and costs no
   const get = `GET /v2/${repository}/blobs/${shorten(digest)}`;
   assert.deepEqual(stage.origin.requests.lines(), [get, get]);
   assertStored(stage, [image]);
+  assert.equal((await scrape(stage)).value('entrepot_not_kept_contents_total'), 2);
   const range = await rawFetch(stage.blobUrl(digest), { headers: { range: 'bytes=11000000-11000099' } });
   assert.deepEqual([range.status, range.body.length], [206, 100]);
   assert.deepEqual(stage.log.named('blob cannot be stored'), []);

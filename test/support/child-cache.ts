@@ -1,4 +1,4 @@
-import { type StdioOptions, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -18,10 +18,28 @@ export interface ChildCache {
   kill(): Promise<void>;
 }
 
+/** A process with a cache in it, and all that it logs. */
+export interface SpawnedCache {
+  readonly process: ChildProcess;
+  readonly log: EventLog;
+}
+
+/** Starts a cache in a process of its own, with what its configuration file shall say. */
+export function spawnCache(config: string, settings: object): SpawnedCache {
+  writeFileSync(config, JSON.stringify({ ...settings, log: { format: 'json' } })); // every JSON is YAML
+  const stdio: StdioOptions = ['ignore', 'pipe', 'ignore'];
+  const child = spawn(process.execPath, [main, 'serve', '--config', config], { stdio, env: {} });
+  const log = new EventLog();
+  createInterface(child.stdout!).on('line', (line) => {
+    const { msg, ...facts } = JSON.parse(line) as { msg: string };
+    log.info(facts, msg);
+  });
+  return { process: child, log };
+}
+
 /** Starts a cache in front of a registry, in a process that is killed when the test is over. */
 export async function startChildCache(t: TestContext, data: string, origin: TestRegistry): Promise<ChildCache> {
-  const config = `${data}.yml`;
-  const settings = {
+  const { process: child, log } = spawnCache(`${data}.yml`, {
     data,
     builtinUpstreams: false,
     upstreams: { 'origin.test': { url: origin.url } },
@@ -30,17 +48,8 @@ export async function startChildCache(t: TestContext, data: string, origin: Test
       hosted: { listen: 'none' },
       proxy: { listen: 'none' },
     },
-    log: { format: 'json' },
-  };
-  writeFileSync(config, JSON.stringify(settings)); // every JSON is YAML
-  const stdio: StdioOptions = ['ignore', 'pipe', 'ignore'];
-  const child = spawn(process.execPath, [main, 'serve', '--config', config], { stdio, env: {} });
-  t.after(() => void child.kill('SIGKILL'));
-  const log = new EventLog();
-  createInterface(child.stdout!).on('line', (line) => {
-    const { msg, ...facts } = JSON.parse(line) as { msg: string };
-    log.info(facts, msg);
   });
+  t.after(() => void child.kill('SIGKILL'));
   const { facts } = await log.waitFor('registry door open');
   return {
     url: `http://127.0.0.1:${facts['port']}`,

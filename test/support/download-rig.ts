@@ -157,6 +157,7 @@ export class HeldHasher extends Hasher {
 export const endlessSpace: Space = {
   maxBytes: Number.MAX_SAFE_INTEGER,
   reserve: async () => ({ release() {} }),
+  passedOn() {},
   removed: async () => {},
 };
 

@@ -16,6 +16,7 @@ const maxBytes = 2_000_000;
 class NotedSpace {
   readonly maxBytes = maxBytes;
   readonly asked: [Digest, number][] = [];
+  readonly passed: [Digest, number][] = [];
   released = 0;
   answer: Promise<boolean> = Promise.resolve(true);
 
@@ -23,6 +24,10 @@ class NotedSpace {
     this.asked.push([digest, sizeBytes]);
     if (!(await this.answer)) return undefined;
     return { release: () => void this.released++ };
+  }
+
+  passedOn(digest: Digest, sizeBytes: number): void {
+    this.passed.push([digest, sizeBytes]);
   }
 
   async removed(): Promise<void> {}
@@ -88,7 +93,7 @@ test('a blob larger than the cache is passed on to all who came in time, and nev
   assert.equal(download.joinable, false);
   for (const bytes of await Promise.all(contents.map(readAll))) assert.deepEqual(bytes, blob);
   await download.closed;
-  assert.deepEqual([space.asked, created()], [[], 0]);
+  assert.deepEqual([space.asked, space.passed, created()], [[], [[digestOf(blob), blob.length]], 0]);
   assert.ok(state.maxBytesOut <= 4 * 1024 * 1024, `${state.maxBytesOut} bytes of the transfer in memory`);
   assertPassedOn();
 });
@@ -101,7 +106,7 @@ test('a blob of unknown size is not kept any more when it outgrows the cache', a
   assert.deepEqual(contents[0]?.outcome, miss);
   for (const bytes of await Promise.all(contents.map(readAll))) assert.deepEqual(bytes, blob);
   await download.closed;
-  assert.deepEqual([space.asked, created()], [[], 1]);
+  assert.deepEqual([space.asked, space.passed, created()], [[], [[digestOf(blob), blob.length]], 1]);
   assertPassedOn();
 });
 

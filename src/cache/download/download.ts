@@ -129,7 +129,9 @@ export class Download {
   async #keep(): Promise<void> {
     const { receivedBytes, isKept, diskFailure } = this.#spool;
     if (diskFailure) throw diskFailure;
-    const room = isKept && (await this.#tools.space.reserve(this.digest, receivedBytes, this.#stop.signal));
+    const { space } = this.#tools;
+    if (!isKept) space.passedOn(this.digest, receivedBytes);
+    const room = isKept && (await space.reserve(this.digest, receivedBytes, this.#stop.signal));
     if (!room) return this.#observer.passed(receivedBytes);
     try {
       await this.#spool.commit();

@@ -132,6 +132,10 @@ export class SpaceKeeper implements Space {
     return undefined;
   }
 
+  passedOn(digest: Digest, sizeBytes: number): void {
+    this.#tellNotKept(digest, sizeBytes, 'it is larger than the whole cache');
+  }
+
   /**
    * Makes so much free on the disk, beyond what stays free, if cached content is what it is full of: a push is worth more.
    * Of several who ask, each asks for the others, too. Whether it was enough, the file system tells.

@@ -10,6 +10,8 @@ export interface Space {
    * @throws the signal's reason
    */
   reserve(digest: Digest, sizeBytes: number, signal: AbortSignal): Promise<Room | undefined>;
+  /** Is told of content that was passed on and not kept, as it is larger than the whole cache. */
+  passedOn(digest: Digest, sizeBytes: number): void;
   /** Resolves when content is not just being removed: until then its file may be there, though nobody knows it any more. */
   removed(digest: Digest): Promise<void>;
 }

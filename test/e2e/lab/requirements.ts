@@ -19,6 +19,7 @@ export const groups: Readonly<Record<string, readonly string[]>> = {
   doctor: ['podman', 'containerd', 'ctr', 'dockerd', 'docker'],
   'cloud-init': ['cloud-init'],
   tls: ['skopeo', 'podman', 'containerd', 'ctr', 'dockerd', 'docker'],
+  monitoring: ['prometheus'],
   measure: ['dockerd', 'docker', 'containerd', 'ctr', 'podman', 'iperf3'],
 };
 
