@@ -1,5 +1,5 @@
 # Everything runs on the Node.js that npm installs here, whatever the machine has: npm puts it first in the path.
-.PHONY: run test build bench clean config install uninstall kind-up kind-down k3d-up k3d-down deploy test-deploy test-image test-parsers
+.PHONY: run test build bench clean config install uninstall kind-up kind-down k3d-up k3d-down deploy test-deploy test-image test-parsers test-conformance
 
 run: node_modules/.package-lock.json
 	npm start --silent
@@ -53,6 +53,11 @@ test-image: node_modules/.package-lock.json
 # the Go code of those that are no program by themselves, which takes Go and its modules. GO=no leaves the latter out.
 test-parsers: node_modules/.package-lock.json
 	npm exec -- node --test test/parsers/programs.ts $(if $(filter no,$(GO)),,test/parsers/parsers.ts)
+
+# The official conformance suite, against Entrepot, which takes Go and its modules; docs/conformance.md has what came of it.
+# WRITE=yes writes that anew.
+test-conformance: node_modules/.package-lock.json
+	npm exec -- node test/conformance/official/main.ts $(if $(filter yes,$(WRITE)),--write)
 
 # npm writes this file last, so it is there, and newer than the lock file, only after a whole install.
 node_modules/.package-lock.json: package.json package-lock.json

@@ -14,13 +14,13 @@ Entrepot: of the hosted registry by its own door, of the same one by its alias o
 repository that is pulled through. \`node test/conformance/main.ts\` runs it and writes this page; every test run compares
 them.
 
-The checks are those of the official suite, released (1.1) and of its main branch (with upload cancel, digest headers, tag
-parameters and sha512), written anew: for each content its blobs are pushed by one way after the other, then it is listed,
-asked for, pulled, found by its subject and deleted. One of the official suite's options is left out: \`OCI_DATA_SPARSE\`
-pushes an image one of whose layers is not there. The specification lets a registry refuse that, and this one does, as
-nobody could pull it; an *index* of which some is not there is taken.
+The checks of the tables that follow those of the official suite are what that asks, released (1.1) and on its main branch (with
+upload cancel, digest headers, tag parameters and sha512), written anew: for each content its blobs are pushed by one way
+after the other, then it is listed, asked for, pulled, found by its subject and deleted. One of the options on its main branch is left
+out: \`OCI_DATA_SPARSE\` pushes an image one of whose layers is not there. The specification lets a registry refuse that, and this
+one does, as nobody could pull it; an *index* of which some is not there is taken.
 
-To run the official suite against a running Entrepot, with everything on:
+To run the official suite of the main branch against a running Entrepot, with everything on:
 
 \`\`\`sh
 OCI_REGISTRY=localhost:5001 OCI_TLS=disabled OCI_VERSION=dev conformance
@@ -62,7 +62,7 @@ export function fillOrigin(
   }
 }
 
-/** The page that tells what came of it. */
-export function conformancePage(sections: readonly Section[]): string {
-  return `${preface}\n${countOf(sections)} checks.\n\n${renderSections(sections)}`;
+/** The page that tells what came of it, with the section of the official suite, which is run by itself. */
+export function conformancePage(sections: readonly Section[], official: string): string {
+  return `${preface}\n${countOf(sections)} checks.\n\n${official}\n${renderSections(sections)}`;
 }
