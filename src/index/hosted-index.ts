@@ -49,8 +49,8 @@ export interface HostedIndex {
    */
   putManifest(repository: Repository, manifest: HostedManifest, tags: readonly Tag[], nowMs: number): Promise<Digest[]>;
 
-  /** Removes a tag; false when there was none. */
-  untag(repository: Repository, tag: Tag): Promise<boolean>;
+  /** Removes a tag, if given a digest only while it stands for that; false when there was none. */
+  untag(repository: Repository, tag: Tag, digest?: Digest): Promise<boolean>;
 
   /**
    * Makes a manifest none any more: it is not found, nor among the referrers, and its tags are gone; undefined when it

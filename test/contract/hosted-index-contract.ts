@@ -178,6 +178,7 @@ function manifests(make: MakeHostedIndex): void {
     const index = await make(t);
     assert.equal(await index.untag(app, v1), false);
     await pushImage(index);
+    assert.equal(await index.untag(app, v1, second), false, 'it stands for another');
     assert.equal(await index.untag(app, v1), true);
     assert.equal(await index.untag(app, v1), false);
     assert.equal(await index.getTag(appKey, v1), undefined);

@@ -85,7 +85,7 @@ function passHosted(index: HostedIndex, memory: IndexMemory): HostedIndex {
     hold: (repository, digest, nowMs) => index.hold(repository, digest, nowMs),
     renew: (repository, digest, nowMs) => index.renew(repository, digest, nowMs),
     mountBlob: (repository, digest, nowMs) => index.mountBlob(repository, digest, nowMs),
-    untag: (repository, tag) => index.untag(repository, tag),
+    untag: (repository, tag, digest) => index.untag(repository, tag, digest),
     removeManifest: (repository, digest, beforeMs) => index.removeManifest(repository, digest, beforeMs),
     letGo: (repository, digest, removed) => index.letGo(repository, digest, removed),
     removeBlob: (repository, digest, beforeMs) => index.removeBlob(repository, digest, beforeMs),

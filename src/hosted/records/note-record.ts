@@ -59,7 +59,7 @@ export async function noteRecord(tools: NoteTools, record: HostedRecord): Promis
 }
 
 async function remove({ index }: NoteTools, record: HostedRecord): Promise<void> {
-  if (record.kind === 'tag') await index.untag(record.repository, record.tag);
+  if (record.kind === 'tag') await index.untag(record.repository, record.tag, record.digest);
   else await index.removeManifest(record.repository, record.digest); // held still, for who may push it just now, or as garbage
 }
 

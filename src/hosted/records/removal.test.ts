@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HostedStage } from '../../../test/support/hosted-stage.ts';
 import { makeImage } from '../../../test/support/images.ts';
+import { hostedRegistryName } from '../../oci/hosted.ts';
 import { parseTag } from '../../oci/reference.ts';
+import { tagRecord, tagRecordName } from './record.ts';
 import { removeContent, removeManifest, removeTag } from './removal.ts';
 
 const image = makeImage({ seed: 'app', layers: [100] });
@@ -22,6 +24,30 @@ test('a tag that another process sets while the manifest is removed goes with it
   for (const tag of ['one', 'two']) {
     const record = stage.records.records.has(`team/app/_tags/${tag}`);
     assert.equal(record, (await stage.resolve(tag)) !== undefined, tag);
+  }
+});
+
+test('a tag that another process moves while the manifest is removed that it stood for stays with what it stands for', async (t) => {
+  for (const moment of ['untag', 'removeRecord', 'removeManifest']) {
+    const stage = new HostedStage(t);
+    const { repository, index, records } = stage;
+    const other = makeImage({ seed: 'other', layers: [100] });
+    await stage.push(other);
+    await stage.push(image, 'latest');
+    const { mediaType, digest: moved, bytes } = other.manifest;
+    let left = 1;
+    stage.beforeChange = (what) => {
+      if (!what.startsWith(moment) || left-- !== 1) return;
+      const row = { digest: moved, mediaType, sizeBytes: bytes.length, checkedAtMs: 1 };
+      void index.putTag({ registry: hostedRegistryName, repository }, parseTag('latest'), row);
+      const name = tagRecordName(repository, parseTag('latest'));
+      records.records.set(name, { bytes: tagRecord(moved), writtenAtMs: 1 });
+    };
+    assert.equal(await removeManifest(stage.tools, repository, digest), true);
+    assert.equal(await stage.resolve('latest'), moved, moment);
+    const record = records.records.get(tagRecordName(repository, parseTag('latest')));
+    assert.deepEqual(record && JSON.parse(Buffer.from(record.bytes).toString()), { digest: moved });
+    assert.equal(await stage.resolve(digest), undefined);
   }
 });
 

@@ -26,21 +26,32 @@ export function removeTag(tools: RemovalTools, repository: Repository, tag: Tag)
   return removeTags(tools, repository, [tag]);
 }
 
-async function removeTags(tools: RemovalTools, repository: Repository, tags: readonly Tag[]): Promise<boolean> {
-  const { records, index } = tools;
+/** With a digest, only those that stand for it: what another process has moved meanwhile is none of this. */
+async function removeTags(
+  tools: RemovalTools,
+  repository: Repository,
+  tags: readonly Tag[],
+  digest?: Digest,
+): Promise<boolean> {
+  const { index } = tools;
   let isRemoved = false;
   for (let look = 0; look < maxLooks; look++) {
     const left: Tag[] = [];
     for (const tag of tags) {
-      const isUntagged = await index.untag(repository, tag);
+      const isUntagged = await index.untag(repository, tag, digest);
       isRemoved ||= isUntagged;
-      if (isUntagged || (await records.getRecord(tagRecordName(repository, tag)))) left.push(tag);
+      if (isUntagged || (await isOnlyRecorded(tools, repository, tag))) left.push(tag);
     }
     if (left.length === 0) return isRemoved;
     await index.sync();
     for (const tag of left) await settleTag(tools, repository, tag);
   }
   throw new Error(`Cannot remove tags of "${repository}": others set them all the time`);
+}
+
+async function isOnlyRecorded({ records, index }: RemovalTools, repository: Repository, tag: Tag): Promise<boolean> {
+  if ((await records.getRecord(tagRecordName(repository, tag))) === undefined) return false;
+  return (await index.getTag({ registry: hostedRegistryName, repository }, tag)) === undefined;
 }
 
 /**
@@ -50,7 +61,7 @@ async function removeTags(tools: RemovalTools, repository: Repository, tags: rea
  */
 export async function removeManifest(tools: RemovalTools, repository: Repository, digest: Digest): Promise<boolean> {
   const { records, index } = tools;
-  await removeTags(tools, repository, await tagsOf(index, repository, digest));
+  await removeTags(tools, repository, await tagsOf(index, repository, digest), digest);
   let last: RemovedManifest | undefined;
   for (let look = 0; look < maxLooks; look++) {
     const removed = await index.removeManifest(repository, digest);

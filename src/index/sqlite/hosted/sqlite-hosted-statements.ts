@@ -30,6 +30,7 @@ export function prepareHostedStatements(database: DatabaseSync) {
     ),
     isReferenced: prepare('SELECT 1 FROM hosted_references WHERE repository_id = ? AND target = ? LIMIT 1'),
     listTagsOf: prepare('SELECT name FROM tags WHERE digest = ? AND repository_id = ? ORDER BY name'),
+    untag: prepare('DELETE FROM tags WHERE repository_id = ?1 AND name = ?2 AND digest = coalesce(?3, digest)'),
     removeTagsOf: prepare('DELETE FROM tags WHERE digest = ? AND repository_id = ?'),
     listReferrers: prepare(`
       SELECT hosted_manifests.digest, media_type, size_bytes, artifact_type, annotations

@@ -110,9 +110,9 @@ export class SqliteHostedIndex implements HostedIndex {
     });
   }
 
-  async untag(repository: Repository, tag: Tag): Promise<boolean> {
+  async untag(repository: Repository, tag: Tag, digest?: Digest): Promise<boolean> {
     const number = this.#find(repository);
-    return number !== undefined && this.#parts.statements.removeTag.run(number, tag).changes > 0;
+    return number !== undefined && this.#hosted.untag.run(number, tag, digest ?? null).changes > 0;
   }
 
   async removeManifest(
