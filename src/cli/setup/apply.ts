@@ -68,9 +68,15 @@ async function writing<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const { code = '', path, message } = error as NodeJS.ErrnoException;
+    const { code = '', path, dest, message } = error as NodeJS.ErrnoException & { readonly dest?: string };
     if (['EACCES', 'EPERM', 'EROFS'].includes(code)) {
       throw new CommandFailure(`Cannot write "${path}": ${code}; run it as root, or with --root for another folder`);
+    }
+    if (code === 'EBUSY') {
+      throw new CommandFailure(
+        `Cannot replace "${dest ?? path}": it is a mount of its own, as a file of a container is; make the change where it ` +
+          'comes from, --merge prints it',
+      );
     }
     if (code === 'ENOENT' || code === 'ENOTDIR') throw new CommandFailure(`Cannot use the folder: ${message}`);
     throw error;

@@ -11,17 +11,17 @@ const daemonJson = 'etc/docker/daemon.json';
 
 class Killed extends Error {}
 
-/** A system on which the process is killed at an operation: before it, or with what it leaves when it is half done. */
-function killedAt(operation: number, half: boolean): { readonly system: DurableFiles; readonly count: () => number } {
+/** A system on which the process is killed at an operation: before it, or with what it leaves when it is half done. Nothing is done after, unless it goes on: then it was a failure that passed. */
+function killedAt(operation: number, half: boolean, goesOn = false): DurableFiles {
   let count = 0;
   const step = async (work: () => Promise<void>, halfWork: () => void) => {
     count += 1;
-    if (count < operation) return work();
+    if (count < operation || (goesOn && count > operation)) return work();
     if (half && count === operation) halfWork();
     throw new Killed();
   };
   const fresh = (path: string) => join(dirname(path), `.${path.slice(dirname(path).length + 1)}.entrepot-new`);
-  const system: DurableFiles = {
+  return {
     put: (path, bytes, rights) =>
       step(
         () => systemFiles.put(path, bytes, rights),
@@ -48,7 +48,6 @@ function killedAt(operation: number, half: boolean): { readonly system: DurableF
         () => undefined,
       ),
   };
-  return { system, count: () => count };
 }
 
 /** A view for which docker needs two files. */
@@ -65,9 +64,7 @@ test('killed at any step, each file is as it was or as it is to be, and can be f
     for (let operation = 1; wasKilled; operation += 1) {
       const here = machine(t, files);
       const before = here.tree();
-      const { system, count } = killedAt(operation, half);
-      wasKilled = await here.apply(docker, view, system).then(() => false, isKilled);
-      assert.ok(count() <= operation);
+      wasKilled = await here.apply(docker, view, killedAt(operation, half)).then(() => false, isKilled);
       for (const path of Object.keys(files)) {
         const now = here.tree()[path];
         assert.ok(now === before[path] || now === after[path], `${path} after ${operation}`);
@@ -75,6 +72,28 @@ test('killed at any step, each file is as it was or as it is to be, and can be f
       if (operation % 2 === 0) await here.apply(docker, view);
       if (operation % 2 === 0)
         assert.deepEqual(withoutState(here.tree()), withoutState(after), `finished after ${operation}`);
+      await here.undo(docker);
+      assert.deepEqual(withoutState(here.tree()), withoutState(before), `undone after ${operation}`);
+    }
+  }
+});
+
+test('whatever step fails, each file is as it was or as it is to be, and what was done can be taken back', async (t) => {
+  const files = { [daemonJson]: '{"a": 1}', 'etc/docker/certs.d/cache.example.com/entrepot.crt': 'old' };
+  const older = setupViewOf({ address: 'https://older.example.com' });
+  for (const half of [false, true]) {
+    let failed = true;
+    for (let operation = 1; failed; operation += 1) {
+      const here = machine(t, files);
+      const before = here.tree();
+      // Also where there is an entry that the change goes on with.
+      if (operation % 2 === 0) await here.apply(docker, older);
+      const was = here.tree();
+      failed = await here.apply(docker, withAuthority, killedAt(operation, half, true)).then(() => false, isKilled);
+      for (const path of Object.keys(files)) {
+        const isNew = here.read(path).includes(path.endsWith('.crt') ? 'new' : '//cache.example.com');
+        assert.ok(isNew || here.tree()[path] === was[path], `${path} after ${operation}`);
+      }
       await here.undo(docker);
       assert.deepEqual(withoutState(here.tree()), withoutState(before), `undone after ${operation}`);
     }
@@ -89,7 +108,7 @@ test('killed at any step of undo, it is finished by the next', async (t) => {
       const here = machine(t, { [daemonJson]: '{"a": 1}' });
       const before = here.tree();
       await here.apply(docker, view);
-      wasKilled = await here.undo(docker, false, killedAt(operation, half).system).then(() => false, isKilled);
+      wasKilled = await here.undo(docker, false, killedAt(operation, half)).then(() => false, isKilled);
       const now = here.read(daemonJson);
       assert.ok(now === '{"a": 1}' || now.includes('cache.example.com'), now);
       await here.undo(docker);

@@ -9,6 +9,7 @@ import { buildkit } from '../targets/buildkit.ts';
 import { docker } from '../targets/docker.ts';
 import { buildah, podman } from '../targets/podman.ts';
 import { applyFiles } from './apply.ts';
+import { type DurableFiles, systemFiles } from './durable-files.ts';
 
 const daemonJson = 'etc/docker/daemon.json';
 const dropIn = '/etc/containers/registries.conf.d/50-entrepot.conf';
@@ -82,6 +83,92 @@ test('what was removed since is refused by undo, and restored by force', async (
   assert.deepEqual(here.tree(), before);
 });
 
+/** The file system, but that somebody does something once, right before one of our files is written or cleaned up. */
+function meddled(path: string, meddle: () => void): DurableFiles {
+  const before = (given: string) => {
+    if (!given.endsWith(path)) return;
+    path = '/nothing more';
+    meddle();
+  };
+  return {
+    ...systemFiles,
+    put(given, bytes, rights) {
+      before(given);
+      return systemFiles.put(given, bytes, rights);
+    },
+    clean(given) {
+      before(given);
+      return systemFiles.clean(given);
+    },
+  };
+}
+
+test('what somebody changes while it is applied stays, and nothing is noted of what was not done', async (t) => {
+  const here = machine(t, { [daemonJson]: '{"a": 1}' });
+  const before = here.tree();
+  const mine = () => writeFileSync(join(here.root, daemonJson), '{"mine": true}');
+  await assert.rejects(here.apply(docker, undefined, meddled('journal.json', mine)), /changed it meanwhile, try again/);
+  assert.deepEqual(await here.undo(docker), []);
+  assert.equal(here.read(daemonJson), '{"mine": true}');
+  assert.deepEqual(Object.keys(here.tree()), Object.keys(before));
+
+  await here.apply(docker);
+  const after = here.read(daemonJson);
+  await assert.rejects(
+    here.apply(docker, setupViewOf({ address: 'https://two.test' }), meddled('journal.json', mine)),
+    /meanwhile/,
+  );
+  writeFileSync(join(here.root, daemonJson), after);
+  await here.undo(docker);
+  assert.equal(here.read(daemonJson), '{"mine": true}');
+});
+
+test('of several files those that were written before one failed can be taken back', async (t) => {
+  const here = machine(t, { [daemonJson]: '{"a": 1}' });
+  const before = here.tree();
+  const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  const system: DurableFiles = {
+    ...systemFiles,
+    put: (path, ...rest) => (path.endsWith('.crt') ? Promise.reject(full) : systemFiles.put(path, ...rest)),
+  };
+  const secure = setupViewOf({ address: 'https://cache.example.com', ca: 'new' });
+  await assert.rejects(here.apply(docker, secure, system), full);
+  const undone = await here.undo(docker);
+  assert.deepEqual(undone, [{ path: '/etc/docker/daemon.json', change: 'restored', hasMore: false }]);
+  assert.deepEqual(here.tree(), before);
+});
+
+test('what somebody changes while it is undone stays', async (t) => {
+  const here = machine(t, { [daemonJson]: '{"a": 1}' });
+  await here.apply(docker);
+  const mine = () => writeFileSync(join(here.root, daemonJson), 'mine');
+  await assert.rejects(here.undo(docker, false, meddled('daemon.json', mine)), {
+    code: 'CANNOT_UNDO',
+    message: /changed it meanwhile/,
+  });
+  assert.equal(here.read(daemonJson), 'mine');
+  await assert.rejects(here.undo(docker), /since it was applied, ".*" was changed/);
+});
+
+// It said that there was nothing to undo.
+test('what another target was put on top of is undone after that one', async (t) => {
+  const here = machine(t);
+  const before = here.tree();
+  await here.apply(podman);
+  writeFileSync(join(here.root, dropIn), `${here.read(dropIn)}# mine\n`);
+  const edited = here.read(dropIn);
+  await here.apply(buildah);
+  await assert.rejects(here.undo(podman), {
+    code: 'CANNOT_UNDO',
+    message: /and then for buildah\. .*undo buildah first$/,
+  });
+  await here.undo(buildah);
+  assert.equal(here.read(dropIn), edited);
+  writeFileSync(join(here.root, dropIn), edited.replace('# mine\n', ''));
+  await here.undo(podman);
+  assert.deepEqual(here.tree(), before);
+});
+
 test('what is applied after somebody has changed the file is taken back to that change first', async (t) => {
   const here = machine(t, { [daemonJson]: '{"a": 1}' });
   await here.apply(docker);
@@ -122,6 +209,20 @@ test('nothing is written outside of the root', async (t) => {
     code: 'CANNOT_WRITE',
     message: /a link leads from there to ".*", out of "/,
   });
+  assert.deepEqual(readdirSync(outside), []);
+});
+
+test('no journal is kept outside of the root', async (t) => {
+  const outside = tmpDir(t);
+  const here = machine(t, { [daemonJson]: '{"a": 1}' });
+  symlinkSync(outside, join(here.root, 'var'));
+  for (const work of [here.apply(docker), here.undo(docker)]) {
+    await assert.rejects(work, {
+      code: 'CANNOT_WRITE',
+      message: /journal\.json": a link leads from there to ".*", out of "/,
+    });
+  }
+  assert.equal(here.read(daemonJson), '{"a": 1}');
   assert.deepEqual(readdirSync(outside), []);
 });
 

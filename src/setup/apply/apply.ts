@@ -3,6 +3,7 @@ import { type DurableFiles, type FileRights, systemFiles } from './durable-files
 import {
   backupPath,
   beginJournal,
+  endJournal,
   type Journal,
   type JournalEntry,
   keepBackup,
@@ -63,7 +64,7 @@ async function applyLocked(wanted: readonly SetupFile[], options: ApplyOptions):
       journal = await note(journal, change, entry, options);
     }
     await writeJournal(options, journal, files);
-    for (const change of noted) await make(change, options, files);
+    await makeAll(noted, journal, options, files);
   }
   return changes.map((change) => describe(change, entries));
 }
@@ -116,6 +117,25 @@ async function note(journal: Journal, { file, entry }: Change, next: JournalEntr
   return withFolders({ ...journal, entries }, await missingFolders(machine, file.path));
 }
 
+async function makeAll(
+  changes: readonly Change[],
+  journal: Journal,
+  options: ApplyOptions,
+  files: DurableFiles,
+): Promise<void> {
+  let made = 0;
+  try {
+    for (const change of changes) {
+      await make(change, options, files);
+      made += 1;
+    }
+  } catch (error) {
+    // What cannot be forgotten is told of by the journal as what may have been done, which is true as well.
+    await forget(changes.slice(made), journal, options, files).catch(() => undefined);
+    throw error;
+  }
+}
+
 async function make({ file, now, text }: Change, options: ApplyOptions, files: DurableFiles): Promise<void> {
   if (text === undefined) return;
   for (const folder of await missingFolders(options, file.path)) {
@@ -130,6 +150,26 @@ async function make({ file, now, text }: Change, options: ApplyOptions, files: D
   }
   const rights: FileRights = now?.rights ?? { mode: file.mode ?? 0o644 };
   await files.put(placeOf(options, file.path), text, rights);
+}
+
+/** Takes out of the journal what was going to be done and was not, so that nobody is asked to take it back. */
+async function forget(
+  changes: readonly Change[],
+  journal: Journal,
+  options: ApplyOptions,
+  files: DurableFiles,
+): Promise<void> {
+  let { entries } = journal;
+  for (const { file, text, entry: older } of changes) {
+    if (text === undefined) continue;
+    const state = digestOf((await readFound(options, file.path))?.bytes);
+    if (state === digestOf(text)) continue;
+    await files.clean(placeOf(options, file.path));
+    const noted = entries.findLast(({ path }) => path === file.path);
+    entries = entries.flatMap((each) => (each === noted ? (older ?? []) : each));
+  }
+  const rest = { ...journal, entries };
+  await (entries.length === 0 ? endJournal(options, rest, files) : writeJournal(options, rest, files));
 }
 
 function describe({ file: { path }, now, text }: Change, entries: readonly JournalEntry[]): AppliedFile {

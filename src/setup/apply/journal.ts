@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { SetupError } from '../target.ts';
 import type { DurableFiles, FileRights } from './durable-files.ts';
-import { digestOf, type Machine, missingFolders, placeOf } from './machine.ts';
+import { checkFolder, digestOf, type Machine, missingFolders, placeOf } from './machine.ts';
 
 /** One change of one file. It is written down before it is made, so it may have been made or not. */
 export interface JournalEntry {
@@ -32,9 +32,10 @@ export function backupPath(backup: string): string {
   return `${folder}/${backup}`;
 }
 
-/** Reads the journal; one without entries when nothing was done. @throws SetupError CANNOT_UNDO */
+/** Reads the journal; one without entries when nothing was done. @throws SetupError CANNOT_UNDO, CANNOT_WRITE */
 export async function readJournal(machine: Machine): Promise<Journal> {
   let text: string;
+  await checkFolder(machine, journalPath);
   try {
     text = await readFile(placeOf(machine, journalPath), 'utf8');
   } catch (error) {

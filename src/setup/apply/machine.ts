@@ -54,8 +54,11 @@ export function digestOf(bytes: Uint8Array | undefined): string | null {
   return bytes === undefined ? null : createHash('sha256').update(bytes).digest('hex');
 }
 
-/** In an image, a link to `/etc` is to the image's own, which only its own system knows. */
-async function checkFolder(machine: Machine, path: string): Promise<void> {
+/**
+ * Sees to it that a path is within the root: in an image, a link to `/etc` is to the image's own, which only its own system knows.
+ * @throws SetupError CANNOT_WRITE
+ */
+export async function checkFolder(machine: Machine, path: string): Promise<void> {
   const root = await realpath(machine.root);
   const missing = await missingFolders(machine, path);
   const there = await realpath(placeOf(machine, missing[0] === undefined ? dirname(path) : dirname(missing[0])));

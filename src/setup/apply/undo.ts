@@ -50,11 +50,8 @@ export function undoFiles(options: UndoOptions): Promise<UndoneFile[]> {
 async function undoLocked(options: UndoOptions): Promise<UndoneFile[]> {
   const { target, force = false, files = systemFiles } = options;
   let journal = await readJournal(options);
-  const last = new Map(journal.entries.map((entry) => [entry.path, entry]));
   const steps: Step[] = [];
-  for (const entry of [...last.values()].toReversed()) {
-    if (entry.targets.includes(target)) steps.push(await planStep(entry, options));
-  }
+  for (const entry of entriesOf(target, journal).toReversed()) steps.push(await planStep(entry, options));
   const changed = steps.filter(({ isChanged, entry }) => isChanged && entry.targets.length === 1);
   if (changed.length > 0 && !force) throw changedSince(changed, target);
   const undone: UndoneFile[] = [];
@@ -68,6 +65,24 @@ async function undoLocked(options: UndoOptions): Promise<UndoneFile[]> {
     undone.push({ path: entry.path, change: isLast ? describe(step) : 'kept', hasMore, ...(aside ? { aside } : {}) });
   }
   return undone;
+}
+
+/** The last entry of each file that is there for a target. @throws SetupError where another has been put on top of it */
+function entriesOf(target: string, { entries }: Journal): JournalEntry[] {
+  const top = new Map(entries.map((entry) => [entry.path, entry]));
+  const own = new Map(entries.filter(({ targets }) => targets.includes(target)).map((entry) => [entry.path, entry]));
+  for (const entry of own.values()) {
+    const last = top.get(entry.path);
+    // Where it is there for others, too, it stays.
+    if (last === undefined || last === entry || entry.targets.length > 1) continue;
+    const others = last.targets.join(', ');
+    throw new SetupError(
+      'CANNOT_UNDO',
+      `Cannot undo ${target}: since it was applied, "${entry.path}" was changed by somebody, and then for ${others}. ` +
+        `Nothing was done; undo ${others} first`,
+    );
+  }
+  return [...own.values()];
 }
 
 async function planStep(entry: JournalEntry, options: ApplyOptions): Promise<Step> {
@@ -104,6 +119,13 @@ async function putAside(
 async function restore({ entry, now, before }: Step, options: ApplyOptions, files: DurableFiles): Promise<void> {
   const place = placeOf(options, entry.path);
   await files.clean(place);
+  const again = await readFound(options, entry.path);
+  if (digestOf(again?.bytes) !== digestOf(now?.bytes)) {
+    throw new SetupError(
+      'CANNOT_UNDO',
+      `Cannot undo the change of "${entry.path}": somebody else has changed it meanwhile, try again`,
+    );
+  }
   if (before === undefined) return files.remove(place);
   if (now?.bytes.equals(before)) return;
   for (const folder of await missingFolders(options, entry.path)) {
