@@ -23,5 +23,8 @@ test('that nobody reads on, as `| head` does, keeps no command from ending well'
 test('what cannot be written ends with 1, and with the reason', () => {
   const stdio = ['ignore', openSync('/dev/full', 'w'), 'pipe'] as const;
   const { status, stderr } = spawnSync(process.execPath, [main, 'setup'], { stdio: [...stdio], encoding: 'utf8' });
-  assert.deepEqual([status, stderr], [1, 'Cannot write what was asked for: ENOSPC\n']);
+  assert.deepEqual(
+    [status, stderr],
+    [1, 'Cannot write what was asked for: no space left on device (ENOSPC), free some space on its file system\n'],
+  );
 });

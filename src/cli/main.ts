@@ -7,12 +7,15 @@ if (problem !== undefined) {
   process.exitCode = 1;
 } else {
   // Only now: what it imports may not even load on an older Node.js.
-  const { runProgram } = await import('./program.ts');
+  const [{ runProgram }, { systemReason }] = await Promise.all([
+    import('./program.ts'),
+    import('../util/system-reason.ts'),
+  ]);
   let isWritten = true;
-  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // Who reads no further, as `head`, has had enough: what is being done is done all the same, and put in order.
-    if (code === 'EPIPE') return;
-    if (isWritten) process.stderr.write(`Cannot write what was asked for: ${code}\n`);
+    if (error.code === 'EPIPE') return;
+    if (isWritten) process.stderr.write(`Cannot write what was asked for: ${systemReason(error) ?? error.message}\n`);
     isWritten = false;
     process.exitCode = 1;
   });

@@ -67,6 +67,22 @@ const cases: Readonly<Record<string, Case>> = {
     yaml: 'data: x\nlog: { level: info',
     says: [/^entrepot.yaml:2: Cannot read the YAML: /],
   },
+  'two documents in one file': {
+    yaml: 'data: x\n---\ndata: y',
+    says: ['entrepot.yaml:2: A second document begins here: leave one, without "---" between'],
+  },
+  'a path that only a shell could read': {
+    yaml: 'data: ~/data',
+    env: { ENTREPOT_DOCKER_CONFIG: '~' },
+    says: [
+      /^entrepot.yaml:1: Cannot use data "~\/data": expected a path without "~"/,
+      /^ENTREPOT_DOCKER_CONFIG: Cannot use dockerConfig "~": expected a path without "~"/,
+    ],
+  },
+  'the beginning of a key': {
+    yaml: 'upstreams: { docker.io: { user: a } }',
+    says: ['entrepot.yaml:1: Unknown key "upstreams.docker.io.user": did you mean "upstreams.docker.io.username"?'],
+  },
   'a key that is there twice': {
     yaml: 'data: x\ndata: y',
     says: ['entrepot.yaml:2: Cannot read the YAML: Map keys must be unique: correct it there'],
@@ -160,6 +176,10 @@ const cases: Readonly<Record<string, Case>> = {
     env: { ENTREPOT_UPSTREAMS_A_B_EXAMPLE_INSECURE: 'true' },
     says: [/^ENTREPOT_UPSTREAMS_A_B_EXAMPLE_INSECURE: It could mean several upstreams/],
   },
+  'a value for a whole group by --set': {
+    flags: { set: ['cache=5GB'] },
+    says: ['--set cache: "cache" is a group of keys: name one of them, such as cache.maxBytes'],
+  },
   'an unknown key of --set, with the nearest': {
     flags: { set: ['cache.maxbyte=1', 'upstreams.docker.io.pasword=swordfish', 'nothing'] },
     says: [
@@ -241,10 +261,10 @@ const cases: Readonly<Record<string, Case>> = {
     yaml: 'upstreams: { docker.io: { tokenCommand: print }, ghcr.io: { tokenCommand: [] }, quay.io: { tokenCommand: [a, 5] } }',
     env: { ENTREPOT_UPSTREAMS_GCR_IO_TOKEN_COMMAND: '["print"' },
     says: [
-      'entrepot.yaml:1: Cannot use upstreams.docker.io.tokenCommand "print": expected a list',
+      'entrepot.yaml:1: Cannot use upstreams.docker.io.tokenCommand "print": expected a list, such as [a, b]',
       'entrepot.yaml:1: Cannot use upstreams.ghcr.io.tokenCommand a list: expected a program and its arguments',
       /^entrepot.yaml:1: Cannot use upstreams.quay.io.tokenCommand "5": expected text/,
-      /^ENTREPOT_UPSTREAMS_GCR_IO_TOKEN_COMMAND: Cannot use upstreams.gcr.io.tokenCommand .*: expected a list$/,
+      /^ENTREPOT_UPSTREAMS_GCR_IO_TOKEN_COMMAND: Cannot use upstreams.gcr.io.tokenCommand .*: expected a list, such as \[a, b\]$/,
     ],
   },
   'limits of an upstream that are none': {
@@ -447,7 +467,9 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'rules that are no list': {
     env: { ENTREPOT_UPSTREAMS_DOCKER_IO_RULES: '[{' },
-    says: ['ENTREPOT_UPSTREAMS_DOCKER_IO_RULES: Cannot use upstreams.docker.io.rules "[{": expected a list'],
+    says: [
+      'ENTREPOT_UPSTREAMS_DOCKER_IO_RULES: Cannot use upstreams.docker.io.rules "[{": expected a list, such as [a, b]',
+    ],
   },
   'a policy that is none': {
     yaml: 'cache: { onDenied: forget, staleFor: none }',

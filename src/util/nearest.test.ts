@@ -11,6 +11,11 @@ test('nearest() finds the word that was meant', () => {
   assert.equal(nearest('lisetn', keys), 'listen');
 });
 
+test('nearest() finds a word by how it begins', () => {
+  assert.equal(nearest('user', ['url', 'password', 'username']), 'username');
+  assert.equal(nearest('pa', ['password']), undefined);
+});
+
 test('nearest() finds nothing when no word comes near', () => {
   assert.equal(nearest('password', keys), undefined);
   assert.equal(nearest('qz', keys), undefined);

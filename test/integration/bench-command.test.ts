@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { comparedSides } from '../../src/cli/measure/compared-sides.ts';
 import type { BenchFlags } from '../../src/cli/measure/measure-flags.ts';
 import { bench } from '../../src/cli/measure/run-bench.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { type FakeMachine, fakePrograms } from '../support/fake-programs.ts';
 import { type MeasureStage, setUpMeasureStage } from '../support/measure-stage.ts';
 import { startTestRegistry } from '../support/test-registry.ts';
@@ -95,10 +97,12 @@ test('an image of another registry is at the cache by its alias, and at a host o
     env,
   );
   assert.equal(JSON.parse(other.out).cache, `localhost:${cache.port}/ghcr.io/owner/app:latest`);
-  // A name that need not resolve to see what it would be asked for.
-  const host = `ghcr.io.localhost:${cache.port}`;
-  const virtual = await run([...args, '--cache-host', host], env);
-  assert.equal(JSON.parse(virtual.out).cache, `${host}/owner/app:latest`);
+  const { config } = loadConfig({
+    ...{ flags: { domain: 'localhost', default: 'none' }, env: { ENTREPOT_UPSTREAMS: env.ENTREPOT_UPSTREAMS } },
+    readFile: () => '',
+  });
+  const flags = { repo: 'ghcr.io/owner/app', cacheHost: 'ghcr.io.localhost:5000' };
+  assert.equal(comparedSides(flags, config, {}, t.signal).cache.repository, 'owner/app');
 });
 
 test('a cache that asks for a login gets it', async (t) => {
@@ -125,6 +129,10 @@ test('what cannot be measured is said before anything is', async (t) => {
     [['--tag', 'a b'], /^Cannot use --tag "a b": /],
     [['--cache-host', 'http://a/b'], /^Cannot use --cache-host "http:\/\/a\/b": it is no host and port/],
     [['--tag', 'none'], /^Cannot find library\/nginx:none, neither upstream nor in the cache/],
+    [
+      ['--cache-host', '127.0.0.1:1'],
+      /^Cannot measure: no cache answers at http:\/\/127\.0\.0\.1:1: .*; start it, or say where it is with --cache-host/,
+    ],
     [['--client', 'podman'], /Cannot pull with podman: it is not on this machine/],
     [[], /^Cannot use \$PULLS "many": expected a whole number/, { PULLS: 'many' }],
     [[], /^Cannot use \$PRUNE_BETWEEN "maybe": expected 1 or 0/, { PRUNE_BETWEEN: 'maybe' }],

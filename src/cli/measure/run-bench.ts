@@ -1,5 +1,6 @@
 import { parseCount } from '../../config/schema/values/count.ts';
 import { type Environment, variable } from '../../config/sources/environment.ts';
+import { assertAnswers } from '../../measure/assert-answers.ts';
 import { type BenchPlan, type BenchResult, findImage, runBench, sourcesOf } from '../../measure/bench/bench.ts';
 import { benchJson, measuredText, planText, summaryText } from '../../measure/bench/bench-text.ts';
 import { type ImageContents, largestBlob, machinePlatform } from '../../measure/image-contents.ts';
@@ -24,6 +25,7 @@ export async function bench(flags: BenchFlags, terminal: Terminal, run: RunProgr
   await interruptible(
     async (signal) => {
       const sides = comparedSides(flags, config, env, signal);
+      await assertAnswers({ url: sides.cacheUrl, authority: sides.authority, env }, signal);
       const platform = machinePlatform();
       const builtIn = builtInPuller([sides.upstream, sides.cache], platform);
       const given = {

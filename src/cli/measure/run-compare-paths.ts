@@ -1,3 +1,4 @@
+import { assertAnswers } from '../../measure/assert-answers.ts';
 import { findImage } from '../../measure/bench/bench.ts';
 import { type ImageBlob, largestBlob, machinePlatform } from '../../measure/image-contents.ts';
 import { comparePaths, fromSide, type PathsPlan, type PathsResult } from '../../measure/paths/compare-paths.ts';
@@ -29,6 +30,7 @@ export async function compare(flags: PathsFlags, terminal: Terminal, run: RunPro
   const cdnUrl = readCdnUrl(flags.cdnUrl);
   await interruptible(async (signal) => {
     const sides = comparedSides(flags, config, terminal.env, signal);
+    await assertAnswers({ url: sides.cacheUrl, authority: sides.authority, env: terminal.env }, signal);
     const image = await findImage({ ...sides, platform: machinePlatform() }, signal);
     const blob = largestBlob(image);
     const plan: PathsPlan = {

@@ -11,6 +11,7 @@ test('progress is a bar, sizes, a rate and the time that is left', () => {
 
 test('progress promises nothing before there is anything to go by', () => {
   assert.equal(describeProgress(0, 1e6, 60_000), '[------------------------] 0 B of 1 MB');
+  assert.equal(describeProgress(1, 48e6, 60_000), '[------------------------] 1 B of 48 MB');
   assert.equal(describeProgress(5e5, 1e6, 20), '[############------------] 500 kB of 1 MB');
 });
 

@@ -2,6 +2,7 @@ import { formatSize } from '../../config/schema/values/size.ts';
 
 const barLength = 24;
 const minRateMs = 500; // before, a rate says nothing
+const minRatePart = 0.001; // nor does one of a first byte, by which the rest would take years
 
 /** How far some reading is: `[######------] 12 GB of 48 GB, 510 MB/s, 1m 11s left`. What is read may be more than was known. */
 export function describeProgress(doneBytes: number, totalBytes: number, elapsedMs: number): string {
@@ -9,7 +10,7 @@ export function describeProgress(doneBytes: number, totalBytes: number, elapsedM
   const filled = Math.floor(part * barLength);
   const bar = `[${'#'.repeat(filled)}${'-'.repeat(barLength - filled)}]`;
   const sizes = `${bar} ${formatSize(doneBytes)} of ${formatSize(Math.max(doneBytes, totalBytes))}`;
-  if (doneBytes === 0 || elapsedMs < minRateMs) return sizes;
+  if (doneBytes === 0 || part < minRatePart || elapsedMs < minRateMs) return sizes;
   const bytesPerMs = doneBytes / elapsedMs;
   const leftMs = Math.max(0, totalBytes - doneBytes) / bytesPerMs;
   return `${sizes}, ${formatSize(bytesPerMs * 1000)}/s, ${describeTime(leftMs)} left`;

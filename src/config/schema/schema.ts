@@ -11,7 +11,7 @@ import { proxyKeys } from './serving/proxy.ts';
 import { throughputKeys } from './serving/throughput.ts';
 import { parseCount } from './values/count.ts';
 import { maxTimerMs, parseDuration, parseDurationOrNone } from './values/duration.ts';
-import { about, boolean, choice, listOf, parsedBy, text } from './values/key.ts';
+import { about, boolean, choice, listOf, parsedBy, path, text } from './values/key.ts';
 import { parseAlias, parseDomain, parseRegistryName } from './values/network/host-name.ts';
 import { parseRegistryUrl } from './values/network/registry-url.ts';
 import { parsePercent } from './values/percent.ts';
@@ -57,13 +57,13 @@ export const upstreamSchema = z.strictObject({
     secret: true,
     description: 'The password, or an access token that stands for it. Better kept in a file of its own.',
   }),
-  passwordFile: text.optional().register(about, {
+  passwordFile: path.optional().register(about, {
     type: 'path',
     description:
       'A file that holds the password; a line break at its end does not count. It is read again when it changes. Instead ' +
       'of `password`.',
   }),
-  dockerConfig: text.optional().register(about, {
+  dockerConfig: path.optional().register(about, {
     type: 'path',
     description:
       'A docker `config.json` with its credentials, or the names of the helpers that have them, by the host of its URL. ' +
@@ -78,15 +78,15 @@ export const upstreamSchema = z.strictObject({
         'A program and its arguments that prints a password or token, and perhaps how long it lives. `username` is who it ' +
         'is for. Instead of `password`; see [credentials.md](credentials.md).',
     }),
-  ca: text.optional().register(about, {
+  ca: path.optional().register(about, {
     type: 'path',
     description: 'A PEM file with the certificates that the registry’s is checked against.',
   }),
-  cert: text.optional().register(about, {
+  cert: path.optional().register(about, {
     type: 'path',
     description: 'A PEM file with the certificate that Entrepot shows to the registry. Needs `key`.',
   }),
-  key: text.optional().register(about, { type: 'path', description: 'A PEM file with the key of `cert`.' }),
+  key: path.optional().register(about, { type: 'path', description: 'A PEM file with the key of `cert`.' }),
   insecure: boolean.optional().register(about, {
     type: 'boolean',
     description: 'Take any certificate of the registry unseen. Whoever is on the way can then read the credentials.',
@@ -121,7 +121,7 @@ export const upstreamSchema = z.strictObject({
 
 /** The configuration file. */
 export const configSchema = z.strictObject({
-  data: text.prefault('./data').register(about, {
+  data: path.prefault('./data').register(about, {
     type: 'path',
     description: 'The folder of everything that is kept. It is made when it is missing.',
   }),
@@ -224,7 +224,7 @@ export const configSchema = z.strictObject({
     description:
       'Serve only what is here, tags whatever their age, and ask no upstream anything. What is not here is 404.',
   }),
-  dockerConfig: text.optional().register(about, {
+  dockerConfig: path.optional().register(about, {
     type: 'path',
     description:
       'A docker `config.json`, for every upstream that has no credentials of its own. None is read unless it is named ' +

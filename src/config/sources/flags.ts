@@ -45,6 +45,11 @@ function readAssignment(assignment: string, report: Report): Setting[] {
   const key = configKeys.find((known) => nameOfPath(known.path) === name);
   if (key !== undefined) return [{ path: key.path, value: readText(key, given), origin }];
   if (name === 'upstreams' || name.startsWith('upstreams.')) return readUpstream(name, given, origin, report);
+  const below = configKeys.map((known) => nameOfPath(known.path)).find((known) => known.startsWith(`${name}.`));
+  if (name !== '' && below !== undefined) {
+    report({ where: origin, what: `"${name}" is a group of keys`, advice: `name one of them, such as ${below}` });
+    return [];
+  }
   const names = [...configKeys.map((known) => nameOfPath(known.path)), 'upstreams'];
   report({ where: origin, what: `Unknown key "${name}"`, advice: suggestKey(name, [], names) });
   return [];

@@ -27,9 +27,14 @@ export function readYaml({ text, schema, path, originOf }: YamlSource, report: R
   // Not `prettyErrors`: they quote the text, in which there may be secrets.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const reading: Reading = { document, lines, report, settings: [], originOf };
-  for (const { message, pos } of [...document.errors, ...document.warnings]) {
+  for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
+    const where = originAt(reading, pos[0]);
+    if (code === 'MULTIPLE_DOCS') {
+      report({ where, what: 'A second document begins here', advice: 'leave one, without "---" between' });
+      continue;
+    }
     const what = message.split(':')[0] ?? ''; // after the colon, it quotes
-    report({ where: originAt(reading, pos[0]), what: `Cannot read the YAML: ${what}`, advice: 'correct it there' });
+    report({ where, what: `Cannot read the YAML: ${what}`, advice: 'correct it there' });
   }
   if (document.errors.length === 0) readNode(reading, document.contents, schema, path, originAt(reading, 0));
   return reading.settings;

@@ -29,7 +29,10 @@ export function measuredText({ kind, from, round, rounds, result }: Measured, bl
   const { ms, layersHeld } = result;
   const seconds = ms / 1000;
   const rate = kind === 'blob download' ? `, ${formatByteRate(blobBytes / seconds)}` : '';
-  const held = layersHeld === 0 ? '' : `, with ${layersHeld} layers that another image has: not a whole pull`;
+  const held =
+    layersHeld === 0
+      ? ''
+      : `, with ${layersHeld} ${layersHeld === 1 ? 'layer' : 'layers'} that another image has: not a whole pull`;
   return `${what}: ${formatSeconds(seconds)}${rate}${held}\n`;
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { accessVerbs, doorNames } from '../../config.ts';
 import { parseDuration } from '../values/duration.ts';
-import { about, choice, listOf, parsedBy, text } from '../values/key.ts';
+import { about, choice, listOf, parsedBy, path, text } from '../values/key.ts';
 import { parseImageGlob } from '../values/pattern.ts';
 
 const ruleKeys = 'users, doors, repositories and allow';
@@ -19,7 +19,7 @@ const ruleSchema = z.strictObject(
 
 /** The keys about who may do what. */
 export const authKeys = z.strictObject({
-  htpasswd: text.optional().register(about, {
+  htpasswd: path.optional().register(about, {
     type: 'path',
     description:
       'A file of names and bcrypt hashes, as `htpasswd -B` writes it: with it, clients have to log in. It is read again ' +

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { proxyPolicies } from '../../config.ts';
 import { parseDurationAboveZero } from '../values/duration.ts';
-import { about, boolean, choice, listOf, parsedBy, text } from '../values/key.ts';
+import { about, boolean, choice, listOf, parsedBy, path } from '../values/key.ts';
 import { parseNetwork, parsePort } from '../values/network/network.ts';
 
 /** The keys of what the proxy door does. */
@@ -30,12 +30,12 @@ export const proxyKeys = z.strictObject({
     .register(about, { type: 'duration', description: 'A tunnel through which nothing comes for so long is ended.' }),
   ca: z
     .strictObject({
-      cert: text.optional().register(about, {
+      cert: path.optional().register(about, {
         type: 'path',
         description:
           'A PEM file with the certificate of an authority to sign by, instead of one that is made. Needs `key`.',
       }),
-      key: text
+      key: path
         .optional()
         .register(about, { type: 'path', description: 'A PEM file with the key of `proxy.ca.cert`.' }),
     })

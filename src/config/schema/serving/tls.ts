@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { parseDurationOrNone } from '../values/duration.ts';
-import { about, parsedBy, text } from '../values/key.ts';
+import { about, parsedBy, path } from '../values/key.ts';
 
 const tls = z.strictObject({
-  cert: text.optional().register(about, {
+  cert: path.optional().register(about, {
     type: 'path',
     description:
       'A PEM file with the door’s certificate, followed by those that lead to its authority. With it and `key`, the door ' +
       'speaks TLS, and nothing else. Both are read again when they change; see [tls.md](tls.md).',
   }),
-  key: text.optional().register(about, {
+  key: path.optional().register(about, {
     type: 'path',
     description: 'A PEM file with the key of `cert`, without a passphrase.',
   }),
-  clientCa: text.optional().register(about, {
+  clientCa: path.optional().register(about, {
     type: 'path',
     description:
       'A PEM file with the authorities of clients: one that has no certificate of theirs is refused in the handshake. ' +

@@ -43,6 +43,11 @@ export const text = z
   .string({ error: 'expected text; put it in quotes where it looks like something else' })
   .min(1, { error: 'expected text that is not empty' });
 
+/** Where a file or folder is. A shell knows what a tilde means, and nothing else does: a folder of that name would be made. */
+export const path = text.refine((given) => !/^~(?:\/|$)/.test(given), {
+  error: 'expected a path without "~", which only shells know: write the folder in its place',
+});
+
 /** Yes or no. */
 export const boolean = z.boolean({ error: 'expected true or false' });
 
@@ -53,7 +58,7 @@ export function choice<const T extends readonly string[]>(words: T) {
 
 /** A list whose entries are read by a schema. */
 export function listOf<S extends z.ZodType>(entry: S) {
-  return z.array(entry, { error: 'expected a list' });
+  return z.array(entry, { error: 'expected a list, such as [a, b]' });
 }
 
 /** A text, or a number as YAML reads one, that a function turns into something better or throws what it expected. */
