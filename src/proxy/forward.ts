@@ -30,6 +30,21 @@ export async function forwardRequest(
   connection: Socket,
   idleMs: number,
 ): Promise<void> {
+  try {
+    await passOn(request, response, { target, path }, connection, idleMs);
+  } catch (error) {
+    connection.destroy(); // also when what came by it cannot be sent on: it would go on coming
+    throw error;
+  }
+}
+
+async function passOn(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { target, path }: ForwardedRequest,
+  connection: Socket,
+  idleMs: number,
+): Promise<void> {
   const host = authorityOf(target, connection instanceof TLSSocket ? 443 : 80);
   const outgoing = send({
     createConnection: () => connection,
