@@ -1,4 +1,5 @@
 import { hostedRegistryName } from '../oci/hosted.ts';
+import { caFiles } from './authority-files.ts';
 import { putBlock } from './edit/marked-block.ts';
 import { mirrorUrl } from './shape.ts';
 import type { SetupFile, SetupRegistry, SetupShape, SetupView } from './target.ts';
@@ -20,12 +21,6 @@ export function hostsFiles(view: SetupView, shape: SetupShape, place: HostsPlace
   // Only ns= says which of all the others is meant.
   const others = view.isWhole && shape === 'ns' ? [defaultFile(view, place)] : [];
   return [...registries, ...hosted, ...others];
-}
-
-/** The authority of the door, where a client finds it; nothing for one that needs none. */
-export function caFiles({ ca, address }: SetupView, path: string): SetupFile[] {
-  if (ca === undefined || !address.startsWith('https:')) return [];
-  return [{ path, about: 'The authority that the certificate of the cache is checked against.', render: () => ca }];
 }
 
 function mirrorFile(view: SetupView, registry: SetupRegistry, shape: SetupShape, place: HostsPlace): SetupFile {

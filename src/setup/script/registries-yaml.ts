@@ -1,7 +1,7 @@
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { hostAndPort } from '../address/address.ts';
+import { caFiles } from '../authority-files.ts';
 import { YamlFile } from '../edit/yaml-file.ts';
-import { caFiles } from '../hosts-files.ts';
 import { verbatimUrl } from '../shape.ts';
 import type { SetupFile, SetupShape, SetupView } from '../target.ts';
 

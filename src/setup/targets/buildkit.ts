@@ -1,4 +1,5 @@
 import { hostAndPort, hostOf, isLoopbackHost } from '../address/address.ts';
+import { caFiles } from '../authority-files.ts';
 import { setInTables, type TomlSetting } from '../edit/toml-tables.ts';
 import { mirrorUrl, shapeFor } from '../shape.ts';
 import type { SetupFile, SetupPlan, SetupTarget, SetupView } from '../target.ts';
@@ -14,8 +15,7 @@ export const buildkit: SetupTarget = {
   shapes: ['alias', 'ns', 'vhost'],
   plan(view) {
     const addresses = addressesOf(view);
-    const isSecure = addresses.some((address) => address.startsWith('https://'));
-    const ca = isSecure && view.ca !== undefined ? [caFile(view.ca)] : [];
+    const ca = caFiles(view, caPath, addresses);
     return { files: [daemonToml(view, addresses, ca.length > 0), ...ca], steps, notes: notesOf(view) };
   },
 };
@@ -49,14 +49,6 @@ function daemonToml(view: SetupView, addresses: readonly string[], hasCa: boolea
     path,
     about: 'Makes BuildKit ask the cache first for each registry.',
     render: (before) => setInTables(before ?? '', [...mirrors, ...doors], path),
-  };
-}
-
-function caFile(ca: string): SetupFile {
-  return {
-    path: caPath,
-    about: 'The authority that the certificate of the cache is checked against.',
-    render: () => ca,
   };
 }
 

@@ -1,4 +1,5 @@
-import { caFiles, hostsFiles } from '../hosts-files.ts';
+import { caFiles } from '../authority-files.ts';
+import { hostsFiles } from '../hosts-files.ts';
 import { shapeFor } from '../shape.ts';
 import type { SetupTarget } from '../target.ts';
 

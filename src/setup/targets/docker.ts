@@ -1,4 +1,5 @@
 import { hostAndPort, hostOf, isLoopbackHost } from '../address/address.ts';
+import { caFilesByHost } from '../authority-files.ts';
 import { keepingMark } from '../edit/byte-order-mark.ts';
 import { setListMember } from '../edit/json-members.ts';
 import { mirrorUrl, shapeFor } from '../shape.ts';
@@ -26,7 +27,7 @@ function plan(view: SetupView): SetupPlan {
   const mirror = mirrorOf(view);
   const addresses = [...(mirror === undefined ? [] : [mirror]), view.address, ...otherDoors(view)];
   return {
-    files: [daemonJson(mirror, insecureHosts(addresses)), ...authorities(addresses, view.ca)],
+    files: [daemonJson(mirror, insecureHosts(addresses)), ...caFilesByHost(view, '/etc/docker/certs.d', addresses)],
     steps: ['systemctl reload docker  # reads the mirrors anew; containers run on'],
     notes: notesOf(view, mirror),
   };
@@ -113,17 +114,6 @@ function putFirst(mirror: string, others: readonly string[]): string[] {
   const bare = (url: string) => url.replace(/\/+$/, '');
   if (others[0] !== undefined && bare(others[0]) === mirror) return [...others];
   return [mirror, ...others.filter((other) => bare(other) !== mirror)];
-}
-
-/** Where docker looks for the authorities of a registry: every file of that ending in the folder of the host. */
-function authorities(addresses: readonly string[], ca: string | undefined): SetupFile[] {
-  if (ca === undefined) return [];
-  const hosts = new Set(addresses.filter((address) => address.startsWith('https://')).map(hostAndPort));
-  return [...hosts].map((host) => ({
-    path: `/etc/docker/certs.d/${host}/entrepot.crt`,
-    about: `The authority of the cache's certificate, for ${host}.`,
-    render: () => ca,
-  }));
 }
 
 function notesOf(view: SetupView, mirror: string | undefined): string[] {

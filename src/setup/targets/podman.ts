@@ -1,8 +1,9 @@
 import { hostAndPort } from '../address/address.ts';
+import { caFilesByHost } from '../authority-files.ts';
 import { ownFile } from '../edit/own-file.ts';
 import { quote } from '../edit/toml-tables.ts';
 import { mirrorUrl, shapeFor } from '../shape.ts';
-import type { SetupFile, SetupPlan, SetupTarget, SetupView } from '../target.ts';
+import type { SetupPlan, SetupTarget, SetupView } from '../target.ts';
 
 const path = '/etc/containers/registries.conf.d/50-entrepot.conf';
 // These clients do not say which registry they mean but by the path or the host.
@@ -47,7 +48,10 @@ function planFor(name: string, view: SetupView): SetupPlan {
     ...(view.hostedAddress === undefined ? [] : [view.hostedAddress]),
   ];
   return {
-    files: [ownFile({ path, about: 'Asks the cache first for each registry.' }, text), ...authorities(addresses, view)],
+    files: [
+      ownFile({ path, about: 'Asks the cache first for each registry.' }, text),
+      ...caFilesByHost(view, '/etc/containers/certs.d', addresses),
+    ],
     steps: steps[name] ?? [],
     notes: notesOf(view),
   };
@@ -77,18 +81,6 @@ function hostedTable(address: string): string {
 // It also allows certificates of anybody, so it is said of plain HTTP alone.
 function insecureLine(url: string): string[] {
   return url.startsWith('http://') ? ['insecure = true'] : [];
-}
-
-/** Where they look for the authorities of a registry: every file of that ending in the folder of the host. */
-function authorities(addresses: readonly string[], { ca }: SetupView): SetupFile[] {
-  if (ca === undefined) return [];
-  const secure = addresses.filter((address) => address.startsWith('https://'));
-  const hosts = new Set(secure.map((address) => hostAndPort(address).replace(/\/.*/, '')));
-  return [...hosts].map((host) => ({
-    path: `/etc/containers/certs.d/${host}/entrepot.crt`,
-    about: `The authority of the certificate of ${host}.`,
-    render: () => ca,
-  }));
 }
 
 function notesOf(view: SetupView): string[] {

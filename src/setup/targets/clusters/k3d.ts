@@ -1,5 +1,5 @@
 import { hostOf, isLoopbackHost } from '../../address/address.ts';
-import { caFiles } from '../../hosts-files.ts';
+import { caFiles } from '../../authority-files.ts';
 import { registriesFile, registriesShapes } from '../../script/registries-yaml.ts';
 import { shapeFor } from '../../shape.ts';
 import type { SetupTarget } from '../../target.ts';

@@ -1,4 +1,4 @@
-import { caFiles } from '../../hosts-files.ts';
+import { caFiles } from '../../authority-files.ts';
 import { registriesFile, registriesShapes } from '../../script/registries-yaml.ts';
 import { shapeFor } from '../../shape.ts';
 import type { SetupTarget } from '../../target.ts';

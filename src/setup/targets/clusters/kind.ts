@@ -1,6 +1,7 @@
 import { hostOf, isLoopbackHost } from '../../address/address.ts';
+import { caFiles } from '../../authority-files.ts';
 import { YamlFile } from '../../edit/yaml-file.ts';
-import { caFiles, hostsFiles } from '../../hosts-files.ts';
+import { hostsFiles } from '../../hosts-files.ts';
 import { madeHere } from '../../mark.ts';
 import { shapeFor } from '../../shape.ts';
 import type { SetupFile, SetupTarget, SetupView } from '../../target.ts';
