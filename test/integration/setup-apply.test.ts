@@ -49,6 +49,14 @@ test('a machine is set up by the command line without a server, and taken back',
   assert.equal((await run('docker', '--undo')).out, 'There is nothing to undo of docker\n');
 });
 
+// It said that what was there was kept in "undefined".
+test('a file that was made here and is changed has nothing that is kept', async (t) => {
+  const { run } = machine(t);
+  await run('podman', '--address', '10.0.0.5:5000', '--apply');
+  const { out } = await run('podman', '--address', '10.0.0.6:5000', '--apply');
+  assert.match(out, /^changed: \/etc\/.*50-entrepot\.conf; it was not there before setup\n/);
+});
+
 test('what was changed since is an error of undo, which --force overrides', async (t) => {
   const { root, run } = machine(t);
   const path = join(root, 'etc/containers/registries.conf.d/50-entrepot.conf');

@@ -47,7 +47,8 @@ export async function undoSetup({ name }: SetupTarget, flags: ApplyFlags, termin
 
 function appliedLine({ path, change, backup }: AppliedFile): string {
   if (change === 'none') return `as it should be: ${path}`;
-  return change === 'made' ? `made: ${path}` : `changed: ${path}; what was there is kept in ${backup}`;
+  if (change === 'made') return `made: ${path}`;
+  return `changed: ${path}; ${backup === undefined ? 'it was not there before setup' : `what was there is kept in ${backup}`}`;
 }
 
 function undoneLines({ path, change, aside, hasMore }: UndoneFile): string[] {

@@ -246,8 +246,13 @@ test('a backup that is damaged or gone is told of, and nothing is restored from 
   assert.deepEqual(here.tree(), after);
   rmSync(backup);
   await assert.rejects(here.undo(docker, true), /it is gone/);
-  writeFileSync(join(here.root, 'var/lib/entrepot-setup/journal.json'), '{');
-  await assert.rejects(here.apply(docker, setupViewOf({ address: 'https://x.test' })), /is no journal of this version/);
+  const entry = { path: '/etc/docker/daemon.json', targets: ['docker'], after: [], before: null };
+  const of = (given: object) => JSON.stringify({ version: 1, folders: [], entries: [{ ...entry, ...given }] });
+  for (const text of ['{', '{"version": 2}', of({ before: {} }), of({ targets: 'docker' }), of({ path: 1 })]) {
+    writeFileSync(join(here.root, 'var/lib/entrepot-setup/journal.json'), text);
+    const refused = here.apply(docker, setupViewOf({ address: 'https://x.test' }));
+    await assert.rejects(refused, { code: 'CANNOT_UNDO', message: /is no journal of this version/ }, text);
+  }
 });
 
 test('a file that two targets share stays until both are undone', async (t) => {

@@ -54,11 +54,21 @@ export async function readJournal(machine: Machine): Promise<Journal> {
 function parse(text: string): Journal | undefined {
   try {
     const journal = JSON.parse(text) as Journal;
-    const isOne = journal.version === 1 && Array.isArray(journal.folders) && Array.isArray(journal.entries);
+    const isOne = journal.version === 1 && isTexts(journal.folders) && journal.entries.every(isEntry);
     return isOne ? journal : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isEntry({ path, targets, before, after }: JournalEntry): boolean {
+  const isBefore =
+    before === null || (isTexts([before.sha256, before.backup]) && typeof before.rights.mode === 'number');
+  return isTexts([path]) && isTexts(targets) && isTexts(after) && isBefore;
+}
+
+function isTexts(values: readonly unknown[]): boolean {
+  return Array.isArray(values) && values.every((value) => typeof value === 'string');
 }
 
 /** Makes the folder of the journal, and notes which folders were made for it. */

@@ -61,6 +61,22 @@ test('a key without a value is filled, and one with another kind of value is ref
   }
 });
 
+// The endpoint of one registry was put before that of the other, too, which would have been pulled from it.
+test('what is used in two places is not changed in one of them', () => {
+  for (const before of [
+    'mirrors:\n  docker.io: &own\n    endpoint: ["https://own.corp"]\n  quay.io: *own\n',
+    'mirrors:\n  docker.io:\n    endpoint: &own ["https://own.corp"]\n  quay.io:\n    endpoint: *own\n',
+    'mirrors: &own\n  docker.io: {}\nothers: *own\n',
+    'mirrors:\n  docker.io:\n    endpoint: [&own "http://cache:5000"]\nothers: *own\n',
+    'mirrors:\n  docker.io: &own {}\n  quay.io:\n    <<: *own\n',
+  ]) {
+    const message = /what is at &own is used elsewhere by \*own, write it out in both places; correct it/;
+    assert.throws(() => put(before), { code: 'UNREADABLE_FILE', message }, before);
+  }
+  const text = put('mirrors:\n  quay.io: &own { endpoint: ["https://own.corp"] }\n  ghcr.io: *own\nmine: &unused {}\n');
+  assert.deepEqual(parse(text).mirrors['ghcr.io'], { endpoint: ['https://own.corp'] });
+});
+
 test('values are put at the end of a list, and into mappings that are made for them', () => {
   const file = new YamlFile('x.yaml', 'nodes:\n  - role: worker\n');
   file.append(['nodes'], { role: 'worker' });

@@ -1,12 +1,15 @@
 import {
   type Document,
+  isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   parseDocument,
   type Scalar,
   type ScalarTag,
   type Tags,
+  visit,
   type YAMLSeq,
 } from 'yaml';
 import { madeHere, setupMark } from '../mark.ts';
@@ -16,6 +19,8 @@ import { SetupError } from '../target.ts';
 export class YamlFile {
   readonly #document: Document;
   readonly #path: string;
+  /** What is used in more places than one, by its anchor. */
+  readonly #aliases = new Set<string>();
 
   /**
    * @param before what is in the file; undefined when there is none
@@ -27,6 +32,7 @@ export class YamlFile {
     this.#document = parseDocument(text, { customTags: withWrittenNumbers });
     const [error] = this.#document.errors;
     if (error) this.#refuse(error.message.split('\n')[0] ?? '');
+    visit(this.#document, { Alias: (_, { source }) => void this.#aliases.add(source) });
     const { contents } = this.#document;
     if (isEmpty(contents)) this.#document.contents = this.#document.createNode({}) as never;
     else if (!isMap(contents)) this.#refuse('it is no mapping');
@@ -41,6 +47,7 @@ export class YamlFile {
 
   /** Puts a value at a place; mappings on the way there are made. */
   set(path: readonly (string | number)[], value: unknown): void {
+    this.#checkOwn(path.slice(0, -1));
     for (let length = 1; length < path.length; length++) {
       const above = path.slice(0, length);
       const node = this.#document.getIn(above, true);
@@ -53,7 +60,9 @@ export class YamlFile {
   /** Puts a value first into a list, in the place of the one that was put there before. */
   putFirst(path: readonly (string | number)[], value: string): void {
     const list = this.#list(path);
-    list.items = list.items.filter((item) => !isScalar(item) || !(isOurs(item) || item.value === value));
+    const isReplaced = (item: unknown) => isScalar(item) && (isOurs(item) || item.value === value);
+    for (const item of list.items.filter(isReplaced)) this.#checkNotAliased(item);
+    list.items = list.items.filter((item) => !isReplaced(item));
     const ours = this.#document.createNode(value) as Scalar;
     ours.comment = ` ${setupMark}`;
     list.items.unshift(ours);
@@ -70,10 +79,24 @@ export class YamlFile {
   }
 
   #list(path: readonly (string | number)[]): YAMLSeq {
+    this.#checkOwn(path);
     if (isEmpty(this.#document.getIn(path, true))) this.set(path, []);
     const list = this.#document.getIn(path, true);
     if (!isSeq(list)) this.#refuse(`${path.join('.')} is no list`);
     return list;
+  }
+
+  // What stands at an anchor stands wherever an alias has it, too: another registry would be pulled from what is put there.
+  #checkOwn(path: readonly (string | number)[]): void {
+    for (let length = 0; length <= path.length; length++) {
+      this.#checkNotAliased(this.#document.getIn(path.slice(0, length), true));
+    }
+  }
+
+  #checkNotAliased(node: unknown): void {
+    const anchor = isNode(node) && !isAlias(node) ? node.anchor : undefined;
+    if (anchor === undefined || !this.#aliases.has(anchor)) return;
+    this.#refuse(`what is at &${anchor} is used elsewhere by *${anchor}, write it out in both places`);
   }
 
   #refuse(why: string): never {
