@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { parse as parseToml } from 'smol-toml';
@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { k3s } from '../../src/setup/targets/clusters/k3s.ts';
 import { kops } from '../../src/setup/targets/clusters/kops.ts';
 import { containerd } from '../../src/setup/targets/containerd.ts';
+import { commandsOf } from '../support/commands-of.ts';
 import { openPageShell } from '../support/page-shell.ts';
 import { setupViewOf } from '../support/setup-views.ts';
 import { startTestCache } from '../support/test-cache.ts';
@@ -26,7 +27,20 @@ function openShell(t: TestContext) {
   const { folder: work, runAll } = openPageShell(t);
   const system = tmpDir(t);
   writeFileSync(join(work, 'cluster.yaml'), 'kind: Cluster\nspec: {}\n');
+  mkdirSync(join(system, 'etc/docker'), { recursive: true });
+  writeFileSync(join(system, 'etc/docker/daemon.json'), '{ "log-driver": "journald" }\n');
   return (command: string) => runAll(command, { ENTREPOT_ROOT: system });
+}
+
+/** A command that changes this machine, for the folder that stands for it. */
+function inSystem(command: string): string {
+  const [own = ''] = command.replace(/^sudo /, '').split(' && ');
+  return own.startsWith('entrepot ') ? `${own} --root "$ENTREPOT_ROOT"` : own;
+}
+
+/** A line of a page, which leaves out what is another each time. */
+function patternOf(line: string): RegExp {
+  return new RegExp(line.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('…', '.*'));
 }
 
 describe('docs/clients', () => {
@@ -41,6 +55,11 @@ describe('docs/clients', () => {
       for (const command of commands) {
         const { stderr } = await run(command.replaceAll(':5000/', `:${cache.port}/`));
         assert.equal(stderr, '', command);
+      }
+      for (const { command, printed } of blocksOf(page, 'console').flatMap(commandsOf)) {
+        if (!/^sudo (?:entrepot|sh) /.test(command)) continue; // what others' programs are started with
+        const { stdout } = await run(inSystem(command));
+        for (const line of printed.split('\n')) assert.match(stdout, patternOf(line), command);
       }
     });
   }
