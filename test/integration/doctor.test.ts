@@ -146,12 +146,39 @@ test('an image that is asked about is looked up as each client would', async (t)
   );
 });
 
+test('containerd that came with docker, and is not set up, is no failure where docker is', async (t) => {
+  const { machine } = await setUp(t);
+  const files = { ...machine(['docker']), '/usr/bin/containerd': '' };
+  assert.match(bad(await examine(files, 'app:1')), /^warn containerd: It pulls docker\.io past the cache: [^\n]*$/);
+  const alone = { '/usr/bin/containerd': '' };
+  assert.match(bad(await examine(alone, 'app:1')), /^fail containerd: It pulls docker\.io past the cache/);
+});
+
+test('a registry whose file names no mirror is not said to come by one', async (t) => {
+  const { machine } = await setUp(t);
+  const files = {
+    ...machine(['containerd']),
+    '/etc/containerd/certs.d/quay.io/hosts.toml': 'server = "https://quay.io"\n',
+  };
+  const text = texts(await examine(files));
+  assert.match(text, /ok containerd: It pulls .* by http/);
+  assert.doesNotMatch(text, / by ;| by \(|quay\.io/);
+});
+
 test('a pull that does not come to the cache went past it', async (t) => {
   const { machine } = await setUp(t);
   const pull = async () => ({ command: 'docker pull', said: 'not found' });
   assert.match(
     bad(await examine(machine(['docker']), undefined, { pull })),
     /^fail docker: `docker pull` went past the cache: not found → see whether docker has read its files/,
+  );
+  const broken = async () => ({
+    command: 'docker pull',
+    said: 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock',
+  });
+  assert.match(
+    bad(await examine(machine(['docker']), undefined, { pull: broken })),
+    /^fail docker: `docker pull` asked no registry: Cannot connect .* → mend that first: docker itself cannot pull/,
   );
   const none = async () => ({ command: undefined, said: '' });
   assert.match(

@@ -44,7 +44,7 @@ const nobody: Finding = {
 
 async function checkClient(
   setup: ClientSetup,
-  { image, isElsewhere = false }: DoctorQuestion,
+  { setups, image, isElsewhere = false }: DoctorQuestion,
   caches: readonly KnownCache[],
   tools: DoctorTools,
 ): Promise<Finding[]> {
@@ -53,7 +53,9 @@ async function checkClient(
   const mirrors = mirrorsFor(setup, asked.registry);
   const isByName = caches.some(({ host }) => host === asked.registry);
   if (mirrors.length === 0 && setup.proxy === undefined && !isByName) {
-    return [...findings, ...configured(setup), goesPast(setup, asked, image !== undefined)];
+    const isDockers = client === 'containerd' && setups.some((other) => other.client === 'docker' && other.isHere);
+    const past = isDockers ? goesPastBesideDocker(asked) : goesPast(setup, asked, image !== undefined);
+    return [...findings, ...configured(setup), past];
   }
   const ways = { setup, mirrors, caches, image: asked };
   const tag = tools.probeTag?.() ?? newProbeTag();
@@ -69,6 +71,7 @@ async function checkClient(
 /** What the files of a client say: which registries go by which caches. */
 function configured({ client, mirrors, otherMirrors, proxy, files }: ClientSetup): Finding[] {
   const byPlaces = Map.groupBy(mirrors, ([, list]) => placesOf(list));
+  byPlaces.delete(''); // a registry that is asked itself
   const ways = [...byPlaces].map(([places, list]) => `${namesOf(list.map(([registry]) => registry))} by ${places}`);
   if (otherMirrors.length > 0) ways.push(`every other registry by ${placesOf(otherMirrors)}`);
   if (proxy !== undefined) ways.push(`whatever has no mirror by the proxy ${withoutLogin(proxy)}`);
@@ -96,6 +99,16 @@ function goesPast({ client }: ClientSetup, { registry }: AskedImage, isAsked: bo
     isDockerElsewhere ? 'mirrors of docker are for Docker Hub alone' : 'there is no mirror for it, and no proxy'
   }`;
   return { about: client, level: isAsked ? 'fail' : 'warn', text, remedy };
+}
+
+// containerd comes with docker, which pulls by files of its own: most who have both use the one alone.
+function goesPastBesideDocker({ registry }: AskedImage): Finding {
+  return {
+    about: 'containerd',
+    level: 'warn',
+    text: `It pulls ${registry} past the cache: there is no mirror for it, and no proxy; docker runs it and does not pull by it`,
+    remedy: 'where Kubernetes or nerdctl does: `entrepot setup containerd --address HOST:PORT --apply`',
+  };
 }
 
 function byName(client: ClientName, { registry }: AskedImage): Finding {

@@ -57,6 +57,7 @@ export async function openPinoLog({ level, format }: PinoLogOptions): Promise<Op
     const { default: pretty } = await import('pino-pretty'); // most servers need none of it
     const stream = pretty({
       ...{ colorize: process.stdout.isTTY, sync: true, ignore: 'pid,hostname' },
+      singleLine: true, // a request has eleven facts: on a line for each, two requests fill a screen
       customPrettifiers: { name: (name) => JSON.stringify(name) },
     });
     return { log: pino({ level, serializers: { err: printableError } }, stream), flush: () => {} };

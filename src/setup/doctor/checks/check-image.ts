@@ -55,6 +55,9 @@ function judge(url: string, answer: Answer): Omit<Finding, 'about'> {
   };
 }
 
+// What a client says when a registry answered, or was looked for; all else is its own trouble, as a daemon that is not there.
+const ofRegistry = /not found|unknown|denied|unauthori[sz]ed|no such host|dial tcp|lookup |i\/o timeout|https?:/i;
+
 /** Makes the client pull a tag that no image has, and looks whether the cache was asked for it. */
 export async function checkPull({ setup, caches, image }: Ways, tag: string, tools: DoctorTools): Promise<Finding[]> {
   const entrepots = caches.filter(({ isEntrepot }) => isEntrepot);
@@ -89,6 +92,10 @@ export async function checkPull({ setup, caches, image }: Ways, tag: string, too
   const [first] = seen;
   if (first)
     return [{ about, level: 'ok', text: `\`${command}\` came to ${first.origin}, which asks ${first.registry}` }];
+  if (said !== '' && !ofRegistry.test(said)) {
+    const text = `\`${command}\` asked no registry: ${said}`;
+    return [{ about, level: 'fail', text, remedy: `mend that first: ${about} itself cannot pull` }];
+  }
   return [
     {
       about,
