@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fillQuery, readDashboard } from '../../scripts/deploy/dashboard-file.ts';
 import { lintChart, testRefusals } from './chart.ts';
 import { testClusters } from './clusters.ts';
 import { testDeployScript } from './deploy-script.ts';
-import { runDocumented } from './documented-commands.ts';
+import { makeDocumentedSecrets, runDocumented } from './documented-commands.ts';
 import { testInstall } from './install.ts';
+import { checkAlerts, checkQueries, checkScrapeConfig, testAlerts } from './prometheus.ts';
 import { normalize, readManifests, render, renderings } from './renderings.ts';
 import { lintScripts, lintWorkflows } from './scripts.ts';
 import { digestSources } from './sources.ts';
@@ -49,10 +49,16 @@ try {
     check('the chart refuses what cannot work, and says why', () => testRefusals(root, helm));
     check('helm takes the commands of the pages', () => runDocumented('helm', { root, helm }));
   }
-  checkAlerts();
+  if (isThere('promtool')) {
+    check('Prometheus takes the alerts', () => checkAlerts(root));
+    check('Prometheus takes the queries of the dashboard', () => checkQueries(scratch));
+    check('alerts fire when they should, and only then', () => testAlerts(root));
+    check('Prometheus takes the configuration of docs/access.md', () => checkScrapeConfig(root, scratch));
+  } else skipped.push('the alerts (need promtool, of Prometheus)');
   if (isThere('kubectl')) {
     check('make deploy says and does what it should', () => testDeployScript(root, scratch));
     check('make takes the commands of the pages', () => runDocumented('make', { root }));
+    check('kubectl takes the commands of the pages', () => makeDocumentedSecrets(root, scratch));
   } else skipped.push('make deploy (needs kubectl)');
   check('make config, install and uninstall do what they should, and twice is once', () => testInstall(root, scratch));
   check('make kind-up, k3d-up and the like do what they should, and twice is once', () => testClusters(root, scratch));
@@ -122,32 +128,4 @@ function checkSchema(files: readonly string[]): void {
     const { status, stderr } = spawnSync(program, [wrong], { encoding: 'utf8' });
     if (status === 0 || !stderr.includes('sessionAfinity')) throw new Error(`It was not: ${stderr}`);
   });
-}
-
-function checkAlerts(): void {
-  if (!isThere('promtool')) return void skipped.push('the alerts (need promtool, of Prometheus)');
-  const cwd = join(root, 'test/deploy');
-  check('Prometheus takes the alerts', () => {
-    execFileSync('promtool', ['check', 'rules', join(root, 'deploy/helm/entrepot/files/alerts.yaml')], {
-      stdio: 'pipe',
-    });
-  });
-  check('Prometheus takes the queries of the dashboard', () => {
-    const file = join(scratch, 'queries.json');
-    writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules: dashboardRules() }] }));
-    execFileSync('promtool', ['check', 'rules', file], { stdio: 'pipe' });
-  });
-  check('alerts fire when they should, and only then', () => {
-    execFileSync('promtool', ['test', 'rules', 'alerts.test.yaml'], { cwd, stdio: 'pipe' });
-  });
-}
-
-/** Every query of the dashboard as a rule, with something in the place of Grafana's variables. */
-function dashboardRules(): { record: string; expr: string }[] {
-  return readDashboard()
-    .panels.flatMap(({ targets = [] }) => targets)
-    .map(({ expr }, index) => ({
-      record: `query_${index}`,
-      expr: fillQuery(expr, { scrapeMs: 60_000, rangeMs: 3_600_000 }),
-    }));
 }
