@@ -65,6 +65,13 @@ test('what the set-up writes for a client is what is read of it', () => {
   );
 });
 
+test('a daemon.json with a mark of the byte order is read as docker reads it', () => {
+  const files = { '/etc/docker/daemon.json': '\ufeff{"registry-mirrors": ["http://cache.test:5000"]}' };
+  const setup = readDockerSetup(machineOf(files));
+  assert.deepEqual(setup.findings, []);
+  assert.equal(mirrorsFor(setup, 'docker.io')[0]?.base, 'http://cache.test:5000');
+});
+
 test('a machine without any of them has none', () => {
   const files = machineOf({ ...filesOf(buildkit), '/etc/containers/registries.conf': '# nothing\n' });
   for (const setup of [readDockerSetup(files), readPodmanSetup(files, {}), readContainerdSetup(files)]) {
