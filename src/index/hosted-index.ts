@@ -55,11 +55,9 @@ export interface HostedIndex {
   /**
    * Makes a manifest none any more: it is not found, nor among the referrers, and its tags are gone; undefined when it
    * was not there. The repository goes on holding its bytes and what it references until `letGo`, or until it is removed
-   * as the blob that it looks like: while there is more of it than this index knows, nothing that it needs goes. With
-   * `beforeMs`, only when nobody finds it but by its digest: it was linked before then, and has no tag, no manifest of
-   * the repository that references it, and no subject that is there.
+   * as the blob that it looks like: while there is more of it than this index knows, nothing that it needs goes.
    */
-  removeManifest(repository: Repository, digest: Digest, beforeMs?: number): Promise<RemovedManifest | undefined>;
+  removeManifest(repository: Repository, digest: Digest, only?: OnlyUnused): Promise<RemovedManifest | undefined>;
 
   /** Lets go of what the removal of a manifest has left; not when the link was made, or renewed, anew since then. */
   letGo(repository: Repository, digest: Digest, removed: RemovedManifest): Promise<void>;
@@ -136,6 +134,14 @@ export interface AddedBlob {
   readonly digest: Digest;
   /** When it was stored: no later `addBlob` says the same. */
   readonly storedAtMs: number;
+}
+
+/** That a manifest is removed only when no tag stands for it, and no manifest of the repository references it. */
+export interface OnlyUnused {
+  /** It was linked, or the link was renewed, before then. */
+  readonly beforeMs: number;
+  /** Nor when it refers to a subject that is there. */
+  readonly orReferrer: boolean;
 }
 
 /** What was a manifest until a moment ago. */

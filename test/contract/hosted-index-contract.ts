@@ -301,16 +301,20 @@ function removal(make: MakeHostedIndex): void {
   test('what is garbage no more is not removed as garbage', async (t) => {
     const index = await make(t);
     await pushImage(index, 10);
-    assert.equal(await index.removeManifest(app, image, 99), undefined, 'it has a tag');
+    const remove = (digest: Digest, beforeMs: number, orReferrer = true) =>
+      index.removeManifest(app, digest, { beforeMs, orReferrer });
+    assert.equal(await remove(image, 99), undefined, 'it has a tag');
     await index.untag(app, v1);
-    assert.equal(await index.removeManifest(app, image, 10), undefined, 'it is too young');
+    assert.equal(await remove(image, 10), undefined, 'it is too young');
     await index.putManifest(app, manifest(second, [image]), [v1], 10);
-    assert.equal(await index.removeManifest(app, image, 99), undefined, 'another references it');
+    assert.equal(await remove(image, 99), undefined, 'another references it');
     await index.removeManifest(app, second);
     await index.putManifest(app, manifest(second, [layer], { subject: image }), [], 10);
-    assert.equal(await index.removeManifest(app, second, 11), undefined, 'its subject is there');
-    assert.ok(await index.removeManifest(app, image, 11));
-    assert.ok(await index.removeManifest(app, second, 11));
+    assert.equal(await remove(second, 11), undefined, 'its subject is there');
+    assert.ok(await remove(second, 11, false), 'unless that is no reason');
+    await index.putManifest(app, manifest(second, [layer], { subject: image }), [], 10);
+    assert.ok(await remove(image, 11));
+    assert.ok(await remove(second, 11));
   });
 }
 

@@ -9,9 +9,12 @@ import { type Inventory, isPinOf, type StoredImage } from './inventory.ts';
 /** Contents that are forgotten in one transaction: it is over within milliseconds, also for a server beside. */
 const batchCount = 20;
 
+/** A tag, and what it stands for, if that is known. */
+type RemovedTag = RepositoryKey & { readonly tag: Tag; readonly digest: Digest | undefined };
+
 /** What removing images comes to. */
 export interface ImageRemoval {
-  readonly tags: readonly (RepositoryKey & { readonly tag: Tag })[];
+  readonly tags: readonly RemovedTag[];
   /** What a repository has no longer, though its bytes stay, as others have it. */
   readonly links: readonly (RepositoryKey & { readonly digest: Digest })[];
   /** What hosted repositories have no longer, whether others have it or not. */
@@ -40,11 +43,12 @@ export function findImage({ images }: Inventory, name: ImageName): StoredImage |
  */
 export function planImageRemoval(inventory: Inventory, names: readonly ImageName[]): ImageRemoval {
   const lost = new Map<StoredImage, Set<Tag>>();
-  const tags = new Map<string, RepositoryKey & { readonly tag: Tag }>();
+  const tags = new Map<string, RemovedTag>();
   for (const { registry, repository, reference } of names) {
     const image = findImage(inventory, { registry, repository, reference });
     const named = isDigestReference(reference) ? (image?.tags ?? []) : [reference];
-    for (const tag of named) tags.set(`${registry}/${repository}:${tag}`, { registry, repository, tag });
+    const digest = image?.digest;
+    for (const tag of named) tags.set(`${registry}/${repository}:${tag}`, { registry, repository, tag, digest });
     if (image) lost.set(image, new Set([...(lost.get(image) ?? []), ...named]));
   }
   const goes = ({ tags: all }: StoredImage, gone: ReadonlySet<Tag>) => all.every((tag) => gone.has(tag));
@@ -102,13 +106,13 @@ export async function applyImageRemoval(
 ): Promise<RemovedContents> {
   const { index } = tools;
   for (const { reference, ...key } of pins) await index.unpin(key, reference);
-  for (const { tag, ...key } of tags) {
-    if (isHosted(key)) await tools.hosted.removeTag(key.repository, tag);
+  for (const { tag, digest, ...key } of tags) {
+    if (isHosted(key)) await tools.hosted.removeTag(key.repository, tag, digest);
     else await index.removeTag(key, tag);
   }
   for (const { digest, ...key } of links) await index.unlink(key, digest);
   for (const { repository, digest } of await byLevel(hosted, index)) {
-    await tools.hosted.removeContent(repository, digest);
+    await tools.hosted.removeUnused(repository, digest);
   }
   const entries = (await entriesOf(contents, index)).sort((a, b) => b.level - a.level);
   const going = new Set(contents);
@@ -144,9 +148,10 @@ export interface RemovalTools extends FileRemovalTools {
 
 /** Takes from hosted repositories what they have, with the records that would bring it back. */
 export interface HostedRemoval {
-  removeTag(repository: Repository, tag: Tag): Promise<unknown>;
-  /** A blob stays when another manifest of its repository references it. */
-  removeContent(repository: Repository, digest: Digest): Promise<unknown>;
+  /** With a digest only while it stands for that. */
+  removeTag(repository: Repository, tag: Tag, digest: Digest | undefined): Promise<unknown>;
+  /** What has a tag, or another manifest of its repository references, stays, and what was pushed since the plan was made. */
+  removeUnused(repository: Repository, digest: Digest): Promise<unknown>;
 }
 
 /** What was removed of contents. */

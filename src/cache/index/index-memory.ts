@@ -86,7 +86,7 @@ function passHosted(index: HostedIndex, memory: IndexMemory): HostedIndex {
     renew: (repository, digest, nowMs) => index.renew(repository, digest, nowMs),
     mountBlob: (repository, digest, nowMs) => index.mountBlob(repository, digest, nowMs),
     untag: (repository, tag, digest) => index.untag(repository, tag, digest),
-    removeManifest: (repository, digest, beforeMs) => index.removeManifest(repository, digest, beforeMs),
+    removeManifest: (repository, digest, only) => index.removeManifest(repository, digest, only),
     letGo: (repository, digest, removed) => index.letGo(repository, digest, removed),
     removeBlob: (repository, digest, beforeMs) => index.removeBlob(repository, digest, beforeMs),
     isReferenced: (repository, digest) => index.isReferenced(repository, digest),

@@ -3,8 +3,9 @@ import { type ImageName, type ImageNaming, imageNameOf, parseImageName } from '.
 import { applyImageRemoval, findImage, type ImageRemoval, planImageRemoval } from '../../cache/images/image-removal.ts';
 import { type Inventory, takeInventory } from '../../cache/images/inventory.ts';
 import { formatSize } from '../../config/schema/values/size.ts';
-import { removeContent, removeTag } from '../../hosted/records/removal.ts';
+import { removeTag, removeUnused } from '../../hosted/records/removal.ts';
 import { isDigestReference } from '../../oci/reference.ts';
+import { systemClock } from '../../util/time/clock.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags } from '../configuration/config-flags.ts';
 import { type OpenCache, withCacheToRemove } from '../open-cache.ts';
@@ -31,6 +32,7 @@ export function addRmCommand(program: Command, terminal: Terminal): void {
 
 async function removeImages(images: readonly string[], flags: RmFlags, cache: OpenCache, terminal: Terminal) {
   const names = images.map((image) => parseImageName(image, cache.naming));
+  const beforeMs = systemClock.now(); // what a server beside is pushed to from now on stays
   const inventory = await takeInventory(cache.index);
   await assertHere(names, inventory, cache);
   const removal = planImageRemoval(inventory, names);
@@ -44,8 +46,8 @@ async function removeImages(images: readonly string[], flags: RmFlags, cache: Op
     : await applyImageRemoval(removal, {
         ...cache,
         hosted: {
-          removeTag: (repository, tag) => removeTag(cache, repository, tag),
-          removeContent: (repository, digest) => removeContent(cache, repository, digest),
+          removeTag: (repository, tag, digest) => removeTag(cache, repository, tag, digest),
+          removeUnused: (repository, digest) => removeUnused(cache, repository, digest, beforeMs),
         },
       });
   await cache.index.sync(); // nothing comes back of what was said to be removed

@@ -142,7 +142,7 @@ async function removeManifests(
     let count = 0;
     try {
       for (const { digest } of links) {
-        const removed = await index.removeManifest(repository, digest, beforeMs);
+        const removed = await index.removeManifest(repository, digest, { beforeMs, orReferrer: true });
         if (removed === undefined) continue;
         count++;
         unsettled.push({ repository, digest, removed });

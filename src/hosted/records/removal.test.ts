@@ -5,7 +5,7 @@ import { makeImage } from '../../../test/support/images.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { parseTag } from '../../oci/reference.ts';
 import { tagRecord, tagRecordName } from './record.ts';
-import { removeContent, removeManifest, removeTag } from './removal.ts';
+import { removeManifest, removeTag, removeUnused } from './removal.ts';
 
 const image = makeImage({ seed: 'app', layers: [100] });
 const { digest } = image.manifest;
@@ -51,14 +51,20 @@ test('a tag that another process moves while the manifest is removed that it sto
   }
 });
 
-test('a blob goes when no manifest of the repository references it', async (t) => {
+test('what nobody uses goes: a manifest that has no tag, and a blob that no manifest references', async (t) => {
   const stage = new HostedStage(t);
   const { repository, tools } = stage;
   await stage.push(image, 'latest');
   const [config] = image.blobs;
-  assert.equal(await removeContent(tools, repository, config!.digest), false);
-  assert.equal(await removeContent(tools, repository, digest), true);
-  assert.equal(await removeContent(tools, repository, config!.digest), true);
-  assert.equal(await removeContent(tools, repository, config!.digest), false);
+  const beforeMs = stage.clock.now() + 1;
+  const remove = (any: typeof digest) => removeUnused(tools, repository, any, beforeMs);
+  assert.equal(await remove(config!.digest), false);
+  assert.equal(await remove(digest), false, 'it has a tag');
+  assert.equal(await removeTag(tools, repository, parseTag('latest'), config!.digest), false, 'it stands for another');
+  assert.equal(await removeTag(tools, repository, parseTag('latest'), digest), true);
+  assert.equal(await removeUnused(tools, repository, digest, beforeMs - 1), false, 'it is too young');
+  assert.equal(await remove(digest), true);
+  assert.equal(await remove(config!.digest), true);
+  assert.equal(await remove(config!.digest), false);
   assert.equal(await removeTag(tools, repository, parseTag('latest')), false);
 });

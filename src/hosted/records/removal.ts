@@ -20,13 +20,13 @@ const maxLooks = 10;
 /**
  * Removes a tag. Its row goes first, for good, and then its record: so whatever is shown is there with a new index, too,
  * wherever this breaks off. What was not acknowledged as removed may come back then, from the record. False when there
- * was none; a record that was left of it is gone, too.
+ * was none; a record that was left of it is gone, too. With a digest only while it stands for that: what another process
+ * has moved meanwhile is none of this.
  */
-export function removeTag(tools: RemovalTools, repository: Repository, tag: Tag): Promise<boolean> {
-  return removeTags(tools, repository, [tag]);
+export function removeTag(tools: RemovalTools, repository: Repository, tag: Tag, digest?: Digest): Promise<boolean> {
+  return removeTags(tools, repository, [tag], digest);
 }
 
-/** With a digest, only those that stand for it: what another process has moved meanwhile is none of this. */
 async function removeTags(
   tools: RemovalTools,
   repository: Repository,
@@ -77,11 +77,25 @@ export async function removeManifest(tools: RemovalTools, repository: Repository
   throw new Error(`Cannot remove ${digest} from "${repository}": others push it all the time`);
 }
 
-/** Removes a manifest, or a blob unless a manifest of the repository references it. False when it was not there, or stays. */
-export async function removeContent(tools: RemovalTools, repository: Repository, digest: Digest): Promise<boolean> {
-  const link = await tools.index.getLink({ registry: hostedRegistryName, repository }, digest);
-  if (link?.mediaType !== undefined) return removeManifest(tools, repository, digest);
-  return (await tools.index.removeBlob(repository, digest)) === 'removed';
+/**
+ * Removes a manifest without tags, or a blob, that no manifest of the repository references; not what was pushed, or asked
+ * for, since `beforeMs`. False when it was not there, or stays.
+ */
+export async function removeUnused(
+  tools: RemovalTools,
+  repository: Repository,
+  digest: Digest,
+  beforeMs: number,
+): Promise<boolean> {
+  const { index } = tools;
+  const link = await index.getLink({ registry: hostedRegistryName, repository }, digest);
+  if (link?.mediaType === undefined) return (await index.removeBlob(repository, digest, beforeMs)) === 'removed';
+  const removed = await index.removeManifest(repository, digest, { beforeMs, orReferrer: false });
+  if (removed === undefined) return false;
+  await index.sync();
+  await settleManifest(tools, repository, digest);
+  await index.letGo(repository, digest, removed);
+  return true;
 }
 
 /** The tags that stand for a manifest that is stored. */

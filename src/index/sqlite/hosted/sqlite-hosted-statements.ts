@@ -42,8 +42,9 @@ export function prepareHostedStatements(database: DatabaseSync) {
         AND (?4 IS NULL OR artifact_type = ?4)
       ORDER BY hosted_manifests.digest LIMIT ?5`),
     listLinks: prepare(listLinks),
-    isUntagged: prepare(`
-      SELECT 1 FROM links WHERE repository_id = ?1 AND digest = ?2 AND linked_at_ms < ?3 AND ${isUntagged}`),
+    isUnused: prepare(`
+      SELECT 1 FROM links WHERE repository_id = ?1 AND digest = ?2 AND linked_at_ms < ?3
+        AND media_type IS NOT NULL AND NOT ${isInManifest} AND NOT ${isTagged} AND NOT (?4 AND ${isReferrer})`),
     listHolders: prepare(`
       SELECT registry, name FROM links CROSS JOIN repositories ON id = repository_id
       WHERE links.digest = ?1 AND EXISTS (SELECT 1 FROM contents WHERE contents.digest = ?1)
@@ -70,18 +71,18 @@ const isInManifest = `EXISTS (SELECT 1 FROM hosted_references
   WHERE hosted_references.repository_id = links.repository_id AND target = links.digest
     AND sources.media_type IS NOT NULL)`;
 
-const isUntagged = `media_type IS NOT NULL AND NOT ${isInManifest}
-  AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.digest = links.digest AND tags.repository_id = links.repository_id)
-  AND NOT EXISTS (SELECT 1 FROM hosted_manifests AS referrers
-    JOIN links AS subjects ON subjects.repository_id = referrers.repository_id AND subjects.digest = referrers.subject
-    WHERE referrers.repository_id = links.repository_id AND referrers.digest = links.digest
-      AND subjects.media_type IS NOT NULL)`;
+const isTagged =
+  'EXISTS (SELECT 1 FROM tags WHERE tags.digest = links.digest AND tags.repository_id = links.repository_id)';
+
+const isReferrer = `EXISTS (SELECT 1 FROM hosted_manifests AS referrers
+  JOIN links AS subjects ON subjects.repository_id = referrers.repository_id AND subjects.digest = referrers.subject
+  WHERE referrers.repository_id = links.repository_id AND referrers.digest = links.digest
+    AND subjects.media_type IS NOT NULL)`;
 
 // Nothing beyond the page is read, whatever is looked for on it.
 const listLinks = `
   SELECT name, links.digest, media_type, linked_at_ms, coalesce(size_bytes, 0) AS size_bytes,
-    EXISTS (SELECT 1 FROM tags
-      WHERE tags.digest = links.digest AND tags.repository_id = links.repository_id) AS is_tagged,
+    ${isTagged} AS is_tagged,
     subject, (SELECT json_group_array(target) FROM hosted_references
       WHERE hosted_references.repository_id = links.repository_id AND source = links.digest) AS targets,
     contents.digest IS NULL AND (media_type IS NOT NULL OR ${isReferenced}) AS is_lost

@@ -12,6 +12,7 @@ import type {
   HostedPage,
   HostedReferrer,
   LetGo,
+  OnlyUnused,
   ReferrerPage,
   RemovedManifest,
 } from '../../hosted-index.ts';
@@ -118,15 +119,15 @@ export class SqliteHostedIndex implements HostedIndex {
   async removeManifest(
     repository: Repository,
     digest: Digest,
-    beforeMs?: number,
+    only?: OnlyUnused,
   ): Promise<RemovedManifest | undefined> {
-    const { getLink, isUntagged, listTagsOf, removeTagsOf, makeBlob } = this.#hosted;
+    const { getLink, isUnused, listTagsOf, removeTagsOf, makeBlob } = this.#hosted;
     const number = this.#find(repository);
     if (number === undefined) return undefined;
     return inTransaction(this.#parts.database, () => {
       const link = getLink.get(number, digest) as LinkRow | undefined;
       if (link === undefined || link.media_type === null) return undefined;
-      if (beforeMs !== undefined && !isUntagged.get(number, digest, beforeMs)) return undefined;
+      if (only && !isUnused.get(number, digest, only.beforeMs, only.orReferrer ? 1 : 0)) return undefined;
       const tags = listTagsOf.all(digest, number).map((row) => row['name'] as Tag);
       removeTagsOf.run(digest, number);
       makeBlob.run(number, digest);
