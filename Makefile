@@ -52,7 +52,7 @@ test-image: node_modules/.package-lock.json
 # What is generated for clients, read by dockerd and kubectl (those of this machine, or of a Debian 13 that are fetched), and by
 # the Go code of those that are no program by themselves, which takes Go and its modules. GO=no leaves the latter out.
 test-parsers: node_modules/.package-lock.json
-	npm exec -- node --test test/parsers/programs.ts $(if $(filter no,$(GO)),,test/parsers/parsers.ts)
+	npm exec -- node --test --test-concurrency=1 test/parsers/programs.ts $(if $(filter no,$(GO)),,test/parsers/parsers.ts test/parsers/clusters.ts)
 
 # The official conformance suite, against Entrepot, which takes Go and its modules; docs/conformance.md has what came of it.
 # WRITE=yes writes that anew.
