@@ -24,9 +24,9 @@ export interface OpenDoor {
   close(graceMs: number): Promise<void>;
 }
 
-// No client of registries asks again on a connection before it has its answer. Of those that may, each answer holds a
-// buffer, and hundreds of requests fit into what is read at once.
-const maxUnderWay = 16;
+// No client of registries asks again on a connection before it has its answer. Of those that may, each answer holds two
+// buffers, which multiplies what all connections of a door take; and hundreds of requests fit into what is read at once.
+const maxUnderWay = 4;
 
 /** What a door is opened with. */
 export interface DoorTools {
