@@ -3,7 +3,7 @@ import { globSync } from 'node:fs';
 
 /** Has ShellCheck read every script of deploy/ and of its tests. @throws Error with what it found */
 export function lintScripts(root: string): void {
-  const scripts = globSync(['deploy/**/*.sh', 'test/deploy/*.sh'], { cwd: root }).sort();
+  const scripts = globSync(['deploy/**/*.sh', 'test/{deploy,parsers}/*.sh'], { cwd: root }).sort();
   lint('shellcheck', ['--external-sources', ...scripts], root);
 }
 

@@ -38,7 +38,7 @@ options=(
   -o Acquire::Languages=none -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20
   -o APT::Sandbox::User= # the user that apt would be otherwise cannot read this folder
 )
-apt-get "${options[@]}" update >"$work/log" 2>&1 || fail "$(tail -n 3 "$work/log")"
+apt-get "${options[@]}" update --error-on=any >"$work/log" 2>&1 || fail "$(tail -n 3 "$work/log")"
 (cd "$work/packages" && apt-get "${options[@]}" download "${packages[@]}") >"$work/log" 2>&1 || fail "$(tail -n 3 "$work/log")"
 for package in "$work"/packages/*.deb; do dpkg-deb --extract "$package" "$work/root"; done
 
