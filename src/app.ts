@@ -18,6 +18,7 @@ import { createAdmin } from './server/admin/admin.ts';
 import { reportStatus } from './server/admin/report-status.ts';
 import { createThroughput } from './server/admin/throughput.ts';
 import { Probes } from './server/answer/probes.ts';
+import { freeBytesOf } from './store/folders/free-space.ts';
 import { openPinoLog } from './util/log/pino-log.ts';
 import { createMetrics } from './util/metrics/create-metrics.ts';
 import { systemClock } from './util/time/clock.ts';
@@ -44,7 +45,8 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   const { log, flush } = options.log ? { log: options.log, flush: () => {} } : await openPinoLog(config.log);
   lifetime.push(flush);
   const version = packageVersion();
-  const { maxBytes } = config.cache;
+  const { maxBytes, minFreeBytes } = config.cache;
+  const { freeBytes = () => freeBytesOf(config.data) } = options;
   const health = new DiskHealth(log, clock);
   // Nobody can look before the doors are open.
   const sources = metricSources(health, () => ({ cache, disk, hosted, upstreams }));
@@ -62,7 +64,7 @@ async function start(config: Config, options: AppOptions, lifetime: Lifetime): P
   lifetime.push(() => cache.downloads.close());
   let warming: WarmSchedule | undefined;
   const warm = () => warming?.status() ?? [];
-  const status = reportStatus({ ...sources, warm, version, maxBytes, clock });
+  const status = reportStatus({ ...sources, warm, version, maxBytes, minFreeBytes, freeBytes, clock });
   const proxied = await openProxied(config, upstreams.registries, basics, lifetime);
   const ready = () => readinessOf(disk, config.offline);
   let open: Addresses | undefined;

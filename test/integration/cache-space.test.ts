@@ -210,7 +210,12 @@ test('with the disk nearly full, as much goes as it lacks', async (t) => {
   });
   const images = ['first', 'second', 'third'].map((seed) => imageOf(seed));
   for (const image of images) await pull(image);
+  const troubles = async () => JSON.parse((await rawFetch(`${stage.url}/status`)).body.toString()).troubles;
+  assert.equal(await troubles(), undefined);
   freeBytes = 400_000;
+  assert.deepEqual(await troubles(), [
+    'only 0 MB are free where the data folder is: cache.minFreeBytes wants 1 MB, so what is cached goes',
+  ]);
   clock.advance(minuteMs);
   await stage.log.waitFor('room made');
   assert.deepEqual(

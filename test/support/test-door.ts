@@ -88,7 +88,15 @@ export async function openTestDoor(
     uploads: () => 0,
     integrity: () => ({ scrubbedBytes: 0, damagedContents: 0 }),
   });
-  const status = reportStatus({ ...sources, warm: () => [], version: '1.2.3', maxBytes: 1e12, clock: systemClock });
+  const status = reportStatus({
+    ...sources,
+    warm: () => [],
+    version: '1.2.3',
+    maxBytes: 1e12,
+    minFreeBytes: 0,
+    freeBytes: async () => 1e12,
+    clock: systemClock,
+  });
   const routed = registries.map((given) => ({
     ...{ name: 'origin.test', alias: given.name ?? 'origin.test', names: [], dockerHub: false },
     ...given,

@@ -7,8 +7,12 @@ export interface StatusSources {
   readonly version: string;
   /** How much may be kept. */
   readonly maxBytes: number;
+  /** How much of the file system is to stay free. */
+  readonly minFreeBytes: number;
   readonly clock: Clock;
   disk(): { readonly troubles: readonly DiskTrouble[] };
+  /** How much of the file system is free. */
+  freeBytes(): Promise<number>;
   downloadsInFlight(): number;
   downloadsWaiting(): number;
   store(): Promise<Pick<StoreStatus, 'contents' | 'sizeBytes'>>;
@@ -26,7 +30,7 @@ export function reportStatus(sources: StatusSources): () => Promise<ServerStatus
   return async () => {
     const totals = await sources.store().catch(() => undefined);
     const warm = sources.warm();
-    const troubles = sources.disk().troubles.map(describeDiskTrouble);
+    const troubles = [...sources.disk().troubles.map(describeDiskTrouble), ...(await spaceTroubles(sources))];
     const hosted = await sources.hosted().catch(() => undefined);
     return {
       version,
@@ -40,4 +44,16 @@ export function reportStatus(sources: StatusSources): () => Promise<ServerStatus
       ...(warm.length === 0 ? {} : { warm }),
     };
   };
+}
+
+/** What is kept goes while there is too little space, whoever takes it: little of `maxBytes` may be used then. */
+async function spaceTroubles({ minFreeBytes, freeBytes }: StatusSources): Promise<string[]> {
+  const free = await freeBytes().catch(() => undefined);
+  if (free === undefined || free >= minFreeBytes) return [];
+  const wanted = `cache.minFreeBytes wants ${megabytes(minFreeBytes)}, so what is cached goes`;
+  return [`only ${megabytes(free)} are free where the data folder is: ${wanted}`];
+}
+
+function megabytes(sizeBytes: number): string {
+  return `${Math.floor(sizeBytes / 1e6)} MB`;
 }
