@@ -70,8 +70,8 @@ async function passOn(
  * there are clients that read no answer before they have sent everything.
  */
 function passOver(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return;
   const { socket } = request;
+  if (request.complete || request.destroyed || socket.destroyed) return;
   const limit = setTimeout(() => socket.destroy(), unwantedMs);
   const settle = () => {
     clearTimeout(limit);

@@ -339,6 +339,19 @@ describe('what is no registry', () => {
     assert.match(next.toString(), /^HTTP\/1\.1 200 /);
   });
 
+  test('leaves nothing that waits for a body when its client has gone with the answer', async (t) => {
+    const { port } = await openEchoOfBodies(t);
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const timersBefore = timers();
+    const { cache } = await openStage(t, { ports: [port], allowAddresses: ['127.0.0.1'] });
+    const socket = connect(cache.proxyPort, '127.0.0.1');
+    const head = `POST http://127.0.0.1:${port}/refused HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n`;
+    const waiting = 'Expect: 100-continue\r\nContent-Length: 3\r\n\r\n';
+    assert.match(await exchange(socket, head + waiting), /^HTTP\/1\.1 403 /);
+    await cache.stop();
+    assert.equal(timers(), timersBefore);
+  });
+
   test('is asked by one request for one, though a client calls the length of its body a matter of the connection', async (t) => {
     const { port, seen } = await openEchoOfBodies(t);
     const { cache } = await openStage(t, { ports: [port], allowAddresses: ['127.0.0.1'] });
@@ -398,8 +411,10 @@ test('stopping ends tunnels and connections', async (t) => {
   const tunnel = await askConnect(cache.proxyPort, `127.0.0.1:${port}`);
   const { socket } = await askConnect(cache.proxyPort, 'origin.test:443');
   const secure = await shakeHands(socket, { servername: 'origin.test', ca });
-  const closed = [once(tunnel.socket, 'close'), once(secure, 'close')];
-  for (const open of [tunnel.socket, secure]) open.on('error', () => {}).resume();
+  const closed = [tunnel.socket, secure].map((open) => {
+    open.on('error', () => {}).resume(); // a reset is one way to be closed, which `once` takes for a failure
+    return new Promise<void>((resolve) => open.once('close', () => resolve()));
+  });
   await cache.stop();
   await Promise.all(closed);
 });
