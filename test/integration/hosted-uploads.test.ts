@@ -91,7 +91,7 @@ describe('a blob that is pushed', () => {
     const location = await hosted.start();
     const socket = await sendSome(hosted, location, blob.subarray(0, 2_500_000));
     await arrived(hosted, location, `0-${2 * 1024 * 1024 - 1}`); // two buffers are written, the rest waits for more
-    socket.socket.resetAndDestroy();
+    socket.socket.destroySoon(); // a reset may overtake what is on its way
     await arrived(hosted, location, '0-2499999');
     const early = await hosted.send('PATCH', location, blob.subarray(3_000_000), {
       'content-range': '3000000-4999999',
