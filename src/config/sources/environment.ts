@@ -39,18 +39,25 @@ export function readUpstreamsVariable(env: Environment, report: Report): Setting
 
 /** Reads every other variable of ours; what is none of a known key is a problem. */
 export function readVariables(env: Environment, upstreamNames: Iterable<string>, report: Report): Setting[] {
+  const given = Object.keys(env).flatMap((name) => {
+    const value = variable(env, name);
+    return value === undefined || !isOfKey(name, value) ? [] : [{ name, value }];
+  });
+  if (given.length === 0) return []; // most have none, and the names of all keys of all upstreams take a while
   const known = keysByVariable(upstreamNames);
-  return Object.keys(env).flatMap((name) => {
-    const given = variable(env, name);
-    if (given === undefined || !name.startsWith(prefix)) return [];
-    if ([fileVariable, upstreamsVariable, testVariable].includes(name) || isServiceLink(name, given)) return [];
+  return given.flatMap(({ name, value }) => {
     const [first, ...others] = known.get(name) ?? [];
     if (first === undefined) reportUnknown(name, known, report);
     if (others.length > 0) reportAmbiguous(name, report);
     if (first === undefined || others.length > 0) return [];
-    const setting = { path: first.path, value: readText(first.key, given), origin: name };
+    const setting = { path: first.path, value: readText(first.key, value), origin: name };
     return [first.path[0] === 'upstreams' ? { ...setting, needsUpstream: true } : setting];
   });
+}
+
+function isOfKey(name: string, value: string): boolean {
+  const others = [fileVariable, upstreamsVariable, testVariable];
+  return name.startsWith(prefix) && !others.includes(name) && !isServiceLink(name, value);
 }
 
 interface Place {
