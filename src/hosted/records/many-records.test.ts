@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { ManualClock } from '../../../test/support/clock.ts';
 import { makeImage } from '../../../test/support/images.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -16,7 +18,7 @@ import { manifestRecord, manifestRecordName, tagRecord, tagRecordName } from './
 const never = new AbortController().signal;
 const repositoryCount = 1000;
 const recordCount = 100_000;
-const maxMs = 60_000; // some seconds on a machine that has nothing else to do
+const maxMs = 30_000; // of a processor; one takes some seconds
 
 // Of what the test itself keeps there is little: everything that is listed is made as it is asked for.
 const maxHeapGrowthBytes = 16 * 1024 * 1024;
@@ -84,7 +86,7 @@ function countingIndex(told: (kind: 'manifests' | 'tags') => void) {
   return { index: index as RecordCheckTools['index'], state };
 }
 
-test('100,000 records are noted in a new index in bounded time and memory, some at a time', async () => {
+async function noteAll(): Promise<void> {
   const noted = { manifests: 0, tags: 0 };
   const { records, taken } = manyRecords();
   let mostHeapBytes = 0;
@@ -99,7 +101,7 @@ test('100,000 records are noted in a new index in bounded time and memory, some 
     collectGarbage();
     mostHeapBytes = Math.max(mostHeapBytes, process.memoryUsage().heapUsed);
   });
-  const beganAtMs = performance.now();
+  const usedBefore = process.threadCpuUsage();
   const tools = {
     ...{ records, index, locks: new SharedLocks(), clock: new ManualClock(), log: silentLog },
     blobs: { size: async () => 100 },
@@ -109,6 +111,18 @@ test('100,000 records are noted in a new index in bounded time and memory, some 
   assert.deepEqual(noted, { manifests: recordCount / 2, tags: recordCount / 2 });
   const grownBytes = mostHeapBytes - heapBytesBefore;
   assert.ok(grownBytes <= maxHeapGrowthBytes, `the heap grew by ${grownBytes} bytes`);
-  const ms = performance.now() - beganAtMs;
+  const { user, system } = process.threadCpuUsage(usedBefore);
+  const ms = (user + system) / 1000;
   assert.ok(ms <= maxMs, `it took ${ms} ms`);
-});
+}
+
+// In a thread of its own: in that of the tests, three quarters of the time and memory go to following every promise.
+if (isMainThread) {
+  test('100,000 records are noted in a new index in bounded time and memory, some at a time', async () => {
+    const [message] = await once(new Worker(new URL(import.meta.url)), 'message');
+    assert.equal(message, 'noted');
+  });
+} else {
+  await noteAll();
+  parentPort?.postMessage('noted');
+}
