@@ -35,7 +35,7 @@ const ghcrImages = Array.from({ length: 5 }, (_, at) => ({
   image: makeImage({ seed: `ghcr ${at}`, layers: [120_000, 60_000] }),
 }));
 const slow = makeImage({ seed: 'slow', layers: [50_000, 50_001, 50_002, 50_003, 50_004] });
-const guesses = Array.from({ length: 70 }, (_, at) => `guess ${at}`);
+const guesses = Array.from({ length: 90 }, (_, at) => `guess ${at}`);
 const slowLayers = slow.blobs.slice(1);
 const huge = makeImage({ seed: 'huge', layers: [9_000_000] }); // more than the whole cache
 const damaged = makeImage({ seed: 'damaged', layers: [300_000] }); // what is smaller is held in memory, too
@@ -175,30 +175,32 @@ function upstreamFailures({ ghcr, hub }: Monitored, clients: Clients): Event[] {
 /** Uses up Docker Hub's limit, but for a few pulls: somebody copies a repository with all its tags. */
 function copyOfAllTags({ hub }: Monitored, clients: Clients, { rounds, pullLimit }: Extent): Event {
   const used = () => hub.requests.all.filter(({ method, route }) => method === 'GET' && route === 'manifest').length;
-  const to = 0.85;
+  const to = 0.88;
   let tag = 0;
+  const copyOne = async () => {
+    const image = manyOf(tag);
+    await clients.get(`library/many/manifests/${tag++}`);
+    await clients.get(`library/many/blobs/${image.blobs[1]!.digest}`);
+  };
   const copyShare = async (round: number) => {
-    const share = Math.ceil((0.92 * pullLimit - used()) / (Math.ceil(to * rounds) - round));
-    for (let pulled = 0; pulled < share && tag < pullLimit; pulled++, tag++) {
-      await clients.get(`library/many/manifests/${tag}`);
-      await clients.get(`library/many/blobs/${manyOf(tag).blobs[1]!.digest}`);
-    }
+    const end = tag + Math.ceil((0.92 * pullLimit - used()) / (Math.ceil(to * rounds) - round));
+    while (tag < Math.min(end, pullLimit)) await Promise.all([copyOne(), copyOne()]);
   };
   let copied = Promise.resolve();
   const happens = (round: number) => {
     copied = copied.then(() => copyShare(round));
     return copied;
   };
-  return { from: 0.75, to, happens };
+  return { from: 0.76, to, happens };
 }
 
-const manyOf = (tag: number) => makeImage({ seed: `many ${tag}`, layers: [30_000] });
+const manyOf = (tag: number) => makeImage({ seed: `many ${tag}`, layers: [50_000] });
 
 function diskFailures({ data }: Monitored, clients: Clients): Event[] {
   const spool = spoolFolder(data);
   return [
     {
-      from: 0.8,
+      from: 0.9,
       happens() {
         renameSync(spool, `${spool}.away`);
         writeFileSync(spool, 'in the way of the folder');
@@ -206,12 +208,12 @@ function diskFailures({ data }: Monitored, clients: Clients): Event[] {
     },
     // What is not here is passed on, and cannot be kept.
     {
-      from: 0.8,
-      to: 0.9,
+      from: 0.9,
+      to: 0.97,
       happens: (round) => clients.pull('library/huge', '1', { ...huge, blobs: huge.blobs.slice(0, 1 + (round % 2)) }),
     },
     {
-      from: 0.9,
+      from: 0.97,
       happens() {
         rmSync(spool);
         renameSync(`${spool}.away`, spool);
