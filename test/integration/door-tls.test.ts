@@ -98,7 +98,10 @@ test('`entrepot status` takes no other certificate for that of the door', async 
     assert.equal(code, 1, said);
     assert.match(said, /Cannot use the answer of https:.*certificate/);
   }
-  assert.match((await status('--tls-ca', join(folder, 'none'))).said, /Cannot read ".*none": ENOENT/);
+  assert.match(
+    (await status('--tls-ca', join(folder, 'none'))).said,
+    /Cannot read ".*none": no such file or directory \(ENOENT\)/,
+  );
 });
 
 test('`entrepot status` shows a certificate to a door that wants one, and says so when it has none', async (t) => {

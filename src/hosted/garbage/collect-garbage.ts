@@ -67,7 +67,7 @@ export async function collectGarbage(
   for await (const links of repositoriesOf(tools.index, signal)) {
     const found = findGarbage(links, request);
     tally.wait(found, findGarbage(links, { ...request, beforeMs: Number.POSITIVE_INFINITY }));
-    const garbage = { ...found, blobs: await withoutRecord(tools.records, found.blobs) };
+    const garbage = { ...found, blobs: await withoutRecord(tools.records, found.blobs, signal) };
     if (request.dryRun) tally.note(garbage);
     else await removeLinks({ ...tools, unsettled }, garbage, request, tally, signal);
   }
@@ -100,9 +100,14 @@ async function* repositoriesOf(index: GarbageTools['index'], signal: AbortSignal
  * What looks like a blob and has the record of a manifest was being pushed, or removed, when a process died: the next
  * start ends that, and needs its bytes.
  */
-async function withoutRecord(records: RecordStore, links: readonly HeldLink[]): Promise<HeldLink[]> {
+async function withoutRecord(
+  records: RecordStore,
+  links: readonly HeldLink[],
+  signal: AbortSignal,
+): Promise<HeldLink[]> {
   const without: HeldLink[] = [];
   for (const link of links) {
+    signal.throwIfAborted();
     const record = await records.getRecord(manifestRecordName(link.repository, link.digest));
     if (record === undefined) without.push(link);
   }

@@ -2,7 +2,7 @@
 export interface RecordFinding {
   readonly kind: /** It cannot be read, or its name is none that is known. */
     | 'broken record'
-    /** It is of a manifest that is not stored, or damaged, or of a tag that stands for such a one. */
+    /** It is of a manifest that is not stored, or damaged, or has lost what it needs; or of a tag that stands for such a one. */
     | 'lost manifest'
     /** The index has not what it says. */
     | 'unnoted record'
