@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -44,6 +44,16 @@ export function testKubectl(program: string): void {
       assert.equal(objects.size, made.length);
     });
   }
+
+  test('takes all that the overlays with their components, and the chart, were rendered to', async (t) => {
+    const { ask } = await cluster(t, program);
+    const folder = join(root, 'test/golden/deploy');
+    const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+    const count = files.flatMap((name) => readFileSync(join(folder, name), 'utf8').match(/^kind: /gm) ?? []).length;
+    assert.ok(files.some((name) => name.startsWith('helm-')) && count > files.length);
+    const named = await ask('create', '--dry-run=client', '-o', 'name', '-f', folder);
+    assert.equal(named.trim().split('\n').length, count);
+  });
 
   test('refuses a kind that there is not, and a file that is cut off: the check is one that can fail', async (t) => {
     const { ask, file } = await cluster(t, program);

@@ -17,12 +17,13 @@ export interface KubernetesObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** The kinds that there are in every cluster that the manifests are for, by version of the API: those of Kubernetes itself. */
+/** The kinds that there are, by version of the API: of Kubernetes, and of the Prometheus operator. */
 const kinds: Readonly<Record<string, readonly string[]>> = {
   v1: ['ConfigMap', 'Secret', 'Service', 'ServiceAccount'],
   'apps/v1': ['Deployment', 'StatefulSet'],
   'networking.k8s.io/v1': ['Ingress', 'NetworkPolicy'],
   'policy/v1': ['PodDisruptionBudget'],
+  'monitoring.coreos.com/v1': ['ServiceMonitor', 'PrometheusRule'],
 };
 
 const verbs = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
