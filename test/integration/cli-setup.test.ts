@@ -139,6 +139,10 @@ test('what cannot be is said, with what can', async () => {
     [['setup', 'k3s', '--shape', 'nope'], /^Cannot use the shape "nope": there are vhost, alias, ns/],
     [['setup', 'k3s', '--shape', 'vhost'], /^Cannot use virtual hosts: no domain is configured/],
     [['setup', 'kops', '--shape', 'alias'], /^Cannot set up kops by alias: it understands ns, vhost/],
+    [
+      ['setup', 'k3s', '--address', 'http://me:secret@10.0.0.5'],
+      /^Cannot use the address "http:\/\/…@10\.0\.0\.5": expected/,
+    ],
     [['setup', 'k3s', '--address', 'http://a/b'], /^Cannot use the address "http:\/\/a\/b": expected a host/],
     [['setup', 'k3s', '--tls-ca', '/nowhere'], /^Cannot read "\/nowhere": no such file or directory \(ENOENT\)/],
   ] as const) {

@@ -144,7 +144,10 @@ test('warm tells when the server that is named does not answer, and does not fet
   const place = { folder, settings: settingsFor('http://127.0.0.1:1') };
   const { code, error } = await runTool(place, 'warm', '--address', 'http://127.0.0.1:1', 'lib/app');
   assert.equal(code, 1);
-  assert.match(error, /^Cannot ask http:\/\/127\.0\.0\.1:1: /);
+  assert.match(
+    error,
+    /^Cannot ask http:\/\/127\.0\.0\.1:1: .*; see whether it runs there, and listens for this machine\n$/,
+  );
 });
 
 test('a blob that is larger than the cache is told, and asked for once', async (t) => {

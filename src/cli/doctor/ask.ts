@@ -3,6 +3,7 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { getCACertificates } from 'node:tls';
 import type { Answer, Question } from '../../setup/doctor/doctor-tools.ts';
+import { tlsReason } from '../../util/tls-reason.ts';
 
 const answerMs = 10_000; // what takes longer is no cache that helps anybody
 const maxBodyBytes = 64 * 1024; // of what is looked at; what is longer comes from somebody else
@@ -27,16 +28,11 @@ export async function ask(question: Question, read: (path: string) => string | u
     return { status: answer.statusCode ?? 0, headers: textHeaders(answer), body: await readBody(answer) };
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
-    const why = signal.aborted ? `no answer within ${answerMs / 1000} s` : reasonOf(message) || code;
+    const why = signal.aborted ? `no answer within ${answerMs / 1000} s` : tlsReason(message) || code;
     return { status: undefined, code, message: why };
   } finally {
     agent.destroy();
   }
-}
-
-/** Of what OpenSSL says, the part that is for people. */
-function reasonOf(message: string): string {
-  return /SSL routines:[^:]*:([^:]+):/.exec(message)?.[1] ?? message;
 }
 
 /** What the machine trusts, and what the client was given beside it. */

@@ -2,6 +2,7 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { ListenAddress } from '../../config/config.ts';
 import type { ServerStatus } from '../../util/status.ts';
+import { tlsReason } from '../../util/tls-reason.ts';
 import { CommandFailure } from '../command-failure.ts';
 import type { DoorTrust } from './door-trust.ts';
 import { parseStatus } from './parse-status.ts';
@@ -68,7 +69,10 @@ async function ask(
     return { code: answer.statusCode, body: await readBody(answer) };
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') return undefined;
-    throw unusable(url, signal.aborted ? `there was none within ${limitMs / 1000} s` : (error as Error).message);
+    throw unusable(
+      url,
+      signal.aborted ? `there was none within ${limitMs / 1000} s` : tlsReason((error as Error).message),
+    );
   } finally {
     agent.destroy();
   }

@@ -40,7 +40,7 @@ export async function undoSetup({ name }: SetupTarget, flags: ApplyFlags, termin
   if (flags.json) return void terminal.writeOut(toJson({ target: name, files: done }));
   const lines = done.length === 0 ? [`There is nothing to undo of ${name}`] : done.flatMap(undoneLines);
   if (done.some(({ change }) => change === 'restored' || change === 'removed')) {
-    lines.push(`What reads these files has to be told, as it was when ${name} was applied`);
+    lines.push(`Then run again what --apply of ${name} said to run: who reads these files does so when told to`);
   }
   terminal.writeOut(`${lines.join('\n')}\n`);
 }

@@ -3,6 +3,7 @@ import https from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import type { Config, SettingsConfig } from '../../config/config.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { tlsReason } from '../../util/tls-reason.ts';
 import { type AskDoor, doorRegistry } from '../../warm/door-registry.ts';
 import type { WarmRegistry } from '../../warm/warm-registry.ts';
 import { CommandFailure } from '../command-failure.ts';
@@ -135,9 +136,11 @@ async function isServing(url: string, ask: AskDoor, { isNamed, login }: Greeting
     if (ping.statusCode !== 401) return true;
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
-    if (!isNamed && (error as NodeJS.ErrnoException).code === 'ECONNREFUSED') return false;
-    const why = signal.aborted ? `it does not answer within ${helloMs / 1000} s` : (error as Error).message;
-    throw new CommandFailure(`Cannot ask ${url}: ${why}`);
+    const isRefused = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+    if (!isNamed && isRefused) return false;
+    const why = signal.aborted ? `it does not answer within ${helloMs / 1000} s` : tlsReason((error as Error).message);
+    const advice = isRefused ? '; see whether it runs there, and listens for this machine' : '';
+    throw new CommandFailure(`Cannot ask ${url}: ${why}${advice}`);
   }
   throw new CommandFailure(
     login === undefined

@@ -22,7 +22,7 @@ export function parseAddress(text: string, scheme: 'http' | 'https'): string {
   if (host === undefined || Number(host.port.slice(1)) > 65_535) {
     throw new SetupError(
       'BAD_ADDRESS',
-      `Cannot use the address "${text}": expected a host and a port, such as 10.0.0.5:5000 or https://cache.example.com`,
+      `Cannot use the address "${text.replace(/[^/]*@/, '…@')}": expected a host and a port, such as 10.0.0.5:5000 or https://cache.example.com`,
     );
   }
   return `${given.toLowerCase()}${host.name}${host.port}`;

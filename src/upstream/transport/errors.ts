@@ -1,3 +1,5 @@
+import { tlsReason } from '../../util/tls-reason.ts';
+
 /** Why an exchange with an upstream failed before or between the bytes of its answer. */
 export type TransportErrorCode =
   /** No connection: refused, unreachable, unknown name, TLS failed, the proxy refused. */
@@ -38,5 +40,5 @@ export function isPassing(error: unknown): boolean {
 /** The text of whatever was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? tlsReason(error.message) : String(error);
 }
