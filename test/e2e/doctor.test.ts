@@ -17,6 +17,20 @@ import { waitFor } from './lab/wait.ts';
 
 const entry = join(import.meta.dirname, '../../src/cli/main.ts');
 
+/** What docs/doctor.md shows of docker, as it is said of the image of this test. */
+async function linesOfThePage(): Promise<string[]> {
+  const page = await readFile(new URL('../../docs/doctor.md', import.meta.url), 'utf8');
+  const [, shown = ''] = /^\$ sudo entrepot doctor nginx:1\.27\n([\s\S]*?)^```/m.exec(page) ?? [];
+  const lines = shown
+    .replaceAll('10.0.0.5:5000', entrepotAddress)
+    .replaceAll('library/nginx/manifests/1.27', 'library/strata/manifests/1')
+    .replace('; hit)', '') // nobody has pulled it here before
+    .split('\n')
+    .filter((line) => line !== '');
+  assert.ok(lines.length >= 6);
+  return lines;
+}
+
 describe('entrepot doctor on a machine whose clients were set up', () => {
   let bench: Bench;
   let giveBack: (() => Promise<void>) | undefined;
@@ -54,6 +68,7 @@ describe('entrepot doctor on a machine whose clients were set up', () => {
     ]) {
       assert.ok(said.includes(`\`${command}\` came to http://${entrepotAddress}, which asks docker.io`), said);
     }
+    for (const line of await linesOfThePage()) assert.ok(said.includes(line), `${line} is not in\n${said}`);
   });
 
   test('a docker that has not read its file pulls past the cache, and through it once it was told to read it', async () => {

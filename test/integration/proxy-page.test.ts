@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { loadTestConfig } from '../support/config-sources.ts';
 import { fakeSystem } from '../support/fake-system.ts';
+import { rawFetch } from '../support/raw-http.ts';
 import { startTestCache } from '../support/test-cache.ts';
 import { startTestRegistry } from '../support/test-registry.ts';
 import { tmpDir } from '../support/tmp.ts';
@@ -35,6 +36,27 @@ test('what docs/proxy.md says is done as it is written: the authority is fetched
   assert.match(dryRun ?? '', /can sign for ghcr\.io\n(.*\n)+Nothing was done: this was a dry run\n$/);
   const { fingerprint256 } = new X509Certificate(readFileSync(join(folder, 'ca.crt')));
   assert.equal(fingerprint?.trim().toLowerCase(), `sha256 fingerprint=${fingerprint256.toLowerCase()}`);
+});
+
+test('the script prints what docs/proxy.md shows', async (t) => {
+  const upstreams = ['docker.io', 'ghcr.io'].map((name) => ({ name, urls: [new URL(`https://${name}`)] }));
+  const cache = await startTestCache({ data: tmpDir(t), upstreams, proxy: {} });
+  t.after(() => cache.stop());
+  const files = { 'etc/os-release': 'ID=debian\n', 'lib/systemd/system/docker.service': '' };
+  const system = fakeSystem(t, files, ['usr/sbin/update-ca-certificates', 'usr/bin/systemctl']);
+  const { body } = await rawFetch(`http://127.0.0.1:${cache.proxyPort}/setup/proxy.sh`);
+  const [, options = '', shown = ''] = /^\$ sudo sh proxy\.sh (\S+)\n([\s\S]*?)^```/m.exec(page) ?? [];
+  const { code, out, error } = system.run(['sh'], body.toString(), [options]);
+  assert.deepEqual([code, error], [0, '']);
+  const comparable = (text: string) =>
+    text
+      .replace(/ proxy http:\S+,/, ' proxy ADDRESS,')
+      .replace(/-[0-9a-f]{12}\.crt/, '-FINGERPRINT.crt')
+      .replace(/ ?…/, '')
+      .split('\n')
+      // Where the proxy is for this machine alone, that is said, too.
+      .filter((line) => line !== '' && !line.startsWith('The proxy listens on 127.0.0.1 alone'));
+  assert.deepEqual(comparable(out), comparable(shown));
 });
 
 test('the configuration in docs/proxy.md opens the proxy door to other machines', () => {
