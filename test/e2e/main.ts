@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sourceEnvironment } from '../support/source-environment.ts';
 import { unshareFlags } from './lab/namespace.ts';
 import { groups, searchPath, whatStops, whatStopsEverything } from './lab/requirements.ts';
 
@@ -42,6 +43,7 @@ async function testInNamespaces(tested: readonly string[]): Promise<boolean> {
       HOME: join(scratch, 'home'),
       TMPDIR: join(scratch, 'tmp'),
       LANG: 'C.UTF-8',
+      ...sourceEnvironment,
     };
     const args = [...unshareFlags, '--', process.execPath, inside, scratch, ...files];
     const child = spawn('unshare', args, { env, stdio: ['pipe', 'inherit', 'inherit'] });

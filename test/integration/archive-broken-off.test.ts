@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { makeImage } from '../support/images.ts';
 import { rawFetch } from '../support/raw-http.ts';
 import { runTool } from '../support/run-tool.ts';
+import { sourceEnvironment } from '../support/source-environment.ts';
 import { startTestCache } from '../support/test-cache.ts';
 import { startTestRegistry } from '../support/test-registry.ts';
 import { tmpDir } from '../support/tmp.ts';
@@ -32,7 +33,10 @@ test('an import that is killed leaves no half image, and the next one completes 
   const folder = tmpDir(t);
   const config = join(folder, 'entrepot.yaml');
   writeFileSync(config, JSON.stringify({ data: folder, ...settingsOf('http://127.0.0.1:1') }));
-  const child = spawn(process.execPath, [main, 'import', '--config', config, file], { stdio: 'ignore', env: {} });
+  const child = spawn(process.execPath, [main, 'import', '--config', config, file], {
+    stdio: 'ignore',
+    env: sourceEnvironment,
+  });
   t.after(() => void child.kill('SIGKILL'));
   const exited = once(child, 'exit');
   const blobs = join(folder, 'blobs-v1', 'sha256');

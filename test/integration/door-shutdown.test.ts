@@ -11,6 +11,7 @@ import { setDoorStage } from '../support/door-stage.ts';
 import { makeImage, seededBytes } from '../support/images.ts';
 import { rawFetch, rawRequest } from '../support/raw-http.ts';
 import { connectRaw } from '../support/raw-socket.ts';
+import { sourceEnvironment } from '../support/source-environment.ts';
 import { repository } from '../support/stage.ts';
 import { startTestRegistry, type TestRegistry } from '../support/test-registry.ts';
 import { tmpDir } from '../support/tmp.ts';
@@ -77,7 +78,7 @@ shutdown: { grace: ${grace} }
 `,
   );
   const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-  const env = { PATH: process.env['PATH'] };
+  const env = { PATH: process.env['PATH'], ...sourceEnvironment };
   const child = spawn(process.execPath, [main, 'serve', '--config', config], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

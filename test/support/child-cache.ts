@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { EventLog } from './event-log.ts';
+import { sourceEnvironment } from './source-environment.ts';
 import type { TestRegistry } from './test-registry.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -28,7 +29,7 @@ export interface SpawnedCache {
 export function spawnCache(config: string, settings: object): SpawnedCache {
   writeFileSync(config, JSON.stringify({ ...settings, log: { format: 'json' } })); // every JSON is YAML
   const stdio: StdioOptions = ['ignore', 'pipe', 'ignore'];
-  const child = spawn(process.execPath, [main, 'serve', '--config', config], { stdio, env: {} });
+  const child = spawn(process.execPath, [main, 'serve', '--config', config], { stdio, env: sourceEnvironment });
   const log = new EventLog();
   createInterface(child.stdout!).on('line', (line) => {
     const { msg, ...facts } = JSON.parse(line) as { msg: string };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { projectRoot } from './pages.ts';
+import { sourceEnvironment } from './source-environment.ts';
 import { tmpDir } from './tmp.ts';
 
 const execute = promisify(execFile);
@@ -17,7 +18,7 @@ export interface PageShell {
   runAll(command: string, env?: Readonly<Record<string, string>>): Promise<{ stdout: string; stderr: string }>;
 }
 
-/** Opens such a shell for a test; nothing of the environment of the tests gets into it but the path. */
+/** Opens such a shell for a test; nothing of the environment of the tests gets into it but the path, and what sources are run with. */
 export function openPageShell(t: TestContext): PageShell {
   const [bin, folder] = [tmpDir(t), tmpDir(t)];
   const entrepot = join(bin, 'entrepot');
@@ -27,6 +28,6 @@ export function openPageShell(t: TestContext): PageShell {
   chmodSync(entrepot, 0o755);
   const path = `${bin}:${process.env['PATH']}`;
   const runAll = (command: string, env = {}) =>
-    execute('sh', ['-euc', command], { cwd: folder, env: { PATH: path, ...env } });
+    execute('sh', ['-euc', command], { cwd: folder, env: { PATH: path, ...sourceEnvironment, ...env } });
   return { folder, runAll, run: async (command, env) => (await runAll(command, env)).stdout };
 }
