@@ -13,6 +13,7 @@ import { systemReason } from '../../util/system-reason.ts';
 import { systemClock } from '../../util/time/clock.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from '../configuration/config-flags.ts';
+import { assertOwnFolder } from '../foreign-folder.ts';
 import { namingOf } from '../open-cache.ts';
 import { interruptible } from '../terminal/interruptible.ts';
 import { plainText, type Terminal } from '../terminal/terminal.ts';
@@ -55,6 +56,7 @@ async function run(path: string, flags: ImportFlags, terminal: Terminal): Promis
     const source = await readable(file, path);
     const archive = await openArchive(source).catch(explain);
     const names = await nameImages(archive, flags, naming).catch(explain);
+    assertOwnFolder(config.data);
     const { openLocalCache } = await import('../../local-cache.ts');
     // Nobody is asked: whatever is in the file is taken from there.
     const local = await openLocalCache({ ...config, offline: true });

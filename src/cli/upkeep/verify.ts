@@ -11,6 +11,7 @@ import { silentLog } from '../../util/log/log.ts';
 import { systemClock } from '../../util/time/clock.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
+import { assertOwnFolder } from '../foreign-folder.ts';
 import { namingOf } from '../open-cache.ts';
 import { interruptible } from '../terminal/interruptible.ts';
 import { describeProgress, describeTime } from '../terminal/progress.ts';
@@ -51,6 +52,7 @@ export function addVerifyCommand(program: Command, terminal: Terminal): void {
 
 async function verify(flags: VerifyFlags, terminal: Terminal): Promise<void> {
   const config = loadSettingsOf(flags, terminal);
+  if (flags.repair || flags.rebuild) assertOwnFolder(config.data);
   const report: Report = { contents: 0, bytes: 0, seconds: 0, replacedIndex: undefined, findings: [] };
   await interruptible((signal) => verifyStorage(flags, config, report, signal, terminal), {
     message: () => `Stopped: ${formatSize(report.bytes)} were read`,

@@ -7,6 +7,7 @@ import { tlsReason } from '../../util/tls-reason.ts';
 import { type AskDoor, doorRegistry } from '../../warm/door-registry.ts';
 import type { WarmRegistry } from '../../warm/warm-registry.ts';
 import { CommandFailure } from '../command-failure.ts';
+import { assertOwnFolder } from '../foreign-folder.ts';
 import { localUrl } from '../server/ask-status.ts';
 import { readFlagFile, type TlsFlags, trustDoor } from '../server/door-trust.ts';
 import { readLogin } from '../server/login-file.ts';
@@ -64,6 +65,7 @@ export async function openWarmSource(
 }
 
 async function openOwnCache(config: Config): Promise<WarmSource> {
+  assertOwnFolder(config.data);
   const { openLocalCache } = await import('../../local-cache.ts');
   const local = await openLocalCache(config);
   const byName = new Map(local.upstreams.map(({ name, registry }) => [name, registry]));
