@@ -132,6 +132,16 @@ test('config check --json prints the problems as JSON, too', async () => {
   assert.match(error, /--log-level: Cannot use log.level "loud"/);
 });
 
+test('what the system refuses is told in its words, with the file', () => {
+  const error = Object.assign(new Error("EACCES: permission denied, scandir 'data/ca'"), {
+    ...{ code: 'EACCES', errno: -13, path: 'data/ca' },
+  });
+  assert.match(
+    describeFailure(error),
+    /^Cannot use "data\/ca": permission denied \(EACCES\), run this as the user that it/,
+  );
+});
+
 test('of several errors each is told', () => {
   const taken = Object.assign(new Error('Cannot start: listen EADDRINUSE: …'), { code: 'EADDRINUSE' });
   const gone = Object.assign(new Error('EIO: i/o error, close'), { code: 'EIO' });

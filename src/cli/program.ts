@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { SetupError } from '../setup/target.ts';
+import { systemReason } from '../util/system-reason.ts';
 import { packageVersion } from '../util/version.ts';
 import { CommandFailure, UsageFailure } from './command-failure.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -80,5 +81,8 @@ export function describeFailure(error: unknown): string {
   const code = 'code' in error ? String(error.code) : '';
   // What the system or one of us refuses has a code; Node.js's own errors are our mistakes, and so are those without.
   if (code === '' || code.startsWith('ERR_')) return `Cannot go on: ${error.stack}`;
+  const { path } = error as NodeJS.ErrnoException;
+  if (error.message.startsWith(code) && path !== undefined)
+    return `Cannot use "${path}": ${systemReason(error) ?? code}`;
   return error.message.startsWith('Cannot ') ? error.message : `Cannot go on: ${error.message}`;
 }

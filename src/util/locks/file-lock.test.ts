@@ -38,3 +38,10 @@ test('a lock leaves nothing but an empty file', (t) => {
 test('a file that cannot be locked is an error, and no lock of somebody else’s', (t) => {
   assert.throws(() => lockFile(join(tmpDir(t), 'missing', 'it.lock'), 'alone'), /unable to open/);
 });
+
+test('a file that cannot be had is named, with what to do', (t) => {
+  const path = join(dirname(newPath(t)), 'none', 'it.lock');
+  const message =
+    /^Cannot lock ".*it\.lock": unable to open database file; this user has to be able to write in its folder$/;
+  assert.throws(() => lockFile(path, 'shared'), { code: 'LOCK_REFUSED', message });
+});

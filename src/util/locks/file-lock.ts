@@ -18,7 +18,7 @@ const statements = {
  * else is in the way. Node.js has no locks of files, but its SQLite does, and an empty database is an empty file.
  */
 export function lockFile(path: string, how: keyof typeof statements): FileLock | undefined {
-  const database = new DatabaseSync(path, { timeout: 0 });
+  const database = openFile(path);
   try {
     database.exec(statements[how]);
     return { release: () => database.close() };
@@ -26,5 +26,14 @@ export function lockFile(path: string, how: keyof typeof statements): FileLock |
     database.close();
     if (error instanceof Error && 'errcode' in error && error.errcode === busyCode) return undefined;
     throw error;
+  }
+}
+
+function openFile(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: 0 });
+  } catch (error) {
+    const why = `${(error as Error).message}; this user has to be able to write in its folder`;
+    throw Object.assign(new Error(`Cannot lock "${path}": ${why}`, { cause: error }), { code: 'LOCK_REFUSED' });
   }
 }

@@ -12,6 +12,6 @@ export const throughputKeys = z.strictObject({
       'How much one request to `/throughput` may send or fetch, within 10 s; 0 for no such path. Nothing of it is stored.',
   }),
   maxConcurrent: parsedBy(parseCount)
-    .prefault('8')
+    .prefault(8)
     .register(about, { type: 'count', description: 'How many such requests there may be at a time, of all clients.' }),
 });
