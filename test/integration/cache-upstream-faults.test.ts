@@ -60,7 +60,7 @@ const faults: Readonly<Record<string, Fault>> = {
     connection.socket.end();
   }),
   'resets every connection': scripted((connection) => void connection.socket.resetAndDestroy()),
-  'is refused': async () => `http://127.0.0.1:${await closedPort()}`,
+  'is refused': async () => `http://127.0.0.1:${closedPort}`,
   // No resolver is asked for a name with a part that is too long for one.
   'has no address': async () => `http://${'x'.repeat(64)}.invalid`,
   'has a certificate of nobody that is known': async (t) => {
@@ -71,7 +71,7 @@ const faults: Readonly<Record<string, Fault>> = {
   'speaks no TLS': scripted((connection) => connection.send('HTTP/1.1 400 Bad Request\r\n\r\n'), 'https'),
   'never ends its TLS handshake': scripted(() => {}, 'https'),
   'has a token server that is gone': async (t) => {
-    const realm = `http://127.0.0.1:${await closedPort()}/token`;
+    const realm = `http://127.0.0.1:${closedPort}/token`;
     const challenge = `WWW-Authenticate: Bearer realm="${realm}",service="origin.test"\r\n`;
     return answering('401 Unauthorized', challenge)(t);
   },

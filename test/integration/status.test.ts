@@ -31,7 +31,7 @@ async function setUp(t: TestContext) {
     data,
     upstreams: [
       { name: 'origin.test', urls: [new URL(origin.url)], username: 'someone', password: new Secret('swordfish') },
-      { name: 'other.test', urls: [new URL(`http://127.0.0.1:${await closedPort()}`)] },
+      { name: 'other.test', urls: [new URL(`http://127.0.0.1:${closedPort}`)] },
     ],
     clock: new ManualClock(),
     retry: { rounds: 1 },

@@ -9,6 +9,7 @@ import { shorten } from '../support/registry/recorder.ts';
 import {
   closedPort,
   lengthAnswer,
+  otherClosedPort,
   type ScriptedConnection,
   startScriptedServer,
   turns,
@@ -196,7 +197,7 @@ test('an answer that is given up before its token was had lets go of its connect
 describe('several urls', () => {
   test('are tried in order; one that cannot be reached rests for 30 s', async (t) => {
     const { server, clock } = await startUpstream(t);
-    const gone = `http://127.0.0.1:${await closedPort()}`;
+    const gone = `http://127.0.0.1:${closedPort}`;
     const { registry } = makeClient(t, [gone, server.url], { clock });
     await registry.getManifest(repository, latest, patient);
     assert.deepEqual(server.requests.lines(), [ping, manifest]);
@@ -234,7 +235,7 @@ describe('several urls', () => {
   });
 
   test('none of which can be reached are UNAVAILABLE, after the waits of one', async (t) => {
-    const urls = [`http://127.0.0.1:${await closedPort()}`, `http://127.0.0.1:${await closedPort()}`];
+    const urls = [`http://127.0.0.1:${closedPort}`, `http://127.0.0.1:${otherClosedPort}`];
     const { registry, clock } = makeClient(t, urls);
     const sleeps = skipSleeps(clock);
     await assert.rejects(registry.getManifest(repository, latest, patient), unavailable);
@@ -244,14 +245,13 @@ describe('several urls', () => {
 
 describe('connecting', () => {
   test('that is refused is UNAVAILABLE, and says where to and why', async (t) => {
-    const port = await closedPort();
-    const { registry, clock } = makeClient(t, [`http://127.0.0.1:${port}`]);
+    const { registry, clock } = makeClient(t, [`http://127.0.0.1:${closedPort}`]);
     const sleeps = skipSleeps(clock);
     await assert.rejects(registry.getManifest(repository, latest, patient), (error) => {
       assert.ok(error instanceof RegistryError);
       assert.match(
         error.message,
-        new RegExp(`^Cannot reach upstream: Cannot connect to 127\\.0\\.0\\.1:${port}: .*ECONNREFUSED`),
+        new RegExp(`^Cannot reach upstream: Cannot connect to 127\\.0\\.0\\.1:${closedPort}: .*ECONNREFUSED`),
       );
       return true;
     });

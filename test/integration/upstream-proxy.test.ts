@@ -168,14 +168,13 @@ describe('HTTPS through a proxy', () => {
   });
 
   test('a proxy that cannot be reached is named', async (t) => {
-    const port = await closedPort();
     const { registry } = makeClient(t, [`https://${host}`], {
-      proxyFor: () => new URL(`http://127.0.0.1:${port}`),
+      proxyFor: () => new URL(`http://127.0.0.1:${closedPort}`),
       retry: oneTry,
     });
     await assert.rejects(registry.getManifest(repository, latest, patient), {
       code: 'UNAVAILABLE',
-      message: new RegExp(`${host} through the proxy 127\\.0\\.0\\.1:${port}: .*ECONNREFUSED`),
+      message: new RegExp(`${host} through the proxy 127\\.0\\.0\\.1:${closedPort}: .*ECONNREFUSED`),
     });
   });
 

@@ -79,12 +79,11 @@ function scriptedConnection(socket: Socket): ScriptedConnection {
   };
 }
 
-/** A port of loopback on which nobody listens. */
-export async function closedPort(): Promise<number> {
-  const server = await startScriptedServer(() => {});
-  await server.close();
-  return server.port;
-}
+/**
+ * A port on which nobody listens, and another. The system gives neither out by itself, as it does one that was listened on
+ * a moment ago: to another test, and there upstream is that test's.
+ */
+export const [closedPort, otherClosedPort] = [1, 2];
 
 /** Lets the event loop turn for a while, so that whatever was sent so far has been read, and acted upon, in this process. */
 export async function turns(): Promise<void> {
