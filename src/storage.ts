@@ -9,7 +9,7 @@ import { moveAside } from './index/sqlite/sqlite-database.ts';
 import { type FileStoreOptions, type FileStores, openFileStores } from './store/files/fs.ts';
 import { spoolUsage } from './store/files/spool/spool-usage.ts';
 import { explainSystemError } from './store/system-error.ts';
-import { makeFolders } from './util/make-folders.ts';
+import { makeFolders } from './util/system/make-folders.ts';
 import type { Clock } from './util/time/clock.ts';
 
 /** What is kept in a data folder, open. */

@@ -7,9 +7,9 @@ import { errorsPage } from '../scripts/errors-page.ts';
 import { helpPage } from '../scripts/help-page.ts';
 import { metricsPage } from '../scripts/metrics-page.ts';
 import { configKeys, nameOfPath, upstreamKeys, variableOfPath } from '../src/config/schema/keys.ts';
-import { certificates } from './support/certs.ts';
-import { loadTestConfig } from './support/config-sources.ts';
-import { anchorsOf, linksOf, pages, projectRoot } from './support/pages.ts';
+import { loadTestConfig } from './support/command/config-sources.ts';
+import { anchorsOf, linksOf, pages, projectRoot } from './support/pages/pages.ts';
+import { certificates } from './support/tls/certs.ts';
 
 const page = readFileSync(new URL('../docs/configuration.md', import.meta.url), 'utf8');
 

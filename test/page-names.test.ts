@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runProgram } from '../src/cli/program.ts';
 import { configKeys, nameOfPath, upstreamKeys, variableOfPath } from '../src/config/schema/keys.ts';
-import { codeSpansOf, commandLinesOf, type Page, pages, projectRoot } from './support/pages.ts';
+import { codeSpansOf, commandLinesOf, type Page, pages, projectRoot } from './support/pages/pages.ts';
 
 const pageAt = new Map(pages.map((page) => [page.path, page]));
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { writePasswords } from '../../test/support/access-stage.ts';
-import { certificates } from '../../test/support/certs.ts';
-import { loadTestConfig } from '../../test/support/config-sources.ts';
+import { loadTestConfig } from '../../test/support/command/config-sources.ts';
 import { EventLog } from '../../test/support/event-log.ts';
+import { writePasswords } from '../../test/support/stages/access-stage.ts';
+import { certificates } from '../../test/support/tls/certs.ts';
 import { type DoorName, nobody } from '../access/access.ts';
 import { parseRepository } from '../oci/reference.ts';
 import { systemClock } from '../util/time/clock.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeImage, makeIndex, type TestImage } from '../../test/support/images.ts';
+import { makeImage, makeIndex, type TestImage } from '../../test/support/content/images.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import type { Descriptor } from '../oci/manifest/image-contents.ts';
 import { gatherImage, type Holding, IncompleteImage } from './image-tree.ts';

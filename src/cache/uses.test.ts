@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { ManualClock } from '../../test/support/clock.ts';
+import { ManualClock } from '../../test/support/time/clock.ts';
 import type { MetadataIndex, Use } from '../index/metadata-index.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import { UseRecorder } from './uses.ts';

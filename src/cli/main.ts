@@ -9,7 +9,7 @@ if (problem !== undefined) {
   // Only now: what it imports may not even load on an older Node.js.
   const [{ runProgram }, { systemReason }] = await Promise.all([
     import('./program.ts'),
-    import('../util/system-reason.ts'),
+    import('../util/system/system-reason.ts'),
   ]);
   let isWritten = true;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

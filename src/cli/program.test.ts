@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { runCommandLine } from '../../test/support/run-tool.ts';
+import { runCommandLine } from '../../test/support/command/run-tool.ts';
 import { describeFailure, makeProgram } from './program.ts';
 
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {

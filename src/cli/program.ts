@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { SetupError } from '../setup/target.ts';
-import { systemReason } from '../util/system-reason.ts';
+import { systemReason } from '../util/system/system-reason.ts';
 import { packageVersion } from '../util/version.ts';
 import { CommandFailure, UsageFailure } from './command-failure.ts';
 import { exitCodes } from './exit-codes.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { certificates } from '../../test/support/certs.ts';
-import { loadTestConfig, type TestSources } from '../../test/support/config-sources.ts';
+import { loadTestConfig, type TestSources } from '../../test/support/command/config-sources.ts';
+import { certificates } from '../../test/support/tls/certs.ts';
 import { ConfigError, quoteValue } from './config-error.ts';
 
 const { server, client } = certificates();

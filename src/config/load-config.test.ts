@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadTestConfig, type TestSources } from '../../test/support/config-sources.ts';
+import { loadTestConfig, type TestSources } from '../../test/support/command/config-sources.ts';
 import type { UpstreamConfig } from './config.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { builtinUpstreams } from './resolve/builtin-upstreams.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import { loadTestConfig } from '../../test/support/config-sources.ts';
+import { loadTestConfig } from '../../test/support/command/config-sources.ts';
 import { toObject } from './render-config.ts';
 
 const secrets = ['swordfish', 'tunafish', 'MIIEsecretkey'];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { never } from '../../test/support/hosted-rig.ts';
+import { never } from '../../test/support/hosted/hosted-rig.ts';
 import { digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseRepository } from '../oci/reference.ts';

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { tmpDir } from '../../test/support/tmp.ts';
+import { tmpDir } from '../../test/support/disk/tmp.ts';
 import { lockForReplacement, lockForUse } from './index-lock.ts';
 
 test('any number may use an index, and none of them while it is replaced', (t) => {

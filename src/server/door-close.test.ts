@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { seededBytes } from '../../test/support/images.ts';
-import { MemoryRegistry } from '../../test/support/memory-registry.ts';
-import { connectRaw } from '../../test/support/raw-socket.ts';
-import { endlessMs, openTestDoor } from '../../test/support/test-door.ts';
+import { seededBytes } from '../../test/support/content/images.ts';
+import { connectRaw } from '../../test/support/http/raw-socket.ts';
+import { MemoryRegistry } from '../../test/support/memory/memory-registry.ts';
+import { endlessMs, openTestDoor } from '../../test/support/stages/test-door.ts';
 import { mediaTypes } from '../oci/manifest/media-types.ts';
 import type { Registry } from '../oci/registry.ts';
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededBytes } from '../../test/support/images.ts';
-import { MemoryRegistry } from '../../test/support/memory-registry.ts';
-import { rawFetch } from '../../test/support/raw-http.ts';
-import { connectRaw } from '../../test/support/raw-socket.ts';
-import { blob, blobPath, smallRegistry } from '../../test/support/small-registry.ts';
-import { endless, endlessMs, openTestDoor } from '../../test/support/test-door.ts';
+import { seededBytes } from '../../test/support/content/images.ts';
+import { rawFetch } from '../../test/support/http/raw-http.ts';
+import { connectRaw } from '../../test/support/http/raw-socket.ts';
+import { MemoryRegistry } from '../../test/support/memory/memory-registry.ts';
+import { endless, endlessMs, openTestDoor } from '../../test/support/stages/test-door.ts';
+import { blob, blobPath, smallRegistry } from '../../test/support/upstream/small-registry.ts';
 import { digestOf } from '../oci/digest.ts';
 import { defaultDoorLimits } from './door-limits.ts';
 

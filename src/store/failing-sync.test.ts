@@ -3,8 +3,8 @@ import fs from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { collect } from '../../test/support/collect.ts';
-import { tmpDir } from '../../test/support/tmp.ts';
+import { collect } from '../../test/support/content/collect.ts';
+import { tmpDir } from '../../test/support/disk/tmp.ts';
 import { digestOf } from '../oci/digest.ts';
 import { parseRepository } from '../oci/reference.ts';
 

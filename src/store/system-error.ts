@@ -1,4 +1,4 @@
-import { systemReason } from '../util/system-reason.ts';
+import { systemReason } from '../util/system/system-reason.ts';
 
 /** Whether the error is the system's, of this code. */
 export function isSystemError(error: unknown, code: string): boolean {

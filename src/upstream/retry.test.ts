@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
-import { ManualClock } from '../../test/support/clock.ts';
-import { answerOf } from '../../test/support/upstream-answer.ts';
+import { ManualClock } from '../../test/support/time/clock.ts';
+import { answerOf } from '../../test/support/upstream/upstream-answer.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { defaultRetryPolicy, Retrier, type RetryPolicy, type Server } from './retry.ts';
 import type { Answer } from './transport/connection.ts';

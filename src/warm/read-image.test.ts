@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeImage } from '../../test/support/images.ts';
+import { makeImage } from '../../test/support/content/images.ts';
 import { parseRepository, parseTag } from '../oci/reference.ts';
 import type { CacheOutcome, Manifest } from '../oci/registry.ts';
 import { systemClock } from '../util/time/clock.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../../test/support/clock.ts';
+import { makeImage } from '../../test/support/content/images.ts';
 import { EventLog } from '../../test/support/event-log.ts';
-import { makeImage } from '../../test/support/images.ts';
+import { ManualClock } from '../../test/support/time/clock.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseRepository, parseTag } from '../oci/reference.ts';
 import type { BlobContent, Manifest } from '../oci/registry.ts';

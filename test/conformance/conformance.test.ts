@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { tmpDir } from '../support/tmp.ts';
+import { tmpDir } from '../support/disk/tmp.ts';
 import { officialSectionOf } from './official/section.ts';
 import { conformancePage, runSuite } from './page.ts';
 import { failuresOf } from './report.ts';

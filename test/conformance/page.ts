@@ -1,7 +1,7 @@
 import { algorithmOf } from '../../src/oci/digest.ts';
-import type { Content as UpstreamContent } from '../support/content.ts';
-import { startTestCache, type TestCache } from '../support/test-cache.ts';
-import { startTestRegistry } from '../support/test-registry.ts';
+import type { Content as UpstreamContent } from '../support/content/content.ts';
+import { startTestCache, type TestCache } from '../support/stages/test-cache.ts';
+import { startTestRegistry } from '../support/upstream/test-registry.ts';
 import type { PushedBlob } from './blob-apis.ts';
 import type { Content } from './contents.ts';
 import { countOf, renderSections, type Section } from './report.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import type { BlobStore, ReadableAt } from '../../src/store/blob-store.ts';
-import { writeBlob } from '../support/kept-store.ts';
+import { writeBlob } from '../support/disk/kept-store.ts';
 
 /** Makes an empty store, which is removed when the test ends. */
 export type MakeBlobStore = (t: TestContext) => Promise<BlobStore>;

@@ -1,4 +1,4 @@
-import { openTestHosted } from '../support/test-hosted.ts';
+import { openTestHosted } from '../support/stages/test-hosted.ts';
 import { pushContract } from './push-contract.ts';
 
 pushContract(

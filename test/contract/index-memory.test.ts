@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import { rememberIndex } from '../../src/cache/index/index-memory.ts';
 import { openSqliteIndex } from '../../src/index/sqlite/sqlite.ts';
-import { tmpDir } from '../support/tmp.ts';
+import { tmpDir } from '../support/disk/tmp.ts';
 import { hostedIndexContract } from './hosted-index-contract.ts';
 import { metadataIndexContract } from './metadata-index-contract.ts';
 

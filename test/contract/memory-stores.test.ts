@@ -1,6 +1,6 @@
-import { MemoryBlobStore } from '../support/memory-blob-store.ts';
-import { MemoryRecordStore } from '../support/memory-record-store.ts';
-import { MemoryUploadStore } from '../support/memory-upload-store.ts';
+import { MemoryBlobStore } from '../support/memory/memory-blob-store.ts';
+import { MemoryRecordStore } from '../support/memory/memory-record-store.ts';
+import { MemoryUploadStore } from '../support/memory/memory-upload-store.ts';
 import { blobStoreContract } from './blob-store-contract.ts';
 import { recordStoreContract } from './record-store-contract.ts';
 import { uploadStoreContract } from './upload-store-contract.ts';

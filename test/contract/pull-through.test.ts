@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RegistryCapabilities } from '../support/contract-suite.ts';
-import { rawHttpRegistry } from '../support/raw-http-registry.ts';
 import type { Quirks } from '../support/registry/quirks.ts';
-import { startTestCache } from '../support/test-cache.ts';
-import { startTestRegistry } from '../support/test-registry.ts';
+import { startTestCache } from '../support/stages/test-cache.ts';
+import { rawHttpRegistry } from '../support/upstream/raw-http-registry.ts';
+import { startTestRegistry } from '../support/upstream/test-registry.ts';
 import { registryContract } from './registry-contract.ts';
 
 function cacheContract(name: string, quirks: Quirks, capabilities: RegistryCapabilities = {}): void {

@@ -4,11 +4,11 @@ import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { hostedRegistryName } from '../../src/oci/hosted.ts';
 import { parseRepository, parseTag, type Reference, type Repository } from '../../src/oci/reference.ts';
 import type { PushableRegistry, UploadBody } from '../../src/oci/registry.ts';
-import type { Content } from '../support/content.ts';
+import type { Content } from '../support/content/content.ts';
+import { makeImage, makeIndex, seededBytes, type TestImage } from '../support/content/images.ts';
 import { absentDigest, type RegistryCapabilities, rejectsWith, signal } from '../support/contract-suite.ts';
-import { makeImage, makeIndex, seededBytes, type TestImage } from '../support/images.ts';
-import { anyone, bodyOf, nothing, pushBlob, pushContent, pushImage } from '../support/push.ts';
-import { readAll } from '../support/read.ts';
+import { anyone, bodyOf, nothing, pushBlob, pushContent, pushImage } from '../support/hosted/push.ts';
+import { readAll } from '../support/http/read.ts';
 import { registryContract } from './registry-contract.ts';
 
 /** Makes an empty registry, which is removed when the test ends. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rejectsWith, type Suite, signal } from '../support/contract-suite.ts';
-import { readAll } from '../support/read.ts';
+import { readAll } from '../support/http/read.ts';
 
 /** Checks that blobs come whole. */
 export function checkBlobs({ truth: { main, blobs }, registry }: Suite): void {

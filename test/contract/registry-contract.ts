@@ -3,10 +3,10 @@ import { after, before, describe, test } from 'node:test';
 import type { ErrorCode } from '../../src/oci/errors.ts';
 import { parseTag } from '../../src/oci/reference.ts';
 import type { Page, ReferrersQuery, Registry } from '../../src/oci/registry.ts';
-import type { Content } from '../support/content.ts';
-import { makeContractContent, sbomType } from '../support/contract-content.ts';
+import type { Content } from '../support/content/content.ts';
+import { makeContractContent, sbomType } from '../support/content/contract-content.ts';
 import { absentDigest, type RegistryCapabilities, rejectsWith, type Suite, signal } from '../support/contract-suite.ts';
-import { readAll } from '../support/read.ts';
+import { readAll } from '../support/http/read.ts';
 import { checkBlobs, checkClosing, checkRanges } from './registry-contract-blobs.ts';
 
 /** A registry under test, holding the content that it was set up with. */

@@ -1,8 +1,8 @@
 import type { RegistryCapabilities } from '../support/contract-suite.ts';
-import { MemoryRegistry } from '../support/memory-registry.ts';
-import { rawHttpRegistry } from '../support/raw-http-registry.ts';
+import { MemoryRegistry } from '../support/memory/memory-registry.ts';
 import type { Quirks } from '../support/registry/quirks.ts';
-import { startTestRegistry } from '../support/test-registry.ts';
+import { rawHttpRegistry } from '../support/upstream/raw-http-registry.ts';
+import { startTestRegistry } from '../support/upstream/test-registry.ts';
 import { registryContract } from './registry-contract.ts';
 
 registryContract('the memory registry', async (content) => ({

@@ -4,7 +4,7 @@ import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import type { BlobStore, ReadableAt } from '../../src/store/blob-store.ts';
 import type { OpenUpload, StoredUpload, UploadStore } from '../../src/store/upload-store.ts';
-import { collect } from '../support/collect.ts';
+import { collect } from '../support/content/collect.ts';
 
 /** Uploads, and the store that they become blobs of. */
 export interface UploadStage {

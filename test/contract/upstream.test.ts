@@ -5,7 +5,7 @@ import { systemClock } from '../../src/util/time/clock.ts';
 import type { RegistryCapabilities } from '../support/contract-suite.ts';
 import type { Auth } from '../support/registry/gatekeeper.ts';
 import type { Quirks } from '../support/registry/quirks.ts';
-import { startTestRegistry } from '../support/test-registry.ts';
+import { startTestRegistry } from '../support/upstream/test-registry.ts';
 import { registryContract } from './registry-contract.ts';
 
 function upstreamContract(

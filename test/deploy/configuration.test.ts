@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import { certificates } from '../support/certs.ts';
-import { loadTestConfig } from '../support/config-sources.ts';
+import { loadTestConfig } from '../support/command/config-sources.ts';
+import { certificates } from '../support/tls/certs.ts';
 import { bytesOf, type Rendered, readGolden } from './golden.ts';
 import type { Manifest } from './renderings.ts';
 

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { certificates } from '../support/certs.ts';
+import { certificates } from '../support/tls/certs.ts';
 
 /** The commands in the blocks of shell of a page, each in one line and without its comment. */
 function commandsOf(page: string): string[] {

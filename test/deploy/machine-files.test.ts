@@ -9,7 +9,7 @@ import { parseRepository } from '../../src/oci/reference.ts';
 import { knownHosts } from '../../src/server/browsers.ts';
 import { silentLog } from '../../src/util/log/log.ts';
 import { systemClock } from '../../src/util/time/clock.ts';
-import { loadTestConfig } from '../support/config-sources.ts';
+import { loadTestConfig } from '../support/command/config-sources.ts';
 
 // What is in deploy/ for a single machine, as far as it can be read without the tools that it is for.
 

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
-import { inspectImage, withContainerd } from './lab/containerd.ts';
-import { withDockerd } from './lab/dockerd.ts';
-import { entrepotAddress } from './lab/entrepot.ts';
+import { inspectImage, withContainerd } from './lab/clients/containerd.ts';
+import { withDockerd } from './lab/clients/dockerd.ts';
+import { assertPulled } from './lab/clients/pulled-image.ts';
+import { writeRegistriesConf } from './lab/clients/registries-conf.ts';
 import { currentLab } from './lab/lab.ts';
-import { plainMirror } from './lab/mirror.ts';
-import { run } from './lab/processes.ts';
-import { assertPulled } from './lab/pulled-image.ts';
-import { writeRegistriesConf } from './lab/registries-conf.ts';
+import { run } from './lab/machine/processes.ts';
+import { entrepotAddress } from './lab/servers/entrepot.ts';
+import { plainMirror } from './lab/servers/mirror.ts';
 
 // Images in a file: what others make of ours, and what is made here of theirs.
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Authority, makeAuthority, makeLeaf } from '../../src/proxy/ca/certificates.ts';
 import { currentLab } from './lab/lab.ts';
-import { addresses } from './lab/namespace.ts';
-import { run } from './lab/processes.ts';
+import { addresses } from './lab/machine/namespace.ts';
+import { run } from './lab/machine/processes.ts';
 
 // Whether those who verify certificates take what an authority of the proxy door signs for the hosts that it is limited to,
 // and nothing else: whoever has its key can sign for another host all the same, and is to gain nothing by that.

@@ -1,9 +1,9 @@
 import type { Digest } from '../../src/oci/digest.ts';
-import { run } from './lab/processes.ts';
-import { type Client, pullsByName, testPulls } from './lab/pull-tests.ts';
-import { readPulledManifest } from './lab/pulled-image.ts';
-import { writeRegistriesConf } from './lab/registries-conf.ts';
-import { storageFlags } from './lab/storage-flags.ts';
+import { type Client, pullsByName, testPulls } from './lab/clients/pull-tests.ts';
+import { readPulledManifest } from './lab/clients/pulled-image.ts';
+import { writeRegistriesConf } from './lab/clients/registries-conf.ts';
+import { storageFlags } from './lab/clients/storage-flags.ts';
+import { run } from './lab/machine/processes.ts';
 
 interface Inspection {
   /** The manifest as it came, byte for byte. */

@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { cloudInit } from '../../src/setup/targets/cloud-init.ts';
-import { setupViews } from '../support/setup-views.ts';
-import { tmpDir } from '../support/tmp.ts';
-import { run } from './lab/processes.ts';
+import { setupViews } from '../support/command/setup-views.ts';
+import { tmpDir } from '../support/disk/tmp.ts';
+import { run } from './lab/machine/processes.ts';
 
 for (const [kind, view] of Object.entries(setupViews)) {
   test(`cloud-init takes the user data for a cache of the kind "${kind}"`, async (t) => {

@@ -3,19 +3,19 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { containerd } from '../../src/setup/targets/containerd.ts';
-import { certificates } from '../support/certs.ts';
-import { rawFetch } from '../support/raw-http.ts';
-import { setupViewOf } from '../support/setup-views.ts';
+import { setupViewOf } from '../support/command/setup-views.ts';
+import { rawFetch } from '../support/http/raw-http.ts';
+import { certificates } from '../support/tls/certs.ts';
 import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
-import { type Ctr, pullBy, withContainerd } from './lab/containerd.ts';
-import { type EntrepotSettings, entrepotAddress, entrepotTlsName, hostedName } from './lab/entrepot.ts';
+import { type Ctr, pullBy, withContainerd } from './lab/clients/containerd.ts';
+import { assertPulled } from './lab/clients/pulled-image.ts';
+import { skopeoPusher } from './lab/clients/pushers.ts';
 import { type BuiltImage, buildImage, manifestForThisMachine } from './lab/images.ts';
 import { currentLab } from './lab/lab.ts';
-import { ownEtc } from './lab/namespace.ts';
-import { takeOriginRequests } from './lab/origin-requests.ts';
-import { run, startDaemon } from './lab/processes.ts';
-import { assertPulled } from './lab/pulled-image.ts';
-import { skopeoPusher } from './lab/pushers.ts';
+import { ownEtc } from './lab/machine/namespace.ts';
+import { run, startDaemon } from './lab/machine/processes.ts';
+import { type EntrepotSettings, entrepotAddress, entrepotTlsName, hostedName } from './lab/servers/entrepot.ts';
+import { takeOriginRequests } from './lab/servers/origin-requests.ts';
 
 // containerd as the server's own script sets it up, at the places where it looks by itself.
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
-import { containerdThrough } from './lab/containerd.ts';
-import { plainMirror } from './lab/mirror.ts';
-import { pullsByName, testPulls } from './lab/pull-tests.ts';
-import { assertPulled } from './lab/pulled-image.ts';
+import { containerdThrough } from './lab/clients/containerd.ts';
+import { pullsByName, testPulls } from './lab/clients/pull-tests.ts';
+import { assertPulled } from './lab/clients/pulled-image.ts';
+import { plainMirror } from './lab/servers/mirror.ts';
 
 const containerd = containerdThrough(plainMirror);
 

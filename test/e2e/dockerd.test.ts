@@ -1,6 +1,6 @@
-import { dockerdThrough } from './lab/dockerd.ts';
-import { plainMirror } from './lab/mirror.ts';
-import { testPulls } from './lab/pull-tests.ts';
+import { dockerdThrough } from './lab/clients/dockerd.ts';
+import { testPulls } from './lab/clients/pull-tests.ts';
+import { plainMirror } from './lab/servers/mirror.ts';
 
 const dockerd = dockerdThrough(plainMirror);
 

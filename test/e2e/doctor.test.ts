@@ -6,14 +6,14 @@ import { containerd } from '../../src/setup/targets/containerd.ts';
 import { docker } from '../../src/setup/targets/docker.ts';
 import { podman } from '../../src/setup/targets/podman.ts';
 import { type Bench, setUpBench } from './lab/bench.ts';
-import { containerdSocket, withContainerd } from './lab/containerd.ts';
-import { dockerHost, withDockerd } from './lab/dockerd.ts';
-import { entrepotAddress } from './lab/entrepot.ts';
-import { generatedFiles } from './lab/generated.ts';
-import { plainMirror } from './lab/mirror.ts';
-import { ownEtc } from './lab/namespace.ts';
-import { run } from './lab/processes.ts';
-import { waitFor } from './lab/wait.ts';
+import { containerdSocket, withContainerd } from './lab/clients/containerd.ts';
+import { dockerHost, withDockerd } from './lab/clients/dockerd.ts';
+import { generatedFiles } from './lab/clients/generated.ts';
+import { ownEtc } from './lab/machine/namespace.ts';
+import { run } from './lab/machine/processes.ts';
+import { waitFor } from './lab/machine/wait.ts';
+import { entrepotAddress } from './lab/servers/entrepot.ts';
+import { plainMirror } from './lab/servers/mirror.ts';
 
 const entry = join(import.meta.dirname, '../../src/cli/main.ts');
 

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeCertificates } from './lab/certs.ts';
 import { buildImage, type ImageRecipe } from './lab/images.ts';
 import { type Lab, type LabImages, labVariable } from './lab/lab.ts';
-import { furnishNamespace, trustOnly } from './lab/namespace.ts';
-import { startOrigin } from './lab/origin.ts';
-import { publishImage } from './lab/publish.ts';
+import { makeCertificates } from './lab/machine/certs.ts';
+import { furnishNamespace, trustOnly } from './lab/machine/namespace.ts';
+import { startOrigin } from './lab/servers/origin.ts';
+import { publishImage } from './lab/servers/publish.ts';
 
 // The first process inside the namespaces: `node inside.ts SCRATCH TEST-FILE...`. All that is started here ends with it.
 

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sourceEnvironment } from '../support/source-environment.ts';
-import { unshareFlags } from './lab/namespace.ts';
-import { groups, searchPath, whatStops, whatStopsEverything } from './lab/requirements.ts';
+import { sourceEnvironment } from '../support/command/source-environment.ts';
+import { unshareFlags } from './lab/machine/namespace.ts';
+import { groups, searchPath, whatStops, whatStopsEverything } from './lab/machine/requirements.ts';
 
 // `node test/e2e/main.ts [GROUP...]`: pulls by real clients, from real registries, in namespaces of their own. What this
 // machine lacks is skipped and named at the end; with ENTREPOT_E2E=required in the environment that is a failure.

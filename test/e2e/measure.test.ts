@@ -9,12 +9,12 @@ import { openPuller } from '../../src/measure/pullers/open-puller.ts';
 import type { Puller, PullSource } from '../../src/measure/pullers/puller.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
-import { runProgram } from '../../src/util/run-program.ts';
+import { runProgram } from '../../src/util/system/run-program.ts';
 import { pullerContract } from '../contract/puller-contract.ts';
 import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
-import { entrepotAddress } from './lab/entrepot.ts';
-import { measuredClients } from './lab/measured-clients.ts';
-import { run, startDaemon } from './lab/processes.ts';
+import { measuredClients } from './lab/clients/measured-clients.ts';
+import { run, startDaemon } from './lab/machine/processes.ts';
+import { entrepotAddress } from './lab/servers/entrepot.ts';
 
 let bench: Bench;
 before(async () => {

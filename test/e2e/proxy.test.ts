@@ -6,20 +6,20 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
-import { containerdThrough } from './lab/containerd.ts';
-import { dockerdThrough, withDockerd } from './lab/dockerd.ts';
-import { entrepotAddress } from './lab/entrepot.ts';
+import { containerdThrough } from './lab/clients/containerd.ts';
+import { dockerdThrough, withDockerd } from './lab/clients/dockerd.ts';
+import { podmanThrough } from './lab/clients/podman.ts';
+import type { Client } from './lab/clients/pull-tests.ts';
+import { assertPulled } from './lab/clients/pulled-image.ts';
+import { skopeoThrough } from './lab/clients/skopeo.ts';
 import { manifestForThisMachine, type TestImage } from './lab/images.ts';
 import { currentLab } from './lab/lab.ts';
-import { addresses, trustOnly } from './lab/namespace.ts';
-import { assertOriginAsked, requestsForColdPull } from './lab/origin-requests.ts';
-import { podmanThrough } from './lab/podman.ts';
-import { run } from './lab/processes.ts';
-import type { Client } from './lab/pull-tests.ts';
-import { assertPulled } from './lab/pulled-image.ts';
-import { environmentOf, proxyRoute } from './lab/route.ts';
-import { skopeoThrough } from './lab/skopeo.ts';
-import { tokenUser } from './lab/token-server.ts';
+import { addresses, trustOnly } from './lab/machine/namespace.ts';
+import { run } from './lab/machine/processes.ts';
+import { environmentOf, proxyRoute } from './lab/machine/route.ts';
+import { entrepotAddress } from './lab/servers/entrepot.ts';
+import { assertOriginAsked, requestsForColdPull } from './lab/servers/origin-requests.ts';
+import { tokenUser } from './lab/servers/token-server.ts';
 
 // Clients that know HTTPS_PROXY and the authority of Entrepot, and nothing else: no name of an image is changed.
 

@@ -4,16 +4,16 @@ import { gzipSync } from 'node:zlib';
 import { digestOf } from '../../src/oci/digest.ts';
 import { makeArtifact, manifestType, pushArtifact } from './lab/artifacts.ts';
 import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
-import { containerdThrough } from './lab/containerd.ts';
-import { entrepotAddress, hostedName } from './lab/entrepot.ts';
+import { containerdThrough } from './lab/clients/containerd.ts';
+import { assertPulled } from './lab/clients/pulled-image.ts';
+import { buildahPusher, dockerPusher, type Pusher, podmanPusher, skopeoPusher } from './lab/clients/pushers.ts';
+import { writeRegistriesConf } from './lab/clients/registries-conf.ts';
 import { type BuiltImage, buildImage } from './lab/images.ts';
 import { currentLab } from './lab/lab.ts';
-import { plainMirror } from './lab/mirror.ts';
-import { run } from './lab/processes.ts';
-import { assertPulled } from './lab/pulled-image.ts';
-import { buildahPusher, dockerPusher, type Pusher, podmanPusher, skopeoPusher } from './lab/pushers.ts';
-import { writeRegistriesConf } from './lab/registries-conf.ts';
-import { writeTar } from './lab/tar.ts';
+import { run } from './lab/machine/processes.ts';
+import { writeTar } from './lab/machine/tar.ts';
+import { entrepotAddress, hostedName } from './lab/servers/entrepot.ts';
+import { plainMirror } from './lab/servers/mirror.ts';
 
 // What is pushed to localhost:5001, and found again: there, and through the mirror of every registry.
 

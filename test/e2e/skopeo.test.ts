@@ -1,4 +1,4 @@
-import { pullsByName, testPulls } from './lab/pull-tests.ts';
-import { skopeo } from './lab/skopeo.ts';
+import { pullsByName, testPulls } from './lab/clients/pull-tests.ts';
+import { skopeo } from './lab/clients/skopeo.ts';
 
 testPulls(skopeo, 'through a mirror for each registry', pullsByName);

@@ -3,12 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { type Bench, setUpBench, showLogAfterFailure } from './lab/bench.ts';
+import { assertPulled } from './lab/clients/pulled-image.ts';
+import { skopeo } from './lab/clients/skopeo.ts';
 import type { TestImage } from './lab/images.ts';
 import { currentLab } from './lab/lab.ts';
-import { assertOriginAsked, requestsForColdPull, takeOriginRequests } from './lab/origin-requests.ts';
-import { assertPulled } from './lab/pulled-image.ts';
-import { skopeo } from './lab/skopeo.ts';
-import { tokenUser } from './lab/token-server.ts';
+import { assertOriginAsked, requestsForColdPull, takeOriginRequests } from './lab/servers/origin-requests.ts';
+import { tokenUser } from './lab/servers/token-server.ts';
 
 // What leaves the house, seen from the origin.
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Body } from '../../src/upstream/transport/body.ts';
 import { TransportError } from '../../src/upstream/transport/errors.ts';
 import { framingOf } from '../../src/upstream/transport/framing.ts';
-import { answerOf, feed, headOf, openAnswer } from '../support/upstream-answer.ts';
+import { answerOf, feed, headOf, openAnswer } from '../support/upstream/upstream-answer.ts';
 
 const chunkedHeaders = { 'transfer-encoding': 'chunked' };
 

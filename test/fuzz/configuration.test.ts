@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { configKeys, type KeyPath, upstreamKeys, variableOfPath } from '../../src/config/schema/keys.ts';
-import { loadTestConfig, type TestSources } from '../support/config-sources.ts';
+import { loadTestConfig, type TestSources } from '../support/command/config-sources.ts';
 
 /**
  * Loads a configuration that may be wrong. Then that is told in form: where, what, and what to do, and nothing else is

@@ -8,7 +8,7 @@ import { ArchiveError, openArchive } from '../../src/archive/open-archive.ts';
 import { TarWriter } from '../../src/archive/tar/write-tar.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
-import { makeImage, makeIndex } from '../support/images.ts';
+import { makeImage, makeIndex } from '../support/content/images.ts';
 
 // An archive may come from anybody. Whatever is in it, what is given to be stored is what its digest says, comes after all
 // that it references, and every failure is one of those that are told.

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { makeImage } from '../support/images.ts';
-import { askConnect, shakeHands } from '../support/proxy-client.ts';
-import { rawFetch } from '../support/raw-http.ts';
-import { connectRaw } from '../support/raw-socket.ts';
-import { startTestCache, type TestCache } from '../support/test-cache.ts';
-import { startTestRegistry, type TestRegistry } from '../support/test-registry.ts';
-import { tmpDir } from '../support/tmp.ts';
+import { makeImage } from '../support/content/images.ts';
+import { tmpDir } from '../support/disk/tmp.ts';
+import { rawFetch } from '../support/http/raw-http.ts';
+import { connectRaw } from '../support/http/raw-socket.ts';
+import { askConnect, shakeHands } from '../support/stages/proxy-client.ts';
+import { startTestCache, type TestCache } from '../support/stages/test-cache.ts';
+import { startTestRegistry, type TestRegistry } from '../support/upstream/test-registry.ts';
 
 // Each of these is one request to one who reads it, and two to another. Here it is refused, or it is one; the other one,
 // which would fetch an image of its own, never comes about.

@@ -10,7 +10,7 @@ import { passOnLogin } from '../../src/upstream/auth/pass-on-login.ts';
 import type { TokenRequest as ServerRequest } from '../../src/upstream/auth/tokens.ts';
 import { TransportError } from '../../src/upstream/transport/errors.ts';
 import { renderHead } from '../../src/upstream/transport/head.ts';
-import { ManualClock } from '../support/clock.ts';
+import { ManualClock } from '../support/time/clock.ts';
 
 const never = new AbortController().signal;
 

@@ -7,10 +7,10 @@ import type { SetupShape, SetupTarget, SetupView } from '../../src/setup/target.
 import { k3d } from '../../src/setup/targets/clusters/k3d.ts';
 import { k3s } from '../../src/setup/targets/clusters/k3s.ts';
 import { kops } from '../../src/setup/targets/clusters/kops.ts';
-import { certificates } from '../support/certs.ts';
-import { setupViewOf } from '../support/setup-views.ts';
-import { startTestCache } from '../support/test-cache.ts';
-import { tmpDir } from '../support/tmp.ts';
+import { setupViewOf } from '../support/command/setup-views.ts';
+import { tmpDir } from '../support/disk/tmp.ts';
+import { startTestCache } from '../support/stages/test-cache.ts';
+import { certificates } from '../support/tls/certs.ts';
 import { buildPart, type ModulePart } from './module-part.ts';
 
 // `make test-parsers`: what is generated for clusters of k3s and kops, read by the code that these read it with.

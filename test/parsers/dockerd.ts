@@ -7,9 +7,9 @@ import { firstBootScript } from '../../src/setup/script/first-boot.ts';
 import { planScript } from '../../src/setup/script/plan-script.ts';
 import { SetupError } from '../../src/setup/target.ts';
 import { docker } from '../../src/setup/targets/docker.ts';
-import { machine } from '../support/setup-machine.ts';
-import { setupViewOf, setupViews } from '../support/setup-views.ts';
-import { tmpDir } from '../support/tmp.ts';
+import { machine } from '../support/command/setup-machine.ts';
+import { setupViewOf, setupViews } from '../support/command/setup-views.ts';
+import { tmpDir } from '../support/disk/tmp.ts';
 
 const daemonJson = 'etc/docker/daemon.json';
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { kind } from '../../src/setup/targets/clusters/kind.ts';
-import { setupViewOf } from '../support/setup-views.ts';
-import { tmpDir } from '../support/tmp.ts';
+import { setupViewOf } from '../support/command/setup-views.ts';
+import { tmpDir } from '../support/disk/tmp.ts';
 import { startKubernetesApi } from './kubernetes-api.ts';
 
 const root = join(import.meta.dirname, '../..');

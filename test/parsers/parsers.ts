@@ -10,9 +10,9 @@ import { k3s } from '../../src/setup/targets/clusters/k3s.ts';
 import { kind } from '../../src/setup/targets/clusters/kind.ts';
 import { containerd } from '../../src/setup/targets/containerd.ts';
 import { docker } from '../../src/setup/targets/docker.ts';
-import { certificates } from '../support/certs.ts';
-import { setupViewOf, setupViews } from '../support/setup-views.ts';
-import { tmpDir } from '../support/tmp.ts';
+import { setupViewOf, setupViews } from '../support/command/setup-views.ts';
+import { tmpDir } from '../support/disk/tmp.ts';
+import { certificates } from '../support/tls/certs.ts';
 
 // `make test-parsers`: what is generated for clients, read by the Go code of these clients. Nothing else here needs Go.
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { digestOf } from '../../src/oci/digest.ts';
 import { type ErrorCode, RegistryError } from '../../src/oci/errors.ts';
 import type { Registry } from '../../src/oci/registry.ts';
-import type { ContractContent } from './contract-content.ts';
+import type { ContractContent } from './content/contract-content.ts';
 
 /** What a registry can do of what the contract leaves open; everything, unless it says otherwise. */
 export interface RegistryCapabilities {

@@ -13,8 +13,8 @@ import type { Space } from '../../src/cache/space/space.ts';
 import type { DigestAlgorithm } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { unlessAborted } from '../../src/util/locks/single-flight.ts';
-import { ManualClock } from './clock.ts';
-import { MemoryBlobStore } from './memory-blob-store.ts';
+import { MemoryBlobStore } from './memory/memory-blob-store.ts';
+import { ManualClock } from './time/clock.ts';
 
 /** What a source does when it is opened: without any, it gives the rest of the blob. */
 export interface SourceAct {

@@ -1,5 +1,5 @@
 import type { Log, LogEvent } from '../../src/util/log/log.ts';
-import type { LoggedEvent } from './test-cache.ts';
+import type { LoggedEvent } from './stages/test-cache.ts';
 
 interface Waiter {
   readonly name: string;

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { compareSync } from 'bcryptjs';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import { parseHtpasswd } from './htpasswd.ts';
 
 const alice = '$2y$05$0N6/x.QM7pTnLcPNSdpPaOVmdbcvnbHLc.JrQs8l7JMBT2zLAY0MK';

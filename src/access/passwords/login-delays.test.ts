@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { parseBasicLogin } from './basic-login.ts';
 import { LoginDelays } from './login-delays.ts';
 

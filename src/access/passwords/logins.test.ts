@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { hashSync } from 'bcryptjs';
-import { ManualClock } from '../../../test/support/clock.ts';
 import { EventLog } from '../../../test/support/event-log.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import type { Users } from './htpasswd.ts';
 import { type LoginResult, Logins } from './logins.ts';
 import { PasswordChecker } from './password-checker.ts';

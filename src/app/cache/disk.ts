@@ -10,7 +10,7 @@ import { openServerStorage } from '../../storage.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import type { RecordStore } from '../../store/record-store.ts';
 import type { UploadStore } from '../../store/upload-store.ts';
-import { describeDiskTrouble } from '../../util/disk-trouble.ts';
+import { describeDiskTrouble } from '../../util/system/disk-trouble.ts';
 import type { Basics } from '../app-options.ts';
 import type { Lifetime } from '../lifetime.ts';
 

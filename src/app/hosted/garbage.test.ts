@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import { EventLog } from '../../../test/support/event-log.ts';
-import { MemoryRecordStore } from '../../../test/support/memory-record-store.ts';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { MemoryRecordStore } from '../../../test/support/memory/memory-record-store.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import type { Config } from '../../config/config.ts';
 import { openSqliteIndex } from '../../index/sqlite/sqlite.ts';
 import { digestOf } from '../../oci/digest.ts';

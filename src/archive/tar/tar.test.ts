@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import { blockBytes, readHeader, writeHeader } from './header.ts';
 import { readPax, writePax } from './pax.ts';
 import { listTar, type ReadableFile } from './read-tar.ts';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
 import { endlessSpace } from '../../../test/support/download-rig.ts';
 import { EventLog } from '../../../test/support/event-log.ts';
-import { seededBytes } from '../../../test/support/images.ts';
-import { MemoryBlobStore } from '../../../test/support/memory-blob-store.ts';
-import { readAll } from '../../../test/support/read.ts';
+import { readAll } from '../../../test/support/http/read.ts';
+import { MemoryBlobStore } from '../../../test/support/memory/memory-blob-store.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
 import { BufferPool } from './buffers.ts';

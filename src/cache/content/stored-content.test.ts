@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededBytes } from '../../../test/support/images.ts';
-import { readAll } from '../../../test/support/read.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
+import { readAll } from '../../../test/support/http/read.ts';
 import type { RequestedRange } from '../../oci/registry.ts';
 import type { StoredBlob } from '../../store/blob-store.ts';
 import { BufferPool } from './buffers.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
 import { EventLog } from '../../../test/support/event-log.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { DiskHealth } from './disk-health.ts';
 
 const writing = { part: 'store', action: 'write' } as const;

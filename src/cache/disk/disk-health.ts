@@ -1,5 +1,5 @@
-import type { DiskFailures, DiskTrouble } from '../../util/disk-trouble.ts';
 import type { Log } from '../../util/log/log.ts';
+import type { DiskFailures, DiskTrouble } from '../../util/system/disk-trouble.ts';
 import type { Clock } from '../../util/time/clock.ts';
 
 /** One line says it; a disk that fails does so for every request. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
-import { collect } from '../../../test/support/collect.ts';
-import { MemoryBlobStore } from '../../../test/support/memory-blob-store.ts';
-import { MemoryRecordStore } from '../../../test/support/memory-record-store.ts';
-import { MemoryUploadStore } from '../../../test/support/memory-upload-store.ts';
+import { collect } from '../../../test/support/content/collect.ts';
+import { MemoryBlobStore } from '../../../test/support/memory/memory-blob-store.ts';
+import { MemoryRecordStore } from '../../../test/support/memory/memory-record-store.ts';
+import { MemoryUploadStore } from '../../../test/support/memory/memory-upload-store.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import type { MetadataIndex, RepositoryKey } from '../../index/metadata-index.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { seededBytes } from '../../../test/support/content/images.ts';
 import {
   downloadTools,
   makeObserver,
@@ -7,8 +8,7 @@ import {
   type SourceAct,
   unavailable,
 } from '../../../test/support/download-rig.ts';
-import { seededBytes } from '../../../test/support/images.ts';
-import { readAll } from '../../../test/support/read.ts';
+import { readAll } from '../../../test/support/http/read.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { BlobContent } from '../../oci/registry.ts';
 import { Download } from './download.ts';

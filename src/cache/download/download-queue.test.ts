@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
 import { downloadTools, makeObserver, makeSource, type SourceAct } from '../../../test/support/download-rig.ts';
-import { seededBytes } from '../../../test/support/images.ts';
-import { readAll } from '../../../test/support/read.ts';
+import { readAll } from '../../../test/support/http/read.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { ContentInUse } from '../content/in-use.ts';
 import { DownloadQueue, maxWaitMs } from './download-queue.ts';

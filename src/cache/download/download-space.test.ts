@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { seededBytes } from '../../../test/support/content/images.ts';
 import { downloadTools, makeObserver, makeSource, type SourceAct } from '../../../test/support/download-rig.ts';
-import { seededBytes } from '../../../test/support/images.ts';
-import { readAll } from '../../../test/support/read.ts';
+import { readAll } from '../../../test/support/http/read.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
 import type { BlobContent } from '../../oci/registry.ts';
 import type { Room } from '../space/space.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
 import {
   downloadTools,
   HeldHasher,
@@ -9,8 +9,8 @@ import {
   type SourceAct,
   unavailable,
 } from '../../../test/support/download-rig.ts';
-import { seededBytes } from '../../../test/support/images.ts';
-import { readAll } from '../../../test/support/read.ts';
+import { readAll } from '../../../test/support/http/read.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { BlobContent, RequestedRange } from '../../oci/registry.ts';

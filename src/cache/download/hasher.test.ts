@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { seededBytes } from '../../../test/support/images.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { Hasher } from './hasher.ts';
 

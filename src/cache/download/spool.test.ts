@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededBytes } from '../../../test/support/images.ts';
-import { MemoryBlobStore } from '../../../test/support/memory-blob-store.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
+import { MemoryBlobStore } from '../../../test/support/memory/memory-blob-store.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { Spool, type SpoolReader } from './spool.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { rememberChallenge } from './ping-challenge.ts';
 
 const never = new AbortController().signal;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryRegistry } from '../../../test/support/memory-registry.ts';
+import { MemoryRegistry } from '../../../test/support/memory/memory-registry.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { askAsVisitors, Visitors } from './visitors.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeImage } from '../../../test/support/images.ts';
+import { makeImage } from '../../../test/support/content/images.ts';
 import type { UnreadManifest } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { readUnreadManifests } from './unread-manifests.ts';

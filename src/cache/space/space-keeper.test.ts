@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
 import { EventLog } from '../../../test/support/event-log.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import type { ContentEntry } from '../../index/metadata-index.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
 import { ContentInUse } from '../content/in-use.ts';

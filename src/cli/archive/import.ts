@@ -9,7 +9,7 @@ import { formatSize } from '../../config/schema/values/size.ts';
 import type { LocalCache } from '../../local-cache.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { isDigestReference } from '../../oci/reference.ts';
-import { systemReason } from '../../util/system-reason.ts';
+import { systemReason } from '../../util/system/system-reason.ts';
 import { systemClock } from '../../util/time/clock.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadConfigOf } from '../configuration/config-flags.ts';

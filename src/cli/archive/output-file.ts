@@ -1,5 +1,5 @@
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { systemReason } from '../../util/system-reason.ts';
+import { systemReason } from '../../util/system/system-reason.ts';
 import { CommandFailure } from '../command-failure.ts';
 
 /**

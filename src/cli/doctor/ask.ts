@@ -3,7 +3,7 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { getCACertificates } from 'node:tls';
 import type { Answer, Question } from '../../setup/doctor/doctor-tools.ts';
-import { tlsReason } from '../../util/tls-reason.ts';
+import { tlsReason } from '../../util/system/tls-reason.ts';
 
 const answerMs = 10_000; // what takes longer is no cache that helps anybody
 const maxBodyBytes = 64 * 1024; // of what is looked at; what is longer comes from somebody else

@@ -7,7 +7,7 @@ import { type ImageContents, largestBlob, machinePlatform } from '../../measure/
 import { builtInPuller } from '../../measure/pullers/built-in.ts';
 import { findPuller, openPuller } from '../../measure/pullers/open-puller.ts';
 import { nameOfSource, type Puller } from '../../measure/pullers/puller.ts';
-import { type RunProgram, runProgram } from '../../util/run-program.ts';
+import { type RunProgram, runProgram } from '../../util/system/run-program.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { loadConfigOf } from '../configuration/config-flags.ts';
 import { interruptible } from '../terminal/interruptible.ts';

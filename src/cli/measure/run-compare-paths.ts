@@ -7,7 +7,7 @@ import { measureByIperf } from '../../measure/paths/iperf/iperf.ts';
 import type { MeasuredPath } from '../../measure/paths/path-shapes.ts';
 import { pathsEventText, pathsJson, pathsSummaryText } from '../../measure/paths/paths-text.ts';
 import { measureByThroughput } from '../../measure/paths/throughput-client.ts';
-import { type RunProgram, runProgram } from '../../util/run-program.ts';
+import { type RunProgram, runProgram } from '../../util/system/run-program.ts';
 import { packageVersion } from '../../util/version.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { loadConfigOf } from '../configuration/config-flags.ts';

@@ -2,7 +2,7 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { ListenAddress } from '../../config/config.ts';
 import type { ServerStatus } from '../../util/status.ts';
-import { tlsReason } from '../../util/tls-reason.ts';
+import { tlsReason } from '../../util/system/tls-reason.ts';
 import { CommandFailure } from '../command-failure.ts';
 import type { DoorTrust } from './door-trust.ts';
 import { parseStatus } from './parse-status.ts';

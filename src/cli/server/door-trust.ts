@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import type { TlsConfig } from '../../config/config.ts';
-import { systemReason } from '../../util/system-reason.ts';
+import { systemReason } from '../../util/system/system-reason.ts';
 import { CommandFailure } from '../command-failure.ts';
 
 /** The flags about the TLS of the server that is asked. */

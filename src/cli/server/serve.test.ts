@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
-import { certificates } from '../../../test/support/certs.ts';
-import { loadTestConfig } from '../../../test/support/config-sources.ts';
+import { loadTestConfig } from '../../../test/support/command/config-sources.ts';
+import { certificates } from '../../../test/support/tls/certs.ts';
 import { startLines } from './serve.ts';
 
 /** A registry door, and no other. */

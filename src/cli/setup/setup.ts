@@ -10,7 +10,7 @@ import { parseShape } from '../../setup/shape.ts';
 import { type SetupView, setupShapes } from '../../setup/target.ts';
 import { listTargets, setupPlan, setupTarget, setupTargets } from '../../setup/targets.ts';
 import { parseOnly, setupView } from '../../setup/view.ts';
-import { systemReason } from '../../util/system-reason.ts';
+import { systemReason } from '../../util/system/system-reason.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configuration/config-flags.ts';
 import { localUrl } from '../server/ask-status.ts';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readYamlDocuments } from '../../config/yaml-documents.ts';
-import { systemReason } from '../../util/system-reason.ts';
+import { systemReason } from '../../util/system/system-reason.ts';
 import { readImageList } from '../../warm/names/image-list.ts';
 import { imagesOfResources } from '../../warm/names/kubernetes-images.ts';
 import { CommandFailure, UsageFailure } from '../command-failure.ts';

@@ -3,7 +3,7 @@ import https from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import type { Config, SettingsConfig } from '../../config/config.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { tlsReason } from '../../util/tls-reason.ts';
+import { tlsReason } from '../../util/system/tls-reason.ts';
 import { type AskDoor, doorRegistry } from '../../warm/door-registry.ts';
 import type { WarmRegistry } from '../../warm/warm-registry.ts';
 import { CommandFailure } from '../command-failure.ts';

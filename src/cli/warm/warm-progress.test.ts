@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { describeWarmed, showWarmProgress } from './warm-progress.ts';
 

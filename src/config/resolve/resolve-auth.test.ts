@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { loadTestConfig, type TestSources } from '../../../test/support/config-sources.ts';
+import { loadTestConfig, type TestSources } from '../../../test/support/command/config-sources.ts';
 import { ConfigError } from '../config-error.ts';
 
 const files = { '/etc/htpasswd': '' };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadTestConfig, type TestSources } from '../../../test/support/config-sources.ts';
+import { loadTestConfig, type TestSources } from '../../../test/support/command/config-sources.ts';
 
 function freshnessOf(sources: TestSources, name: string) {
   const found = loadTestConfig(sources).config.upstreams.find((upstream) => upstream.name === name);

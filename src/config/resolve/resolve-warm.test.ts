@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadTestConfig } from '../../../test/support/config-sources.ts';
+import { loadTestConfig } from '../../../test/support/command/config-sources.ts';
 
 const lists = (yaml: string) => loadTestConfig({ yaml }).config.warm;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { certificates } from '../../../test/support/certs.ts';
-import { loadTestConfig } from '../../../test/support/config-sources.ts';
+import { loadTestConfig } from '../../../test/support/command/config-sources.ts';
+import { certificates } from '../../../test/support/tls/certs.ts';
 import { configKeys, nameOfPath, variableOfPath } from '../schema/keys.ts';
 
 test('every key has a variable of its own, which sets it', () => {

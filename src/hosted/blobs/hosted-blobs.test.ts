@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bodyOf, hostedRig, never } from '../../../test/support/hosted-rig.ts';
-import { seededBytes } from '../../../test/support/images.ts';
-import { readAll } from '../../../test/support/read.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
+import { bodyOf, hostedRig, never } from '../../../test/support/hosted/hosted-rig.ts';
+import { readAll } from '../../../test/support/http/read.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { bodyOf, hostedRig, never } from '../../../test/support/hosted-rig.ts';
-import { HostedStage } from '../../../test/support/hosted-stage.ts';
-import { makeImage, seededBytes } from '../../../test/support/images.ts';
+import { makeImage, seededBytes } from '../../../test/support/content/images.ts';
+import { bodyOf, hostedRig, never } from '../../../test/support/hosted/hosted-rig.ts';
+import { HostedStage } from '../../../test/support/stages/hosted-stage.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { collectOf } from '../../../test/support/garbage-rig.ts';
-import { HostedStage } from '../../../test/support/hosted-stage.ts';
-import { makeImage, makeIndex } from '../../../test/support/images.ts';
+import { makeImage, makeIndex } from '../../../test/support/content/images.ts';
+import { collectOf } from '../../../test/support/hosted/garbage-rig.ts';
+import { HostedStage } from '../../../test/support/stages/hosted-stage.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { parseRepository, parseTag } from '../../oci/reference.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { ManualClock } from '../../../test/support/clock.ts';
 import { EventLog } from '../../../test/support/event-log.ts';
-import { HostedStage } from '../../../test/support/hosted-stage.ts';
+import { HostedStage } from '../../../test/support/stages/hosted-stage.ts';
+import type { ManualClock } from '../../../test/support/time/clock.ts';
 import type { CollectedGarbage } from './collect-garbage.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 

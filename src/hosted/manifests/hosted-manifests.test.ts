@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HostedStage } from '../../../test/support/hosted-stage.ts';
-import { makeImage, makeIndex } from '../../../test/support/images.ts';
+import { makeImage, makeIndex } from '../../../test/support/content/images.ts';
+import { HostedStage } from '../../../test/support/stages/hosted-stage.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { mediaTypes } from '../../oci/manifest/media-types.ts';
 import { parseRepository, parseTag } from '../../oci/reference.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { seededBytes } from '../../../test/support/images.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
 import { type DigestAlgorithm, digestOf, parseDigest } from '../../oci/digest.ts';
 import type { Hashing, RunningHash } from '../tools.ts';
 import { LazyHash } from './lazy-hash.ts';

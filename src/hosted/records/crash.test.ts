@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ManualClock } from '../../../test/support/clock.ts';
-import { collectOf } from '../../../test/support/garbage-rig.ts';
-import { HostedStage } from '../../../test/support/hosted-stage.ts';
-import { makeImage } from '../../../test/support/images.ts';
+import { makeImage } from '../../../test/support/content/images.ts';
+import { collectOf } from '../../../test/support/hosted/garbage-rig.ts';
+import { HostedStage } from '../../../test/support/stages/hosted-stage.ts';
+import type { ManualClock } from '../../../test/support/time/clock.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { parseTag } from '../../oci/reference.ts';
 import { silentLog } from '../../util/log/log.ts';

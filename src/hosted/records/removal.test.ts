@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HostedStage } from '../../../test/support/hosted-stage.ts';
-import { makeImage } from '../../../test/support/images.ts';
+import { makeImage } from '../../../test/support/content/images.ts';
+import { HostedStage } from '../../../test/support/stages/hosted-stage.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import { parseTag } from '../../oci/reference.ts';
 import { tagRecord, tagRecordName } from './record.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { ManualClock } from '../../../test/support/clock.ts';
 import { EventLog } from '../../../test/support/event-log.ts';
-import { MemoryUploadStore } from '../../../test/support/memory-upload-store.ts';
+import { MemoryUploadStore } from '../../../test/support/memory/memory-upload-store.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { parseRepository } from '../../oci/reference.ts';
 import { IdleUploads } from './idle-uploads.ts';
 

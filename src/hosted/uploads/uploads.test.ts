@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bodyOf, hostedRig, never, noBody, slowBody } from '../../../test/support/hosted-rig.ts';
-import { seededBytes } from '../../../test/support/images.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
+import { bodyOf, hostedRig, never, noBody, slowBody } from '../../../test/support/hosted/hosted-rig.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { Repository } from '../../oci/reference.ts';

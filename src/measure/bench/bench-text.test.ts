@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sideAt } from '../../../test/support/measure-side.ts';
+import { sideAt } from '../../../test/support/stages/measure-side.ts';
 import { parseDigest } from '../../oci/digest.ts';
 import { parseTag } from '../../oci/reference.ts';
 import type { Puller } from '../pullers/puller.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type FakePullerOptions, fakePuller } from '../../../test/support/fake-puller.ts';
-import { makeImage, makeIndex } from '../../../test/support/images.ts';
-import type { ManualTime } from '../../../test/support/manual-time.ts';
-import { sideAt } from '../../../test/support/measure-side.ts';
-import { startTestRegistry } from '../../../test/support/test-registry.ts';
+import { type FakePullerOptions, fakePuller } from '../../../test/support/command/fake-puller.ts';
+import { makeImage, makeIndex } from '../../../test/support/content/images.ts';
+import { sideAt } from '../../../test/support/stages/measure-side.ts';
+import type { ManualTime } from '../../../test/support/time/manual-time.ts';
+import { startTestRegistry } from '../../../test/support/upstream/test-registry.ts';
 import { parseTag } from '../../oci/reference.ts';
 import { type BenchPlan, findImage, type Measured, runBench } from './bench.ts';
 

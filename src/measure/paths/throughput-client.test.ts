@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { openTestDoor } from '../../../test/support/test-door.ts';
+import { openTestDoor } from '../../../test/support/stages/test-door.ts';
 import { measureByThroughput, nextSize } from './throughput-client.ts';
 
 const patient = new AbortController().signal;

@@ -1,4 +1,4 @@
-import type { ProgramResult, RunProgram } from '../../util/run-program.ts';
+import type { ProgramResult, RunProgram } from '../../util/system/run-program.ts';
 
 /** What runs a client's program. */
 export interface ProgramTools {

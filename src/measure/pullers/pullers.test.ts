@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pullerContract } from '../../../test/contract/puller-contract.ts';
-import { type FakeMachine, fakePrograms } from '../../../test/support/fake-programs.ts';
+import { type FakeMachine, fakePrograms } from '../../../test/support/command/fake-programs.ts';
 import { parseDigest } from '../../oci/digest.ts';
 import { parseRepository, parseTag } from '../../oci/reference.ts';
 import { openContainerd } from './containerd.ts';

@@ -1,6 +1,6 @@
 import { chown, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolders } from '../../util/make-folders.ts';
+import { makeFolders } from '../../util/system/make-folders.ts';
 import { stampFiles } from '../../util/watched/watched-stamp.ts';
 import { type Authority, makeAuthority, readAuthority } from './certificates.ts';
 

@@ -4,8 +4,8 @@ import { X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { certificates } from '../../../test/support/certs.ts';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
+import { certificates } from '../../../test/support/tls/certs.ts';
 import {
   type Authority,
   authorityLifeMs,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { parseCacheStatus } from '../../../test/support/cache-status.ts';
-import { parsePrometheusText } from '../../../test/support/prometheus-text.ts';
-import { rawFetch } from '../../../test/support/raw-http.ts';
-import { openTestDoor } from '../../../test/support/test-door.ts';
+import { parseCacheStatus } from '../../../test/support/http/cache-status.ts';
+import { parsePrometheusText } from '../../../test/support/http/prometheus-text.ts';
+import { rawFetch } from '../../../test/support/http/raw-http.ts';
+import { openTestDoor } from '../../../test/support/stages/test-door.ts';
 import { freeAccess } from '../../access/free-access.ts';
 
 test('/healthz, /readyz and / answer in plain words, and HEAD without any', async (t) => {

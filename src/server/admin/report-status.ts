@@ -1,5 +1,5 @@
-import { type DiskTrouble, describeDiskTrouble } from '../../util/disk-trouble.ts';
 import type { HostedStatus, ServerStatus, StoreStatus, UpstreamStatus, WarmStatus } from '../../util/status.ts';
+import { type DiskTrouble, describeDiskTrouble } from '../../util/system/disk-trouble.ts';
 import type { Clock } from '../../util/time/clock.ts';
 
 /** Where the status comes from. */

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { rawFetch } from '../../../test/support/raw-http.ts';
-import { openTestDoor } from '../../../test/support/test-door.ts';
+import { rawFetch } from '../../../test/support/http/raw-http.ts';
+import { openTestDoor } from '../../../test/support/stages/test-door.ts';
 import { createThroughput } from './throughput.ts';
 
 const limits = { maxBytes: 1_000_000, maxConcurrent: 2 };

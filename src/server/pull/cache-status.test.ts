@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseCacheStatus } from '../../../test/support/cache-status.ts';
+import { parseCacheStatus } from '../../../test/support/http/cache-status.ts';
 import { errorStatus } from '../../oci/errors.ts';
 import type { CacheOutcome } from '../../oci/registry.ts';
 import { labelOf, renderCacheStatus, renderWarning } from './cache-status.ts';

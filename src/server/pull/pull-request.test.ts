@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { makeImage } from '../../../test/support/images.ts';
-import { MemoryRegistry } from '../../../test/support/memory-registry.ts';
-import { rawFetch } from '../../../test/support/raw-http.ts';
-import { openTestDoor } from '../../../test/support/test-door.ts';
+import { makeImage } from '../../../test/support/content/images.ts';
+import { rawFetch } from '../../../test/support/http/raw-http.ts';
+import { MemoryRegistry } from '../../../test/support/memory/memory-registry.ts';
+import { openTestDoor } from '../../../test/support/stages/test-door.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseRepository } from '../../oci/reference.ts';
 import { anonymousToken } from '../../oci/wire/token.ts';

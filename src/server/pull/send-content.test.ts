@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { rawFetch, rawRequest } from '../../../test/support/raw-http.ts';
+import { rawFetch, rawRequest } from '../../../test/support/http/raw-http.ts';
 import type { BlobContent, CacheOutcome } from '../../oci/registry.ts';
 import { sendContent } from './send-content.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
-import { MemoryPushable } from '../../../test/support/memory-pushable.ts';
+import { MemoryPushable } from '../../../test/support/memory/memory-pushable.ts';
 import { parseRepository } from '../../oci/reference.ts';
 import { newRecord } from '../answer/record.ts';
 import { pushContext } from './push-context.ts';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { certificates } from '../../../test/support/certs.ts';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import { EventLog } from '../../../test/support/event-log.ts';
-import { writeTlsFiles } from '../../../test/support/tls-files.ts';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
+import { certificates } from '../../../test/support/tls/certs.ts';
+import { writeTlsFiles } from '../../../test/support/tls/tls-files.ts';
 import { checkServerPems } from '../../util/watched/certified-key.ts';
 import { DoorCertificate } from './door-certificate.ts';
 

@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { machineWith } from '../../../test/support/setup-machine.ts';
-import { setupViewOf } from '../../../test/support/setup-views.ts';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { machineWith } from '../../../test/support/command/setup-machine.ts';
+import { setupViewOf } from '../../../test/support/command/setup-views.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import { SetupError } from '../target.ts';
 import { docker } from '../targets/docker.ts';
 import { buildah, podman } from '../targets/podman.ts';

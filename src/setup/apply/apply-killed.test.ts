@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { machine, withoutState } from '../../../test/support/setup-machine.ts';
-import { setupViewOf } from '../../../test/support/setup-views.ts';
+import { machine, withoutState } from '../../../test/support/command/setup-machine.ts';
+import { setupViewOf } from '../../../test/support/command/setup-views.ts';
 import { docker } from '../targets/docker.ts';
 import { type DurableFiles, systemFiles } from './durable-files.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import { withSetupLock } from './setup-lock.ts';
 
 test('on one machine one works after the other, and none waits for what is done on another', async (t) => {

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { type FakeSystem, fakeSystem } from '../../../test/support/fake-system.ts';
-import { shells } from '../../../test/support/shells.ts';
+import { type FakeSystem, fakeSystem } from '../../../test/support/command/fake-system.ts';
+import { shells } from '../../../test/support/pages/shells.ts';
 import { proxyScript, quote } from './proxy-script.ts';
 
 const golden = new URL('../../../test/golden/proxy-script/', import.meta.url);

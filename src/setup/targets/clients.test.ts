@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { setupViews } from '../../../test/support/setup-views.ts';
+import { setupViews } from '../../../test/support/command/setup-views.ts';
 import { planText } from '../script/plan-text.ts';
 import { SetupError, type SetupShape, type SetupTarget } from '../target.ts';
 import { setupTargets } from '../targets.ts';

@@ -4,8 +4,8 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse } from 'yaml';
-import { setupViewOf, setupViews } from '../../../test/support/setup-views.ts';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { setupViewOf, setupViews } from '../../../test/support/command/setup-views.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import type { SetupView } from '../target.ts';
 import { cloudInit } from './cloud-init.ts';
 import { containerd } from './containerd.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setupViewOf } from '../../../test/support/setup-views.ts';
+import { setupViewOf } from '../../../test/support/command/setup-views.ts';
 import type { SetupView } from '../target.ts';
 import { docker } from './docker.ts';
 

@@ -4,7 +4,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import { digestOf, hexOf } from '../../oci/digest.ts';
 
 // A writer that commits at one certain moment cannot be had: the call to the system in between is another one here. So it

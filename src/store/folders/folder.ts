@@ -1,7 +1,7 @@
 import type { Dir } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeFolders } from '../../util/make-folders.ts';
+import { makeFolders } from '../../util/system/make-folders.ts';
 import { isSystemError } from '../system-error.ts';
 import { openFolder } from './open-file.ts';
 

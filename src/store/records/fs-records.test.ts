@@ -4,9 +4,9 @@ import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { recordStoreContract } from '../../../test/contract/record-store-contract.ts';
-import { collect } from '../../../test/support/collect.ts';
-import { smallDisk } from '../../../test/support/small-disk.ts';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { collect } from '../../../test/support/content/collect.ts';
+import { smallDisk } from '../../../test/support/disk/small-disk.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import { openFileStores } from '../files/fs.ts';
 
 recordStoreContract('openFileStores()', async (t) => (await openFileStores(tmpDir(t, { assertClosed: true }))).records);

@@ -4,9 +4,9 @@ import { mkdir, readdir, rename, rm, stat, truncate, utimes, writeFile } from 'n
 import { basename, join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { uploadStoreContract } from '../../../test/contract/upload-store-contract.ts';
-import { collect } from '../../../test/support/collect.ts';
-import { smallDisk } from '../../../test/support/small-disk.ts';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { collect } from '../../../test/support/content/collect.ts';
+import { smallDisk } from '../../../test/support/disk/small-disk.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { parseRepository } from '../../oci/reference.ts';
 import { openFileStores } from '../files/fs.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { seededBytes } from '../../../test/support/images.ts';
-import { answerOf, headOf, openAnswer } from '../../../test/support/upstream-answer.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
+import { answerOf, headOf, openAnswer } from '../../../test/support/upstream/upstream-answer.ts';
 import { TransportError } from '../transport/errors.ts';
 import { type AnswerContent, contentOf, encodingOf } from './answer-content.ts';
 

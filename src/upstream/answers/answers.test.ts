@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { answerOf } from '../../../test/support/upstream-answer.ts';
+import { answerOf } from '../../../test/support/upstream/upstream-answer.ts';
 import { errorOfAnswer, readBounded } from './answers.ts';
 
 const sized = (text: string | Uint8Array) => ({ 'content-length': `${Buffer.byteLength(text)}` });

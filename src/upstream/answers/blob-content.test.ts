@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { readAll } from '../../../test/support/read.ts';
-import { answerOf, type FedAnswer } from '../../../test/support/upstream-answer.ts';
+import { readAll } from '../../../test/support/http/read.ts';
+import { answerOf, type FedAnswer } from '../../../test/support/upstream/upstream-answer.ts';
 import type { RequestedRange } from '../../oci/registry.ts';
 import { blobContentOf } from './blob-content.ts';
 

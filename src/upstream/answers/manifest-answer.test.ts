@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { headOf } from '../../../test/support/upstream-answer.ts';
+import { headOf } from '../../../test/support/upstream/upstream-answer.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { mediaTypes } from '../../oci/manifest/media-types.ts';
 import { parseReference } from '../../oci/reference.ts';

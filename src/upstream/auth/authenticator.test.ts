@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
-import { headOf } from '../../../test/support/upstream-answer.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
+import { headOf } from '../../../test/support/upstream/upstream-answer.ts';
 import { fixedCredentials } from '../credentials/credential-source.ts';
 import type { ResponseHead } from '../transport/head.ts';
 import { Authenticator, type AuthenticatorOptions } from './authenticator.ts';

@@ -1,4 +1,4 @@
-import { type ProgramCall, runProgram } from '../../util/run-program.ts';
+import { type ProgramCall, runProgram } from '../../util/system/run-program.ts';
 import type { Credentials } from './credential-source.ts';
 import { credentialsOf } from './docker-config.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { readToken } from './token-command.ts';
 
 const clock = new ManualClock(Date.UTC(2026, 0, 1));

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { runProgram } from '../../util/run-program.ts';
+import { runProgram } from '../../util/system/run-program.ts';
 import type { Clock } from '../../util/time/clock.ts';
 import { reasonOf } from '../../util/watched/watched-file.ts';
 import type { CredentialSource, Credentials } from './credential-source.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { Circuit, type CircuitPolicy, defaultCircuitPolicy, type Passage } from './circuit.ts';
 
 /** A circuit whose rests are whole unless `random` says otherwise, and what it told. */

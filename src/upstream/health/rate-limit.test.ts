@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { parseRateLimit, RateLimit, type RateLimitReserve } from './rate-limit.ts';
 
 const windowMs = 21_600_000; // Docker Hub's six hours

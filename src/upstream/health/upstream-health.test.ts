@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { TransportError } from '../transport/errors.ts';
 import { type HealthQuestion, UpstreamHealth } from './upstream-health.ts';

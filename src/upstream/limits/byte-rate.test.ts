@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
-import { turns } from '../../../test/support/scripted-server.ts';
-import { skipSleeps } from '../../../test/support/upstream-client.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
+import { turns } from '../../../test/support/upstream/scripted-server.ts';
+import { skipSleeps } from '../../../test/support/upstream/upstream-client.ts';
 import { ByteRate } from './byte-rate.ts';
 
 const patient = new AbortController().signal;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { seededBytes } from '../../../test/support/images.ts';
-import { type ConnectionCall, feed, openAnswer } from '../../../test/support/upstream-answer.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
+import { type ConnectionCall, feed, openAnswer } from '../../../test/support/upstream/upstream-answer.ts';
 import type { Chunk } from '../../oci/registry.ts';
 import { BlockPool, largeBlockBytes } from './blocks.ts';
 import type { Body } from './body.ts';

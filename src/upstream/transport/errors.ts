@@ -1,4 +1,4 @@
-import { tlsReason } from '../../util/tls-reason.ts';
+import { tlsReason } from '../../util/system/tls-reason.ts';
 
 /** Why an exchange with an upstream failed before or between the bytes of its answer. */
 export type TransportErrorCode =

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { headOf } from '../../../test/support/upstream-answer.ts';
+import { headOf } from '../../../test/support/upstream/upstream-answer.ts';
 import { type Framing, framingOf } from './framing.ts';
 
 const protocolError = { name: 'TransportError', code: 'PROTOCOL' };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
 import { lockFile } from './file-lock.ts';
 
 const newPath = (t: TestContext) => join(tmpDir(t, { assertClosed: true }), 'it.lock');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
-import { turns } from '../../../test/support/scripted-server.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
+import { turns } from '../../../test/support/upstream/scripted-server.ts';
 import { Places } from './places.ts';
 
 const patient = new AbortController().signal;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePrometheusText } from '../../../test/support/prometheus-text.ts';
+import { parsePrometheusText } from '../../../test/support/http/prometheus-text.ts';
 import type { UpstreamStatus } from '../status.ts';
 import { createMetrics } from './create-metrics.ts';
 import type { MetricSources } from './metrics.ts';

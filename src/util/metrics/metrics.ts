@@ -1,6 +1,6 @@
 import type { Counter, Gauge, Histogram } from 'prom-client';
-import type { DiskFailures, DiskTrouble } from '../disk-trouble.ts';
 import type { HostedStatus, UpstreamStatus } from '../status.ts';
+import type { DiskFailures, DiskTrouble } from '../system/disk-trouble.ts';
 
 /** Everything that is measured; made once, and handed to whoever measures. */
 export interface Metrics {

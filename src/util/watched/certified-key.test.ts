@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { certificates } from '../../../test/support/certs.ts';
+import { certificates } from '../../../test/support/tls/certs.ts';
 import { checkServerPems, PemProblem, type ServerPems } from './certified-key.ts';
 
 const { ca, server, client } = certificates();

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ManualClock } from '../../../test/support/clock.ts';
-import { tmpDir } from '../../../test/support/tmp.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { stampFiles, watchStamp } from './watched-stamp.ts';
 
 /** Watches a text that the test says. */

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashSync } from 'bcryptjs';
-import { makeImage, type TestImage } from '../../support/images.ts';
-import { startTestCache, type TestCache, type TestCacheOptions } from '../../support/test-cache.ts';
-import { startTestRegistry } from '../../support/test-registry.ts';
+import { makeImage, type TestImage } from '../../support/content/images.ts';
+import { startTestCache, type TestCache, type TestCacheOptions } from '../../support/stages/test-cache.ts';
+import { startTestRegistry } from '../../support/upstream/test-registry.ts';
 
 /** Tests that the suite skips, by the beginning of their names, and why. */
 export type Skips = Readonly<Record<string, string>>;

@@ -2,10 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SuiteContext, TestContext } from 'node:test';
-import { type Entrepot, type EntrepotSettings, entrepotAddress, entrepotLog, startEntrepot } from './entrepot.ts';
 import { currentLab, type Lab } from './lab.ts';
-import { type Origin, startOrigin } from './origin.ts';
-import { waitFor } from './wait.ts';
+import { waitFor } from './machine/wait.ts';
+import {
+  type Entrepot,
+  type EntrepotSettings,
+  entrepotAddress,
+  entrepotLog,
+  startEntrepot,
+} from './servers/entrepot.ts';
+import { type Origin, startOrigin } from './servers/origin.ts';
 
 /** What a group of tests works with: the origin, and an Entrepot that holds nothing yet. */
 export interface Bench {

@@ -1,7 +1,7 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
-import { writeTar } from './tar.ts';
+import { writeTar } from './machine/tar.ts';
 
 /** One image for one architecture: what a client that has pulled it must hold. */
 export interface ImageManifest {

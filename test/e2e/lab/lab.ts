@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { Certificates } from './certs.ts';
 import type { TestImage } from './images.ts';
+import type { Certificates } from './machine/certs.ts';
 
 /** What was made once, before the tests: each test file finds it here. */
 export interface Lab {

@@ -1,7 +1,7 @@
-import { basic } from '../access-stage.ts';
-import type { TestImage } from '../images.ts';
-import { askProxy } from '../proxy-client.ts';
-import { type RawAnswer, type RawRequestOptions, rawFetch } from '../raw-http.ts';
+import type { TestImage } from '../content/images.ts';
+import { type RawAnswer, type RawRequestOptions, rawFetch } from '../http/raw-http.ts';
+import { basic } from '../stages/access-stage.ts';
+import { askProxy } from '../stages/proxy-client.ts';
 import { type Monitored, pusher } from './monitored.ts';
 
 /** What clients do with a monitored Entrepot, and how often they asked its registry door. */

@@ -1,7 +1,7 @@
 import { renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { digestOf } from '../../../src/oci/digest.ts';
-import { makeImage, seededBytes, type TestImage } from '../images.ts';
-import { spoolFolder, storedPath } from '../store-files.ts';
+import { makeImage, seededBytes, type TestImage } from '../content/images.ts';
+import { spoolFolder, storedPath } from '../disk/store-files.ts';
 import { type Clients, clientsOf } from './clients.ts';
 import { guardedRepositories, type Monitored, replica } from './monitored.ts';
 

@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { hashSync } from 'bcryptjs';
-import { certificates } from '../certs.ts';
-import { spawnCache } from '../child-cache.ts';
-import { startTestRegistry, type TestRegistry } from '../test-registry.ts';
-import { writeTlsFiles } from '../tls-files.ts';
+import { spawnCache } from '../stages/child-cache.ts';
+import { certificates } from '../tls/certs.ts';
+import { writeTlsFiles } from '../tls/tls-files.ts';
+import { startTestRegistry, type TestRegistry } from '../upstream/test-registry.ts';
 import { type Prometheus, startPrometheus } from './prometheus.ts';
 
 /** An Entrepot with every door, three registries behind it, and a Prometheus that scrapes it. */

@@ -1,4 +1,4 @@
-import { type ByteSource, memorySource } from '../byte-source.ts';
+import { type ByteSource, memorySource } from '../content/byte-source.ts';
 
 /** An answer of the test registry, before the wire quirks get at it. */
 export interface Answer {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { memorySource } from '../byte-source.ts';
-import type { Content } from '../content.ts';
+import { memorySource } from '../content/byte-source.ts';
+import type { Content } from '../content/content.ts';
 import { type Answer, errorAnswer, jsonAnswer, redirectAnswer } from './answer.ts';
 import { blobAnswer, cdnErrorAnswer } from './blob-answers.ts';
 import { catalogAnswer, referrersAnswer, tagsAnswer } from './list-answers.ts';

@@ -1,4 +1,4 @@
-import { type ByteSource, memorySource, sliceOf, withWrongByte } from '../byte-source.ts';
+import { type ByteSource, memorySource, sliceOf, withWrongByte } from '../content/byte-source.ts';
 import { type Answer, errorAnswer } from './answer.ts';
 import type { Quirks } from './quirks.ts';
 

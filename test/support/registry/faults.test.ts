@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import { certificates } from '../certs.ts';
-import { ManualClock } from '../clock.ts';
-import { seededBytes } from '../images.ts';
-import { rawFetch, rawRequest } from '../raw-http.ts';
-import { startTestRegistry, type TestRegistryOptions } from '../test-registry.ts';
+import { seededBytes } from '../content/images.ts';
+import { rawFetch, rawRequest } from '../http/raw-http.ts';
+import { ManualClock } from '../time/clock.ts';
+import { certificates } from '../tls/certs.ts';
+import { startTestRegistry, type TestRegistryOptions } from '../upstream/test-registry.ts';
 import { shorten } from './recorder.ts';
 
 const sizeBytes = 1024 * 1024;

@@ -1,5 +1,5 @@
-import type { Content } from '../content.ts';
-import { cutPage } from '../paging.ts';
+import type { Content } from '../content/content.ts';
+import { cutPage } from '../http/paging.ts';
 import { type Answer, errorAnswer, jsonAnswer } from './answer.ts';
 import type { Quirks } from './quirks.ts';
 import type { Route } from './routes.ts';

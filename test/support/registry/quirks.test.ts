@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { certificates } from '../certs.ts';
-import { ManualClock } from '../clock.ts';
-import { makeImage, seededBytes } from '../images.ts';
-import { rawFetch } from '../raw-http.ts';
-import { startTestRegistry, type TestRegistryOptions } from '../test-registry.ts';
+import { makeImage, seededBytes } from '../content/images.ts';
+import { rawFetch } from '../http/raw-http.ts';
+import { ManualClock } from '../time/clock.ts';
+import { certificates } from '../tls/certs.ts';
+import { startTestRegistry, type TestRegistryOptions } from '../upstream/test-registry.ts';
 import { shorten } from './recorder.ts';
 
 const sizeBytes = 200_000;

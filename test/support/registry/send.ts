@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import type { Clock } from '../../../src/util/time/clock.ts';
-import { type ByteSource, memorySource, paddedTo, sliceOf } from '../byte-source.ts';
+import { type ByteSource, memorySource, paddedTo, sliceOf } from '../content/byte-source.ts';
 import type { Answer } from './answer.ts';
 import type { FaultKind } from './faults.ts';
 import type { Listener } from './listener.ts';

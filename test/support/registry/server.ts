@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../../src/util/time/clock.ts';
-import { memorySource } from '../byte-source.ts';
-import type { Content } from '../content.ts';
+import { memorySource } from '../content/byte-source.ts';
+import type { Content } from '../content/content.ts';
 import { type Answer, errorAnswer } from './answer.ts';
 import { type AnswerContext, type AnsweredRequest, answerRequest, answerSigned } from './answers.ts';
 import { type FaultAnswer, Faults } from './faults.ts';

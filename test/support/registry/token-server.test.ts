@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { ManualClock } from '../clock.ts';
-import { makeImage } from '../images.ts';
-import { rawFetch } from '../raw-http.ts';
-import { startTestRegistry, type TestRegistryOptions } from '../test-registry.ts';
+import { makeImage } from '../content/images.ts';
+import { rawFetch } from '../http/raw-http.ts';
+import { ManualClock } from '../time/clock.ts';
+import { startTestRegistry, type TestRegistryOptions } from '../upstream/test-registry.ts';
 import { basicAuthorization } from './token-server.ts';
 
 const manifestPath = '/v2/library/app/manifests/latest';

@@ -1,5 +1,5 @@
 import type { Digest } from '../../../src/oci/digest.ts';
-import type { TestBlob, TestManifest } from '../../support/images.ts';
+import type { TestBlob, TestManifest } from '../../support/content/images.ts';
 import { type TagAttempt, TagHistory } from './tag-history.ts';
 
 /** An image that a pusher made. */

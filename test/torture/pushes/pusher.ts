@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
-import { makeImage, type TestBlob } from '../../support/images.ts';
+import { makeImage, type TestBlob } from '../../support/content/images.ts';
 import { type Asked, Asker, type AskOptions } from '../ask.ts';
 import type { Judge } from '../judge.ts';
 import type { Random } from '../random.ts';

@@ -1,4 +1,4 @@
-import type { TestBlob } from '../../support/images.ts';
+import type { TestBlob } from '../../support/content/images.ts';
 import type { Asked, Asker, AskOptions } from '../ask.ts';
 import type { Random } from '../random.ts';
 

@@ -1,5 +1,5 @@
 import type { Digest } from '../../../src/oci/digest.ts';
-import { makeImage, makeIndex, type TestImage } from '../../support/images.ts';
+import { makeImage, makeIndex, type TestImage } from '../../support/content/images.ts';
 import { seededRandom } from '../random.ts';
 
 /** A repository of the origin: one index of two architectures. */

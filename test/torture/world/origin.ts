@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TestImage } from '../../support/images.ts';
+import type { TestImage } from '../../support/content/images.ts';
 import type { KnownImages } from './images.ts';
 import { answers, eventually, freePort, type Processes } from './processes.ts';
 

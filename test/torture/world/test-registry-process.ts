@@ -1,5 +1,5 @@
 import { connect, createServer } from 'node:net';
-import { startTestRegistry } from '../../support/test-registry.ts';
+import { startTestRegistry } from '../../support/upstream/test-registry.ts';
 import { makeKnownImages } from './images.ts';
 
 // `node test-registry-process.ts PORT SEED`: the registry of the tests, as a process, with the images of a seed.

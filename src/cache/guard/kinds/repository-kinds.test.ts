@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../../../../test/support/clock.ts';
 import { EventLog } from '../../../../test/support/event-log.ts';
+import { ManualClock } from '../../../../test/support/time/clock.ts';
 import type { RepositoryKey, RepositoryKind } from '../../../index/metadata-index.ts';
 import { RegistryError } from '../../../oci/errors.ts';
 import type { Repository } from '../../../oci/reference.ts';

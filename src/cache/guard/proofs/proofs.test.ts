@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import { ManualClock } from '../../../../test/support/clock.ts';
+import { ManualClock } from '../../../../test/support/time/clock.ts';
 import { RegistryError } from '../../../oci/errors.ts';
 import type { Repository } from '../../../oci/reference.ts';
 import { Proofs } from './proofs.ts';

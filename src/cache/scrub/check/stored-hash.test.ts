@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { seededBytes } from '../../../../test/support/images.ts';
+import { seededBytes } from '../../../../test/support/content/images.ts';
 import { algorithmOf, digestOf } from '../../../oci/digest.ts';
 import type { StoredBlob } from '../../../store/blob-store.ts';
 import { Hasher } from '../../download/hasher.ts';

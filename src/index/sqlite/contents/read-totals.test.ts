@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { tmpDir } from '../../../../test/support/tmp.ts';
+import { tmpDir } from '../../../../test/support/disk/tmp.ts';
 import { digestOf } from '../../../oci/digest.ts';
 import { parseRepository } from '../../../oci/reference.ts';
 import { openSqliteIndex } from '../sqlite.ts';

@@ -5,7 +5,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import { tmpDir } from '../../../../test/support/tmp.ts';
+import { tmpDir } from '../../../../test/support/disk/tmp.ts';
 import { digestOf } from '../../../oci/digest.ts';
 import { openSqliteIndex } from '../sqlite.ts';
 import { type CheckpointPlan, type CheckpointReport, Checkpoints } from './sqlite-checkpoints.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { tmpDir } from '../../../../test/support/tmp.ts';
+import { tmpDir } from '../../../../test/support/disk/tmp.ts';
 import { LogSync } from './sqlite-log-sync.ts';
 
 function setUp(t: TestContext) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ProgramCall, RunProgram } from '../../../util/run-program.ts';
+import type { ProgramCall, RunProgram } from '../../../util/system/run-program.ts';
 import { measureByIperf } from './iperf.ts';
 
 const patient = new AbortController().signal;

@@ -1,4 +1,4 @@
-import type { RunProgram } from '../../../util/run-program.ts';
+import type { RunProgram } from '../../../util/system/run-program.ts';
 import { type MeasuredPath, type PathFigure, type PathShape, pathShapes } from '../path-shapes.ts';
 import { parseIperf } from './parse-iperf.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { setupViewOf } from '../../../../test/support/setup-views.ts';
+import { setupViewOf } from '../../../../test/support/command/setup-views.ts';
 import type { SetupTarget } from '../../target.ts';
 import { k3s } from './k3s.ts';
 import { kind } from './kind.ts';

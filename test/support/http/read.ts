@@ -1,0 +1,15 @@
+import type { BlobContent } from '../../../src/oci/registry.ts';
+
+/** Reads a blob to its end, gives every chunk back, and closes it whatever happens. */
+export async function readAll(content: BlobContent): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  try {
+    for (let chunk = await content.next(); chunk !== undefined; chunk = await content.next()) {
+      pieces.push(Buffer.from(chunk.bytes)); // a copy: the chunk's buffer is used again after its release
+      chunk.release();
+    }
+  } finally {
+    content.close();
+  }
+  return Buffer.concat(pieces);
+}
