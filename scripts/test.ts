@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -57,10 +57,10 @@ function stepsFor(files: readonly string[]): Step[] {
 const memoryFolder = '/dev/shm'; // of Linux
 const leastMemoryBytes = 2e9; // some times what the tests have there at once at most
 
-/** A folder for what a step writes. */
-function makeFolder({ inMemory }: Step): string {
-  const isRoomy = inMemory && freeBytes(memoryFolder) >= leastMemoryBytes;
-  return mkdtempSync(join(isRoomy ? memoryFolder : tmpdir(), 'entrepot-tests-'));
+/** A folder in memory for what a step writes; undefined when that goes where everything goes. */
+function makeFolder({ inMemory }: Step): string | undefined {
+  if (!inMemory || freeBytes(memoryFolder) < leastMemoryBytes) return undefined;
+  return mkdtempSync(join(memoryFolder, 'entrepot-tests-'));
 }
 
 function freeBytes(folder: string): number {
@@ -75,10 +75,11 @@ function freeBytes(folder: string): number {
 /** Runs a step with this very Node.js; what it says to have skipped is added to `skipped` instead of being printed. */
 async function runStep(step: Step, skipped: string[]): Promise<number> {
   const folder = makeFolder(step);
+  const compiled = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/entrepot') };
   try {
     const child = spawn(process.execPath, step.args, {
       cwd: root,
-      env: { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/entrepot'), ...process.env, TMPDIR: folder },
+      env: { ...compiled, ...process.env, ...(folder === undefined ? {} : { TMPDIR: folder }) },
       stdio: ['inherit', step.maySkip ? 'pipe' : 'inherit', 'inherit'],
     });
     const end = (signal: NodeJS.Signals) => void child.kill(signal); // and then wait for it, as the folder has to go
@@ -94,7 +95,7 @@ async function runStep(step: Step, skipped: string[]): Promise<number> {
     for (const signal of endings) process.off(signal, end);
     return typeof exitCode === 'number' ? exitCode : 1; // it has none when a signal ended it
   } finally {
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
