@@ -15,8 +15,8 @@ import { nextLink, type PullContext, sendJson } from './pull/pull.ts';
 import { challengePing, pull, type UpstreamLogin } from './pull/pull-request.ts';
 import { push } from './push/push.ts';
 import { mountOffers, type PushContext, pushContext, pushVerbs } from './push/push-context.ts';
-import { isRegistryPath, type RegistryPath } from './registry-path.ts';
-import { type Route, type RoutedRegistry, type Routing, type RoutingHints, repositoryOf } from './routing.ts';
+import { isRegistryPath, type RegistryPath } from './routing/registry-path.ts';
+import { type Route, type RoutedRegistry, type Routing, type RoutingHints, repositoryOf } from './routing/routing.ts';
 
 /**
  * The repositories of all registries in one list, each by the name that this door serves it under: those that the client

@@ -15,7 +15,7 @@ import type { Config, UpstreamConfig } from '../../config/config.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isDigestReference, type Tag } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
-import type { RegistryGuard } from '../../server/routing.ts';
+import type { RegistryGuard } from '../../server/routing/routing.ts';
 import type { Basics } from '../app-options.ts';
 import type { SharedCache } from './cache.ts';
 

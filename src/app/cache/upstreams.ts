@@ -1,5 +1,5 @@
 import type { Config, UpstreamConfig } from '../../config/config.ts';
-import type { RoutedRegistry } from '../../server/routing.ts';
+import type { RoutedRegistry } from '../../server/routing/routing.ts';
 import { UpstreamRegistry } from '../../upstream/client.ts';
 import { openCredentials } from '../../upstream/credentials/open-credentials.ts';
 import { type HealthObserver, UpstreamHealth } from '../../upstream/health/upstream-health.ts';

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.ts';
 import type { Authorities } from '../../proxy/ca/authorities.ts';
 import type { RegistryHosts } from '../../proxy/registry-hosts.ts';
-import type { RoutedRegistry } from '../../server/routing.ts';
+import type { RoutedRegistry } from '../../server/routing/routing.ts';
 import type { Basics } from '../app-options.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { openAuthorities } from './proxy-authority.ts';

@@ -3,7 +3,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { unlessAborted } from '../../util/locks/single-flight.ts';
 import type { RequestRecord } from '../answer/record.ts';
 import type { RequestBody } from '../push/request-body.ts';
-import type { RoutedRegistry } from '../routing.ts';
+import type { RoutedRegistry } from '../routing/routing.ts';
 
 /** Where clients get tokens, up to the name of the token server. No repository is there: those are below `/v2/`. */
 export const tokenPath = '/entrepot/token/';

@@ -7,7 +7,7 @@ import { openTestDoor } from '../../../test/support/stages/test-door.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseRepository } from '../../oci/reference.ts';
 import { anonymousToken } from '../../oci/wire/token.ts';
-import type { RegistryGuard } from '../routing.ts';
+import type { RegistryGuard } from '../routing/routing.ts';
 import type { UpstreamLogin } from './pull-request.ts';
 
 const repository = parseRepository('lib/app');

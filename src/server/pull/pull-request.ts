@@ -7,7 +7,7 @@ import type { RegistryRequest } from '../../oci/wire/request.ts';
 import { loginIn } from '../../oci/wire/token.ts';
 import type { RequestRecord } from '../answer/record.ts';
 import type { PushContext } from '../push/push-context.ts';
-import type { RegistryGuard, Route } from '../routing.ts';
+import type { RegistryGuard, Route } from '../routing/routing.ts';
 import { type PullContext, sendBlob, sendManifest, sendReferrers, sendTags } from './pull.ts';
 
 /**

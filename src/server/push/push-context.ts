@@ -9,7 +9,7 @@ import { writeHead } from '../answer/answer-head.ts';
 import type { RequestRecord } from '../answer/record.ts';
 import type { ClientAccess } from '../client-access.ts';
 import { renderCacheStatus } from '../pull/cache-status.ts';
-import { type Route, type RoutingHints, repositoryOf } from '../routing.ts';
+import { type Route, type RoutingHints, repositoryOf } from '../routing/routing.ts';
 import type { RequestBody } from './request-body.ts';
 
 /** A request that pushes, which was routed to a registry and may do so. */

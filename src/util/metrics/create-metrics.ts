@@ -1,12 +1,12 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { describeMetrics } from './describe-metrics.ts';
+import { pushMetrics } from './groups/pushes.ts';
+import { loginMetrics, proxyMetrics, requestMetrics } from './groups/requests.ts';
+import { garbageMetrics, spaceMetrics } from './groups/space.ts';
+import { countIntegrity, measureDisk, measureDownloads, measureHosted } from './groups/store.ts';
+import { measureUpstreams, upstreamMetrics } from './groups/upstreams.ts';
+import { warmingMetrics } from './groups/warming.ts';
 import type { MetricSources, Metrics } from './metrics.ts';
-import { pushMetrics } from './pushes.ts';
-import { loginMetrics, proxyMetrics, requestMetrics } from './requests.ts';
-import { garbageMetrics, spaceMetrics } from './space.ts';
-import { countIntegrity, measureDisk, measureDownloads, measureHosted } from './store.ts';
-import { measureUpstreams, upstreamMetrics } from './upstreams.ts';
-import { warmingMetrics } from './warming.ts';
 
 /** Makes the metrics in a registry of their own, so that two caches in one process do not share them. */
 export function createMetrics(sources: MetricSources): Metrics {

@@ -6,7 +6,7 @@ import { freeAccess } from '../../../src/access/free-access.ts';
 import type { HostedLimits } from '../../../src/hosted/tools.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { hostedRegistryName } from '../../../src/oci/hosted.ts';
-import { routeToOne } from '../../../src/server/routing.ts';
+import { routeToOne } from '../../../src/server/routing/routing.ts';
 import { seededBytes } from '../../support/content/images.ts';
 import { smallDisk } from '../../support/disk/small-disk.ts';
 import { tmpDir } from '../../support/disk/tmp.ts';

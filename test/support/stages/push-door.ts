@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test';
 import { freeAccess } from '../../../src/access/free-access.ts';
 import { hostedRegistryName } from '../../../src/oci/hosted.ts';
-import { routeToOne } from '../../../src/server/routing.ts';
+import { routeToOne } from '../../../src/server/routing/routing.ts';
 import { connectRaw } from '../http/raw-socket.ts';
 import { MemoryPushable } from '../memory/memory-pushable.ts';
 import { MemoryRegistry } from '../memory/memory-registry.ts';

@@ -22,6 +22,15 @@ import type { LogSync } from '../log/sqlite-log-sync.ts';
 import type { RepositoryNumbers } from '../sqlite-repositories.ts';
 import type { Statements } from '../sqlite-statements.ts';
 import { inTransaction } from '../sqlite-transaction.ts';
+import {
+  type LetGoRow,
+  type LinkRow,
+  type LookRow,
+  type ReferrerRow,
+  toHeldLink,
+  toLink,
+  toReferrer,
+} from './sqlite-hosted-rows.ts';
 import { type HostedStatements, prepareHostedStatements } from './sqlite-hosted-statements.ts';
 
 const hardlyOldMs = 60_000; // a write for each look would be too much, and grace times are longer
@@ -179,13 +188,7 @@ export class SqliteHostedIndex implements HostedIndex {
       artifactType,
       count,
     ) as unknown as ReferrerRow[];
-    return rows.map((row) => ({
-      digest: row.digest,
-      mediaType: row.media_type,
-      sizeBytes: row.size_bytes,
-      artifactType: row.artifact_type ?? undefined,
-      annotations: row.annotations === null ? undefined : (JSON.parse(row.annotations) as Record<string, string>),
-    }));
+    return rows.map(toReferrer);
   }
 
   async listHeld(page: HostedPage): Promise<HostedLinks<HeldLink>> {
@@ -255,49 +258,4 @@ export class SqliteHostedIndex implements HostedIndex {
   #add(repository: Repository): number {
     return this.#parts.numbers.add({ registry: hostedRegistryName, repository });
   }
-}
-
-interface LinkRow {
-  readonly media_type: string | null;
-  readonly linked_at_ms: number;
-}
-
-interface ReferrerRow {
-  readonly digest: Digest;
-  readonly media_type: string;
-  readonly size_bytes: number;
-  readonly artifact_type: string | null;
-  readonly annotations: string | null;
-}
-
-interface LetGoRow {
-  readonly digest: Digest;
-  readonly size_bytes: number;
-}
-
-interface LookRow {
-  readonly name: Repository;
-  readonly digest: Digest;
-  readonly media_type: string | null;
-  readonly linked_at_ms: number;
-  readonly size_bytes: number;
-  readonly is_tagged: number;
-  readonly subject: Digest | null;
-  readonly targets: string;
-  readonly is_lost: number;
-}
-
-function toLink({ name, digest, size_bytes }: LookRow): HostedLink {
-  return { repository: name, digest, sizeBytes: size_bytes };
-}
-
-function toHeldLink(row: LookRow): HeldLink {
-  return {
-    ...toLink(row),
-    mediaType: row.media_type ?? undefined,
-    linkedAtMs: row.linked_at_ms,
-    tagged: row.is_tagged === 1,
-    subject: row.subject ?? undefined,
-    references: JSON.parse(row.targets) as Digest[],
-  };
 }

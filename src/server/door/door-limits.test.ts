@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededBytes } from '../../test/support/content/images.ts';
-import { rawFetch } from '../../test/support/http/raw-http.ts';
-import { connectRaw } from '../../test/support/http/raw-socket.ts';
-import { MemoryRegistry } from '../../test/support/memory/memory-registry.ts';
-import { endless, endlessMs, openTestDoor } from '../../test/support/stages/test-door.ts';
-import { blob, blobPath, smallRegistry } from '../../test/support/upstream/small-registry.ts';
-import { digestOf } from '../oci/digest.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
+import { rawFetch } from '../../../test/support/http/raw-http.ts';
+import { connectRaw } from '../../../test/support/http/raw-socket.ts';
+import { MemoryRegistry } from '../../../test/support/memory/memory-registry.ts';
+import { endless, endlessMs, openTestDoor } from '../../../test/support/stages/test-door.ts';
+import { blob, blobPath, smallRegistry } from '../../../test/support/upstream/small-registry.ts';
+import { digestOf } from '../../oci/digest.ts';
 import { defaultDoorLimits } from './door-limits.ts';
 
 // Clients that hold on to connections. The limit under test is short, all others are so long that a test which meets

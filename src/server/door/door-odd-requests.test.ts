@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { rawFetch } from '../../test/support/http/raw-http.ts';
-import { connectRaw } from '../../test/support/http/raw-socket.ts';
-import type { MemoryRegistry } from '../../test/support/memory/memory-registry.ts';
-import { openTestDoor } from '../../test/support/stages/test-door.ts';
-import { smallRegistry } from '../../test/support/upstream/small-registry.ts';
+import { rawFetch } from '../../../test/support/http/raw-http.ts';
+import { connectRaw } from '../../../test/support/http/raw-socket.ts';
+import type { MemoryRegistry } from '../../../test/support/memory/memory-registry.ts';
+import { openTestDoor } from '../../../test/support/stages/test-door.ts';
+import { smallRegistry } from '../../../test/support/upstream/small-registry.ts';
 
 // What no registry client sends, and anybody may.
 

@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { HostedStatus } from '../status.ts';
-import type { MetricSources } from './metrics.ts';
+import type { HostedStatus } from '../../status.ts';
+import type { MetricSources } from '../metrics.ts';
 
 /** Measures how the disk is. */
 export function measureDisk(registers: Registry[], sources: MetricSources): void {

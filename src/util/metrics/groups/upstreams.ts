@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { CircuitState, UpstreamStatus } from '../status.ts';
-import type { MetricSources, Metrics } from './metrics.ts';
+import type { CircuitState, UpstreamStatus } from '../../status.ts';
+import type { MetricSources, Metrics } from '../metrics.ts';
 
 // From an answer nearby to the 25 s after which a request is given up.
 const upstreamBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25];

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
-import { EventLog } from '../../test/support/event-log.ts';
-import { ManualClock } from '../../test/support/time/clock.ts';
+import { EventLog } from '../../../test/support/event-log.ts';
+import { ManualClock } from '../../../test/support/time/clock.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 
 /** A door that holds so many connections, all of which are idle but for those that are said to be in use. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { seededBytes } from '../../test/support/content/images.ts';
-import { connectRaw } from '../../test/support/http/raw-socket.ts';
-import { MemoryRegistry } from '../../test/support/memory/memory-registry.ts';
-import { endlessMs, openTestDoor } from '../../test/support/stages/test-door.ts';
-import { mediaTypes } from '../oci/manifest/media-types.ts';
-import type { Registry } from '../oci/registry.ts';
+import { seededBytes } from '../../../test/support/content/images.ts';
+import { connectRaw } from '../../../test/support/http/raw-socket.ts';
+import { MemoryRegistry } from '../../../test/support/memory/memory-registry.ts';
+import { endlessMs, openTestDoor } from '../../../test/support/stages/test-door.ts';
+import { mediaTypes } from '../../oci/manifest/media-types.ts';
+import type { Registry } from '../../oci/registry.ts';
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: cache\r\n\r\n`;
 const manifest = get('/v2/team/app/manifests/latest');

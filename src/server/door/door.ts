@@ -1,12 +1,12 @@
 import http, { type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Log } from '../util/log/log.ts';
-import type { Clock } from '../util/time/clock.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Clock } from '../../util/time/clock.ts';
+import { createTlsServer, type DoorTls } from '../tls/tls-server.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { Connections } from './connections.ts';
 import { type DoorLimits, defaultDoorLimits } from './door-limits.ts';
 import type { Listener } from './listener.ts';
-import { createTlsServer, type DoorTls } from './tls/tls-server.ts';
 
 /** What a door does with connections that do not stay its own. */
 export interface DoorConnections {

@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { RegistryError } from '../oci/errors.ts';
-import type { Log } from '../util/log/log.ts';
-import type { Metrics } from '../util/metrics/metrics.ts';
-import type { Clock } from '../util/time/clock.ts';
-import type { Admin } from './admin/admin.ts';
-import { type Exchange, sendError } from './answer/exchange.ts';
-import type { Probes } from './answer/probes.ts';
-import { newRecord, type RequestRecord } from './answer/record.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Metrics } from '../../util/metrics/metrics.ts';
+import type { Clock } from '../../util/time/clock.ts';
+import type { Admin } from '../admin/admin.ts';
+import { type Exchange, sendError } from '../answer/exchange.ts';
+import type { Probes } from '../answer/probes.ts';
+import { newRecord, type RequestRecord } from '../answer/record.ts';
+import { bodyOf } from '../push/request-body.ts';
+import type { RegistryHandler } from '../registry-handler.ts';
+import { splitPath } from '../routing/registry-path.ts';
 import { type DoorLimits, defaultDoorLimits } from './door-limits.ts';
-import { bodyOf } from './push/request-body.ts';
-import type { RegistryHandler } from './registry-handler.ts';
-import { splitPath } from './registry-path.ts';
 
 /** What requests are answered with. */
 export interface ListenerOptions {

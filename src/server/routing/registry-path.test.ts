@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { makeImage } from '../../test/support/content/images.ts';
-import { rawFetch } from '../../test/support/http/raw-http.ts';
-import { MemoryRegistry } from '../../test/support/memory/memory-registry.ts';
-import { openTestDoor } from '../../test/support/stages/test-door.ts';
+import { makeImage } from '../../../test/support/content/images.ts';
+import { rawFetch } from '../../../test/support/http/raw-http.ts';
+import { MemoryRegistry } from '../../../test/support/memory/memory-registry.ts';
+import { openTestDoor } from '../../../test/support/stages/test-door.ts';
 import { splitPath } from './registry-path.ts';
 
 describe('splitPath()', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { MemoryRegistry } from '../../test/support/memory/memory-registry.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { MemoryRegistry } from '../../../test/support/memory/memory-registry.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import { type RoutedRegistry, Router, type RoutingHints, repositoryOf, routeToOne } from './routing.ts';
 
 const registry = new MemoryRegistry();

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { clientPlace } from '../util/client-place.ts';
-import type { Log } from '../util/log/log.ts';
-import type { Clock } from '../util/time/clock.ts';
+import { clientPlace } from '../../util/client-place.ts';
+import type { Log } from '../../util/log/log.ts';
+import type { Clock } from '../../util/time/clock.ts';
 
 /** One line says it; where there are too many, there are more every moment. */
 const logEveryMs = 60_000;

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Metrics } from '../metrics.ts';
 import { fromZero } from './from-zero.ts';
-import type { Metrics } from './metrics.ts';
 
 // From a hit in memory to the 25 s after which a request is given up.
 const requestBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 30, 120];

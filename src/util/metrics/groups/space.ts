@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Metrics } from '../metrics.ts';
 import { fromZero } from './from-zero.ts';
-import type { Metrics } from './metrics.ts';
 
 type SpaceMetrics = Pick<Metrics, 'storeLimit' | 'evictedContents' | 'evictedBytes' | 'notKept' | 'lastEviction'>;
 

@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { MetricSources, Metrics } from '../metrics.ts';
 import { fromZero } from './from-zero.ts';
-import type { MetricSources, Metrics } from './metrics.ts';
 
 /** Counts what is pushed. */
 export function pushMetrics(

@@ -1,7 +1,7 @@
-import { RegistryError } from '../oci/errors.ts';
-import { parseRepository, type Repository } from '../oci/reference.ts';
-import type { PushableRegistry, Registry } from '../oci/registry.ts';
-import type { TokenAnswer, TokenRequest } from '../oci/wire/token.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { parseRepository, type Repository } from '../../oci/reference.ts';
+import type { PushableRegistry, Registry } from '../../oci/registry.ts';
+import type { TokenAnswer, TokenRequest } from '../../oci/wire/token.ts';
 
 /** What keeps clients from reading what upstream does not let them read. */
 export interface RegistryGuard {

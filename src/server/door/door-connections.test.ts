@@ -4,10 +4,10 @@ import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { tmpDir } from '../../test/support/disk/tmp.ts';
-import { endless, openTestDoor } from '../../test/support/stages/test-door.ts';
-import { certificates } from '../../test/support/tls/certs.ts';
-import { writeTlsFiles } from '../../test/support/tls/tls-files.ts';
+import { tmpDir } from '../../../test/support/disk/tmp.ts';
+import { endless, openTestDoor } from '../../../test/support/stages/test-door.ts';
+import { certificates } from '../../../test/support/tls/certs.ts';
+import { writeTlsFiles } from '../../../test/support/tls/tls-files.ts';
 
 const certified = certificates();
 const ping = 'GET /v2/ HTTP/1.1\r\nhost: cache\r\n';

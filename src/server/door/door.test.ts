@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rawFetch } from '../../test/support/http/raw-http.ts';
-import { connectRaw } from '../../test/support/http/raw-socket.ts';
-import { MemoryRegistry } from '../../test/support/memory/memory-registry.ts';
-import { openTestDoor } from '../../test/support/stages/test-door.ts';
-import { blob, blobPath, smallRegistry } from '../../test/support/upstream/small-registry.ts';
-import { digestOf } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
-import type { BlobContent, Registry } from '../oci/registry.ts';
-import { systemClock } from '../util/time/clock.ts';
+import { rawFetch } from '../../../test/support/http/raw-http.ts';
+import { connectRaw } from '../../../test/support/http/raw-socket.ts';
+import { MemoryRegistry } from '../../../test/support/memory/memory-registry.ts';
+import { openTestDoor } from '../../../test/support/stages/test-door.ts';
+import { blob, blobPath, smallRegistry } from '../../../test/support/upstream/small-registry.ts';
+import { digestOf } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { BlobContent, Registry } from '../../oci/registry.ts';
+import { systemClock } from '../../util/time/clock.ts';
 import { openDoor } from './door.ts';
 
 /** A registry in which one method is another. */
