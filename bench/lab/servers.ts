@@ -78,7 +78,10 @@ server { listen ${host}:${port}${secure}; keepalive_requests 10000000; ${locatio
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 
 /** As `npm start` does it, but with no process of npm in between. */
-const serveCommand = [process.execPath, join(checkout, 'src/cli/main.ts'), 'serve'];
+const serveCommand = [
+  ...['env', `NODE_COMPILE_CACHE=${join(checkout, 'node_modules/.cache/entrepot')}`],
+  ...[process.execPath, join(checkout, 'src/cli/main.ts'), 'serve'],
+];
 
 /** What Entrepot is started with. */
 export interface EntrepotOptions {
