@@ -46,7 +46,7 @@ export class Download {
     this.digest = digest;
     this.#tools = tools;
     this.#observer = observer;
-    this.#spool = new Spool(tools.store, digest, (error) => this.#diskFailed(error));
+    this.#spool = new Spool(tools.store, digest, tools.buffers, (error) => this.#diskFailed(error));
     const { signal } = this.#stop;
     const pass = () => this.#pass();
     this.#transfer = new Transfer({ digest, source, spool: this.#spool, tools, observer, pass, signal });
@@ -85,7 +85,7 @@ export class Download {
    * @throws what opening the source threw, RegistryError RANGE_INVALID, the signal's reason
    */
   async read(range: RequestedRange | undefined, outcome: CacheOutcome, signal: AbortSignal): Promise<BlobContent> {
-    const follower = new Follower(this.#view(), this.#tools.buffers, outcome, () => this.#readerLeft());
+    const follower = new Follower(this.#view(), outcome, () => this.#readerLeft());
     try {
       await unlessAborted(this.started, signal);
       follower.begin(range);

@@ -34,7 +34,7 @@ async function readTo(content: BlobContent, end: number): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-test('a transfer does not wait for its readers, and holds no more memory for many than for one', async (t) => {
+test('a transfer does not wait for its readers, and holds no more memory for many than for one, nor do they', async (t) => {
   const { blob, tools, state, download, read } = setUp(t, 12 * 1024 * 1024);
   const contents = await Promise.all(Array.from({ length: 40 }, () => read()));
   // Each has taken two chunks, as a response does whose client reads no more, and keeps them.
@@ -43,13 +43,12 @@ test('a transfer does not wait for its readers, and holds no more memory for man
   assert.equal(tools.store.blobs.size, 1);
   assert.ok(state.maxBytesOut <= 4 * 1024 * 1024, `${state.maxBytesOut} bytes of the transfer in memory`);
   assert.equal(state.bytesOut, 0);
-  assert.equal(tools.buffers.out, 80);
+  assert.ok(tools.buffers.out <= 8, `${tools.buffers.out} buffers for what 40 readers have of the same bytes`);
   for (const chunks of kept) for (const chunk of chunks) chunk?.release();
   for (const content of contents.slice(1)) content.close();
   const positions = kept[0]!.reduce((sum, chunk) => sum + chunk!.bytes.length, 0);
   assert.deepEqual(await readAll(contents[0]!), blob.subarray(positions));
   assert.equal(tools.buffers.out, 0);
-  assert.equal(tools.buffers.maxOut, 80);
   await download.closed;
 });
 

@@ -1,7 +1,6 @@
 import { RegistryError } from '../../oci/errors.ts';
 import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../../oci/registry.ts';
 import { resolveRange } from '../../oci/wire/range.ts';
-import type { BufferPool } from '../content/buffers.ts';
 import type { Spool, SpoolReader } from './spool.ts';
 
 /** What a follower sees of the download that it follows. */
@@ -23,7 +22,6 @@ export interface Followed {
 export class Follower implements BlobContent, SpoolReader {
   readonly #outcome: CacheOutcome;
   readonly #followed: Followed;
-  readonly #buffers: BufferPool;
   readonly #left: () => void;
   #start = 0;
   #end: number | undefined;
@@ -34,9 +32,8 @@ export class Follower implements BlobContent, SpoolReader {
   #error: Error | undefined;
 
   /** @param left called once, when the reader has gone and no read of it is under way */
-  constructor(followed: Followed, buffers: BufferPool, outcome: CacheOutcome, left: () => void) {
+  constructor(followed: Followed, outcome: CacheOutcome, left: () => void) {
     this.#followed = followed;
-    this.#buffers = buffers;
     this.#outcome = outcome;
     this.#left = left;
     followed.spool.readers.add(this);
@@ -87,10 +84,9 @@ export class Follower implements BlobContent, SpoolReader {
       const available = await this.#available();
       if (available === 0) return undefined;
       this.#hasBytes = true;
-      const buffer = this.#buffers.take();
-      const count = await this.#read(buffer, available);
-      this.#position += count;
-      return { bytes: buffer.subarray(0, count), release: () => this.#buffers.give(buffer) };
+      const chunk = await this.#followed.spool.next(this.#position, available);
+      this.#position += chunk.bytes.length;
+      return chunk;
     } finally {
       this.#reading = false;
       if (this.#closed || this.#error) this.#leave();
@@ -135,18 +131,6 @@ export class Follower implements BlobContent, SpoolReader {
   #mustWait(): boolean {
     const { verified, sizeBytes, partialBytes } = this.#followed;
     return !verified && this.#position < partialBytes && this.#end !== undefined && this.#end !== sizeBytes;
-  }
-
-  async #read(buffer: Buffer, available: number): Promise<number> {
-    try {
-      const into = buffer.subarray(0, Math.min(available, buffer.length));
-      const count = await this.#followed.spool.read(into, this.#position);
-      if (count > 0) return count;
-      throw new RegistryError('INTERNAL', 'Cannot read on: the spool file is shorter than what was written to it');
-    } catch (error) {
-      this.#buffers.give(buffer);
-      throw error;
-    }
   }
 
   #leave(): void {

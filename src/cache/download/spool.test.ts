@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { seededBytes } from '../../../test/support/content/images.ts';
 import { MemoryBlobStore } from '../../../test/support/memory/memory-blob-store.ts';
 import { digestOf } from '../../oci/digest.ts';
+import { BufferPool } from '../content/buffers.ts';
 import { Spool, type SpoolReader } from './spool.ts';
 
 const bytes = seededBytes('blob', 8 * 1024 * 1024);
@@ -15,7 +16,7 @@ async function setUp(prepare: (store: MemoryBlobStore) => void = () => {}) {
   const store = new MemoryBlobStore();
   prepare(store);
   const failures: Error[] = [];
-  const spool = new Spool(store, digest, (error) => failures.push(error));
+  const spool = new Spool(store, digest, new BufferPool(), (error) => failures.push(error));
   await spool.open();
   const released: number[] = [];
   let position = 0;
@@ -37,8 +38,10 @@ async function setUp(prepare: (store: MemoryBlobStore) => void = () => {}) {
       spool.append({ bytes: own, release }, hash);
     },
     async read(from: number, sizeBytes: number) {
-      const into = Buffer.alloc(sizeBytes);
-      return into.subarray(0, await spool.read(into, from));
+      const chunk = await spool.next(from, sizeBytes);
+      const copy = Buffer.from(chunk.bytes);
+      chunk.release();
+      return copy;
     },
   };
 }
@@ -292,4 +295,21 @@ test('a spool that is closed without a commit stores nothing, and gives every ch
     released.sort((a, b) => a - b),
     [0, 1000, 2000],
   );
+});
+
+test('who reads anew after what was here turned out wrong is given nothing that another has of it still', async () => {
+  const { spool, append } = await setUp();
+  append(3000);
+  const wrong = await spool.next(0, 3000);
+  spool.hide();
+  await spool.settled();
+  await spool.drop();
+  await spool.open();
+  spool.append({ bytes: bytes.subarray(5000, 8000), release() {} }, hashed);
+  const right = await spool.next(0, 3000);
+  assert.deepEqual(right.bytes, bytes.subarray(5000, 8000));
+  wrong.release();
+  right.release();
+  await spool.settled();
+  await spool.close();
 });

@@ -1,7 +1,10 @@
 import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import type { Chunk } from '../../oci/registry.ts';
 import type { BlobStore, BlobWriter } from '../../store/blob-store.ts';
 import { copyShared } from '../../util/copy-shared.ts';
+import type { BufferPool } from '../content/buffers.ts';
+import { SharedReads } from '../content/shared-reads.ts';
 
 /** Someone who reads a spool from front to back. */
 export interface SpoolReader {
@@ -48,6 +51,7 @@ export class Spool {
   #passing = false;
   readonly #store: Pick<BlobStore, 'create' | 'resume'>;
   readonly #digest: Digest;
+  readonly #reads: SharedReads;
   readonly #onDiskFailure: (error: Error) => void;
   #writer: BlobWriter | undefined;
   /** In the order of their bytes; those that were written in between are missing. */
@@ -57,9 +61,15 @@ export class Spool {
   #lastWrite: Promise<void> = Promise.resolve();
   #waiters: (() => void)[] = [];
 
-  constructor(store: Pick<BlobStore, 'create' | 'resume'>, digest: Digest, onDiskFailure: (error: Error) => void) {
+  constructor(
+    store: Pick<BlobStore, 'create' | 'resume'>,
+    digest: Digest,
+    buffers: BufferPool,
+    onDiskFailure: (error: Error) => void,
+  ) {
     this.#store = store;
     this.#digest = digest;
+    this.#reads = new SharedReads((into, position) => this.#read(into, position), buffers);
     this.#onDiskFailure = onDiskFailure;
   }
 
@@ -138,15 +148,12 @@ export class Spool {
     while (this.#writesUnderWay > 0) await this.changed();
   }
 
-  /** Reads what is there at a position, as much as the buffer takes; at least one byte of what has come. */
-  async read(into: Uint8Array, position: number): Promise<number> {
-    const limit = Math.min(into.length, this.receivedBytes - position);
-    const piece = this.#pieces.find(({ end }) => end > position);
-    if (piece && piece.start <= position) {
-      return copyShared(piece.chunk.bytes, position - piece.start, into.subarray(0, limit));
-    }
-    const count = piece ? Math.min(limit, piece.start - position) : limit;
-    return this.#writer!.read(into.subarray(0, count), position);
+  /**
+   * The bytes from a position on that have come, one at least and `limitBytes` at most.
+   * @throws what the disk failed with, RegistryError INTERNAL when the file has become shorter
+   */
+  next(position: number, limitBytes: number): Promise<Chunk> {
+    return this.#reads.next(position, Math.min(limitBytes, this.receivedBytes - position));
   }
 
   /** Resolves at the next change: bytes, room, readers, or what `notify` was called for. */
@@ -187,6 +194,7 @@ export class Spool {
   /** Lets nobody read any more of what is here, as it is wrong. */
   hide(): void {
     this.receivedBytes = 0;
+    this.#reads.forget();
   }
 
   /** Drops what is here, so that it can begin again from the first byte. Called when nobody has got any, and `settled`. */
@@ -215,6 +223,15 @@ export class Spool {
     } catch (error) {
       return error as Error;
     }
+  }
+
+  async #read(into: Uint8Array, position: number): Promise<number> {
+    const piece = this.#pieces.find(({ end }) => end > position);
+    if (piece && piece.start <= position) return copyShared(piece.chunk.bytes, position - piece.start, into);
+    const wanted = piece ? Math.min(into.length, piece.start - position) : into.length;
+    const count = await this.#writer!.read(into.subarray(0, wanted), position);
+    if (count > 0) return count;
+    throw new RegistryError('INTERNAL', 'Cannot read on: the spool file is shorter than what was written to it');
   }
 
   async #bringToDisk(piece: Piece, hashed: Promise<unknown>): Promise<void> {
