@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { originFile } from '../lab/images.ts';
+import { touchMemory } from '../lab/memory.ts';
 import { type Peer, startEntrepot, startNginx, startOrigin, startRegistryProxy } from '../lab/servers.ts';
 import { fetchBlob, median } from '../load/measure.ts';
 import { type Row, times } from '../report.ts';
@@ -28,6 +29,7 @@ async function withFresh<T>(
   const peer = await start(bench.folder, originUrl);
   try {
     await fetchBlob(layerUrl(peer, bench.small[0]!), 1);
+    await touchMemory(2 * bench.large[0]!.layerBytes);
     return await use(peer);
   } finally {
     await peer.server.stop();

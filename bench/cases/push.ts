@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { touchMemory } from '../lab/memory.ts';
 import { type Peer, startHosted, startRegistry } from '../lab/servers.ts';
 import { median, pushBlob, pushImages } from '../load/measure.ts';
 import { type Row, times } from '../report.ts';
@@ -42,8 +43,12 @@ async function compare(
 async function large(bench: Bench): Promise<Row> {
   const sizeBytes = (bench.quick ? 64 : 1024) * mebibyte;
   const rounds = Math.min(bench.rounds, 3);
-  const put = await compare(bench, rounds, ({ url }) => pushBlob(url, sizeBytes, 'put'));
-  const patch = await compare(bench, rounds, ({ url }) => pushBlob(url, sizeBytes, 'patch'));
+  const push = async ({ url }: Peer, how: 'put' | 'patch') => {
+    await touchMemory(2 * sizeBytes);
+    return pushBlob(url, sizeBytes, how);
+  };
+  const put = await compare(bench, rounds, (peer) => push(peer, 'put'));
+  const patch = await compare(bench, rounds, (peer) => push(peer, 'patch'));
   const [byPut, byPatch] = [put, patch].map(({ entrepotMs, registryMs }) => registryMs / entrepotMs);
   return {
     name: 'push of one large layer',
