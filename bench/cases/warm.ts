@@ -1,4 +1,5 @@
 import { originFile } from '../lab/images.ts';
+import { diskAtRest } from '../lab/process.ts';
 import { type Peer, startEntrepot, startNginx, startRegistryProxy } from '../lab/servers.ts';
 import { fetchBlob, fetchOnce, median, requestsPerSecond } from '../load/measure.ts';
 import { type Row, times } from '../report.ts';
@@ -22,9 +23,11 @@ export async function warmCases(bench: Bench): Promise<Row[]> {
   };
   try {
     for (const peer of Object.values(peers)) {
+      await fetchBlob(layerUrl(peer, image), 1); // brings it here
       await fetchBlob(layerUrl(peer, image), 1);
       for (const { path } of Object.values(paths)) await fetchOnce(peer.url + path);
     }
+    await diskAtRest(); // what was brought here is being written still
     return [
       await oneClient(bench, peers),
       await eightClients(bench, peers),
