@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { RegistryError } from '../../oci/errors.ts';
-import { parseAddress } from '../../setup/address/address.ts';
 import { type AskedImage, parseAskedImage } from '../../setup/doctor/asked-image.ts';
 import type { ClientSetup, Finding, MachineFiles } from '../../setup/doctor/clients/client-setup.ts';
 import { readContainerdSetup } from '../../setup/doctor/clients/containerd-setup.ts';
@@ -11,6 +10,7 @@ import { readPodmanSetup } from '../../setup/doctor/clients/podman-setup.ts';
 import { diagnose } from '../../setup/doctor/diagnose.ts';
 import { systemClock } from '../../util/time/clock.ts';
 import { CommandFailure } from '../command-failure.ts';
+import { readAddressFlag } from '../setup/address-flag.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { ask } from './ask.ts';
 import { pullByTool } from './client-tools.ts';
@@ -23,6 +23,9 @@ interface DoctorFlags {
   readonly json?: true;
 }
 
+// A machine that pulls has no configuration of the cache: this is where one listens that is told nothing else.
+const usualDoor = { scheme: 'http', port: 5000 } as const;
+
 /** Adds `entrepot doctor`. */
 export function addDoctorCommand(program: Command, terminal: Terminal): void {
   program
@@ -32,7 +35,10 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
       'On a machine that pulls: tell how docker, podman and containerd are set up, whether the cache answers and is ' +
         'trusted, and whether pulls go through it or past it. Ends with 1 when something is wrong.',
     )
-    .option('--address <URL>', 'a cache to ask, beside those that the clients are set up with')
+    .option(
+      '--address <URL>',
+      `a cache to ask, beside those that the clients are set up with; a host alone has port ${usualDoor.port}`,
+    )
     .option('--no-pull', 'do not make the clients pull: for this they are asked for a tag that no image has')
     .option(
       '--root <FOLDER>',
@@ -44,7 +50,7 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
 
 async function examine(name: string | undefined, flags: DoctorFlags, terminal: Terminal): Promise<void> {
   const files = machineFiles(flags.root ?? '/');
-  const address = flags.address === undefined ? undefined : parseAddress(flags.address, 'http');
+  const address = flags.address === undefined ? undefined : readAddressFlag(flags.address, usualDoor, terminal);
   const isElsewhere = flags.root !== undefined;
   const question = { setups: readSetups(files, terminal), image: imageOf(name), address, isElsewhere };
   const findings = await diagnose(question, {

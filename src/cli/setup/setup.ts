@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { SettingsConfig } from '../../config/config.ts';
-import { parseAddress } from '../../setup/address/address.ts';
 import { cleanPem, nameOfCertificate, ownAuthority } from '../../setup/door-authority.ts';
 import { fileOf } from '../../setup/script/answer.ts';
 import { planScript } from '../../setup/script/plan-script.ts';
@@ -16,6 +15,7 @@ import { addConfigFlags, type ConfigFlags, loadSettingsOf } from '../configurati
 import { localUrl } from '../server/ask-status.ts';
 import { readFlagFile } from '../server/door-trust.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { doorAddress, readAddressFlag } from './address-flag.ts';
 import { type ApplyFlags, applySetup, undoSetup } from './apply.ts';
 
 /** The flags about what a client is told. */
@@ -76,7 +76,11 @@ export function addRegistriesCommand(program: Command, terminal: Terminal): void
 /** Adds the flags that say how a client reaches the cache, and what it is to use it for. */
 export function addViewFlags(command: Command): Command {
   return command
-    .option('--address <URL>', 'where clients reach the registry door: 10.0.0.5:5000, https://cache.example.com')
+    .option(
+      '--address <URL>',
+      'where clients reach the registry door: https://cache.example.com, 10.0.0.5:5000; a host alone has the port of the ' +
+        'door in the configuration',
+    )
     .option('--tls-ca <FILE>', 'the authority of the door’s certificate, for clients that do not know it')
     .option('--only <NAMES>', 'these registries alone: docker.io,ghcr.io')
     .option('--shape <SHAPE>', `how clients say which registry they mean: ${setupShapes.join(', ')}`);
@@ -91,7 +95,7 @@ async function printSetup(name: string | undefined, flags: SetupFlags, terminal:
   const target = setupTarget(name);
   if (flags.undo) return undoSetup(target, flags, terminal);
   const config = loadSettingsOf(flags, terminal);
-  const plan = setupPlan(target, viewOf(config, flags));
+  const plan = setupPlan(target, viewOf(config, flags, terminal));
   if (flags.apply) return applySetup(target, plan, flags, terminal);
   if (flags.script) return void terminal.writeOut(planScript(target, plan));
   const before: ReadBefore = flags.merge ? readIfThere : () => undefined;
@@ -114,11 +118,11 @@ function checkFlags({ root, force, apply, undo }: SetupFlags): void {
  * What a client is told, by the configuration and the flags.
  * @throws SetupError, CommandFailure
  */
-export function viewOf(config: SettingsConfig, flags: SetupViewFlags): SetupView {
+function viewOf(config: SettingsConfig, flags: SetupViewFlags, terminal: Terminal): SetupView {
   const { listen, tls } = config.doors.registry;
-  const scheme = tls ? 'https' : 'http';
+  const door = doorAddress(config.doors.registry);
   return setupView(config, {
-    address: flags.address === undefined ? localAddress(config) : parseAddress(flags.address, scheme),
+    address: flags.address === undefined ? localAddress(config) : readAddressFlag(flags.address, door, terminal),
     shape: parseShape(flags.shape),
     only: parseOnly(flags.only),
     ca: flags.tlsCa === undefined ? tls && ownAuthority(readFlagFile(tls.cert)) : readAuthority(flags.tlsCa),
@@ -129,7 +133,7 @@ export function viewOf(config: SettingsConfig, flags: SetupViewFlags): SetupView
       throw new CommandFailure('Cannot tell where the door is: its port is any free one; name it with --address');
     }
     const name = doors.registry.tls && nameOfCertificate(readFlagFile(doors.registry.tls.cert));
-    return name === undefined ? localUrl(listen, scheme) : `${scheme}://${name}:${listen.port}`;
+    return name === undefined ? localUrl(listen, door.scheme) : `${door.scheme}://${name}:${listen.port}`;
   }
 }
 

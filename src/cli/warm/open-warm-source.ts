@@ -11,6 +11,8 @@ import { assertOwnFolder } from '../foreign-folder.ts';
 import { localUrl } from '../server/ask-status.ts';
 import { readFlagFile, type TlsFlags, trustDoor } from '../server/door-trust.ts';
 import { readLogin } from '../server/login-file.ts';
+import { doorAddress, readAddressFlag } from '../setup/address-flag.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 
 /** The flags about the server that is asked to fetch. */
 export interface ServerFlags extends TlsFlags {
@@ -40,9 +42,11 @@ export async function openWarmSource(
   { doors }: SettingsConfig,
   readConfig: () => Config,
   flags: ServerFlags,
+  terminal: Terminal,
 ): Promise<WarmSource> {
   const { listen, tls } = doors.registry;
-  const named = flags.address === undefined ? undefined : readAddress(flags.address);
+  const { address } = flags;
+  const named = address === undefined ? undefined : readAddressFlag(address, doorAddress(doors.registry), terminal);
   if (named === undefined && listen.port === 0) return openOwnCache(readConfig());
   const url = named ?? localUrl(listen, tls ? 'https' : 'http');
   const trust = named === undefined ? tls && trustDoor(tls, flags) : trustNamed(flags);
@@ -77,14 +81,6 @@ async function openOwnCache(config: Config): Promise<WarmSource> {
     },
     close: () => local.close(),
   };
-}
-
-function readAddress(text: string): string {
-  const url = URL.parse(text.includes('://') ? text : `http://${text}`);
-  if (url && /^https?:$/.test(url.protocol) && url.hostname !== '' && url.pathname === '/' && url.username === '') {
-    return url.origin;
-  }
-  throw new CommandFailure(`Cannot use --address "${text}": expected such as http://cache.example:5000`);
 }
 
 function trustNamed({ tlsCa, tlsCert, tlsKey }: ServerFlags): ConnectionOptions {

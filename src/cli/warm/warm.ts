@@ -54,7 +54,11 @@ export function addWarmCommand(program: Command, terminal: Terminal): void {
       `how many blobs at a time (${defaultConcurrency}, unless given)`,
       argument(parseCount),
     )
-    .option('--address <URL>', 'the registry door of the server, such as http://cache.example:5000')
+    .option(
+      '--address <URL>',
+      'the registry door of the server, such as http://cache.example:5000; a host alone has the port of the door in the ' +
+        'configuration',
+    )
     .option('--login <FILE>', 'a file that holds name:password, for a server that asks for a login')
     .option('--tls-ca <FILE>', 'the authority of the server’s certificate')
     .option('--tls-cert <FILE>', 'the certificate to show to a server that wants one')
@@ -103,7 +107,7 @@ async function warmAll(
   flags: WarmFlags,
   terminal: Terminal,
 ): Promise<WarmedImage[]> {
-  const source = await openWarmSource(config, () => loadConfigOf(flags, terminal).config, flags);
+  const source = await openWarmSource(config, () => loadConfigOf(flags, terminal).config, flags, terminal);
   const say = (line: string) => {
     if (!flags.json) terminal.writeOut(`${line}\n`);
   };

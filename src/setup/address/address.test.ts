@@ -3,16 +3,21 @@ import { test } from 'node:test';
 import { hostAndPort, hostOf, isLoopbackHost, parseAddress } from './address.ts';
 import { registryAddress } from './request-address.ts';
 
+const plain = { scheme: 'http', port: 5000 } as const;
+const overTls = { scheme: 'https', port: 5443 } as const;
+
 test('an address is taken with a scheme or without, and nothing else', () => {
   for (const [text, address] of [
     ['cache.lan:5000', 'http://cache.lan:5000'],
+    ['cache.lan:80', 'http://cache.lan:80'],
     ['https://Cache.LAN', 'https://cache.lan'],
+    ['http://cache.lan/', 'http://cache.lan'],
     ['HTTP://10.0.0.5:5000/', 'http://10.0.0.5:5000'],
     ['[fd00::7]:5000', 'http://[fd00::7]:5000'],
   ] as const) {
-    assert.equal(parseAddress(text, 'http'), address);
+    assert.deepEqual(parseAddress(text, plain), { url: address, hasDoorsPort: false });
   }
-  assert.equal(parseAddress('cache.lan', 'https'), 'https://cache.lan');
+  assert.equal(parseAddress('cache.lan:5000', overTls).url, 'https://cache.lan:5000');
   for (const text of [
     '',
     'http://',
@@ -25,8 +30,22 @@ test('an address is taken with a scheme or without, and nothing else', () => {
     '$(id)',
     'a\nb',
   ]) {
-    assert.throws(() => parseAddress(text, 'http'), { code: 'BAD_ADDRESS' }, text);
+    assert.throws(() => parseAddress(text, plain), { code: 'BAD_ADDRESS' }, text);
   }
+});
+
+// It was port 80: the files of the clients pointed to where nothing was.
+test('a host alone has the port of the door', () => {
+  for (const [text, door, url] of [
+    ['10.0.0.1', plain, 'http://10.0.0.1:5000'],
+    ['Cache.lan/', overTls, 'https://cache.lan:5443'],
+    ['[fd00::7]', plain, 'http://[fd00::7]:5000'],
+  ] as const) {
+    assert.deepEqual(parseAddress(text, door), { url, hasDoorsPort: true });
+  }
+  const anyPort = { scheme: 'http', port: 0 } as const;
+  assert.throws(() => parseAddress('10.0.0.1', anyPort), /^SetupError: Cannot tell the port of "10\.0\.0\.1": /);
+  assert.equal(parseAddress('http://10.0.0.1', anyPort).url, 'http://10.0.0.1');
 });
 
 test('the parts of an address are its host, with a port or without', () => {

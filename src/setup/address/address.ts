@@ -12,20 +12,40 @@ export function parseHostHeader(
   return name === undefined ? undefined : { name: name.toLowerCase(), port };
 }
 
+/** The registry door, as far as its address can be told without being asked. */
+export interface DoorAddress {
+  readonly scheme: 'http' | 'https';
+  /** What is meant by a host alone; 0 when nobody can tell. */
+  readonly port: number;
+}
+
+/** An address that was given, as a URL. */
+export interface GivenAddress {
+  readonly url: string;
+  /** Whether its port was not given, but is that of the door. */
+  readonly hasDoorsPort: boolean;
+}
+
 /**
- * The address of the registry door as a person gives it, with or without `http://` or `https://`.
+ * The address of the registry door as a person gives it: a URL is taken as it stands, a host alone has the port of the door.
+ * What a host alone meant to a browser, port 80, is not where a cache listens: clients would be sent to where nothing is.
  * @throws SetupError BAD_ADDRESS
  */
-export function parseAddress(text: string, scheme: 'http' | 'https'): string {
-  const [, given = `${scheme}://`, rest = ''] = /^(https?:\/\/)?(.*?)\/?$/i.exec(text) ?? [];
+export function parseAddress(text: string, door: DoorAddress): GivenAddress {
+  const [, given, rest = ''] = /^(https?:\/\/)?(.*?)\/?$/i.exec(text) ?? [];
   const host = parseHostHeader(rest);
+  const shown = text.replace(/[^/]*@/, '…@');
   if (host === undefined || Number(host.port.slice(1)) > 65_535) {
-    throw new SetupError(
-      'BAD_ADDRESS',
-      `Cannot use the address "${text.replace(/[^/]*@/, '…@')}": expected a host and a port, such as 10.0.0.5:5000 or https://cache.example.com`,
-    );
+    const expected = 'expected a host and a port, such as 10.0.0.5:5000 or https://cache.example.com';
+    throw new SetupError('BAD_ADDRESS', `Cannot use the address "${shown}": ${expected}`);
   }
-  return `${given.toLowerCase()}${host.name}${host.port}`;
+  const hasDoorsPort = given === undefined && host.port === '';
+  if (hasDoorsPort && door.port === 0) {
+    const why = 'the door’s own is any free one; give the port, or a whole URL such as https://cache.example.com';
+    throw new SetupError('BAD_ADDRESS', `Cannot tell the port of "${shown}": ${why}`);
+  }
+  const scheme = given?.toLowerCase() ?? `${door.scheme}://`;
+  return { url: `${scheme}${host.name}${hasDoorsPort ? `:${door.port}` : host.port}`, hasDoorsPort };
 }
 
 /** Where another door is, by the host of an address. */

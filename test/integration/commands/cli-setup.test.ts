@@ -132,6 +132,24 @@ test('--merge puts it into the files that are there', async (t) => {
   assert.deepEqual(merged.spec.containerd.registryMirrors, { 'ghcr.io': ['http://cache.lan:5000'] });
 });
 
+// Port 80 was meant by a host alone: the files of the clients pointed to where nothing was.
+test('a host alone has the port of the door, and that is said', async () => {
+  const ask = (...args: string[]) => run(['registries', '--only', 'ghcr.io', ...args]);
+  const endpointOf = (out: string) => parse(out).mirrors['ghcr.io'].endpoint[0];
+  const taken = await ask('--address', '10.0.0.1', '--listen', ':5055');
+  assert.deepEqual([taken.code, endpointOf(taken.out)], [0, 'http://10.0.0.1:5055']);
+  assert.equal(
+    taken.error,
+    '--address 10.0.0.1 is taken for http://10.0.0.1:5055, as the registry door listens there; for port 80 give ' +
+      'http://10.0.0.1\n',
+  );
+  const given = await ask('--address', 'http://cache.example');
+  assert.deepEqual([given.error, endpointOf(given.out)], ['', 'http://cache.example']);
+  const unknown = await ask('--address', '10.0.0.1', '--listen', ':0');
+  assert.deepEqual([unknown.code, unknown.out], [1, '']);
+  assert.match(unknown.error, /^Cannot tell the port of "10\.0\.0\.1": .* give the port/);
+});
+
 test('what cannot be is said, with what can', async () => {
   for (const [args, message] of [
     [['setup', 'nope'], /^Cannot set up "nope": there are docker, containerd, /],

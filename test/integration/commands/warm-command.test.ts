@@ -150,6 +150,16 @@ test('warm tells when the server that is named does not answer, and does not fet
   );
 });
 
+test('a host alone is asked at the port of the door, and that is said', async (t) => {
+  const stage: Stage = await setStage(t);
+  stage.origin.content.push('lib/app', single, '1.0');
+  const place = { folder: tmpDir(t), settings: settingsFor('http://127.0.0.1:1') };
+  const listen = ['--listen', `:${new URL(stage.url).port}`];
+  const { code, error } = await runTool(place, 'warm', '--address', '127.0.0.1', ...listen, 'lib/app:1.0');
+  assert.equal(code, 0);
+  assert.ok(error.startsWith(`--address 127.0.0.1 is taken for ${stage.url}, `), error);
+});
+
 test('a blob that is larger than the cache is told, and asked for once', async (t) => {
   const stage: Stage = await setStage(t, { cache: { space: { maxBytes: 1_000_000 } } });
   stage.origin.content.push('lib/app', single, '1.0');
