@@ -10,7 +10,7 @@ import { parseRepository } from '../oci/reference.ts';
 
 // A disk that tells once that it could not write, as Linux does, cannot be had: the call to the system is another one
 // here. So it is put in place before the store is loaded.
-const { fsync } = fs;
+const { fsync, openSync } = fs;
 let failures = 0;
 fs.fsync = Object.assign(
   (descriptor: number, done: fs.NoParamCallback) => {
@@ -65,4 +65,23 @@ test('a record that the disk could not write is the old one, and can be written 
   assert.deepEqual(await readdir(join(folder, 'records-v1', '.new')), []);
   await records.putRecord('app/_tags/latest', bytes);
   assert.deepEqual(Buffer.from((await records.getRecord('app/_tags/latest'))!), bytes);
+});
+
+test('a record whose removal the disk could not write is there still, and whoever tries again removes it for good', async (t) => {
+  const folder = tmpDir(t, { assertClosed: true });
+  const { records } = await openFileStores(folder);
+  await records.putRecord('app/_tags/latest', bytes);
+  failures = 1;
+  await assert.rejects(records.removeRecord('app/_tags/latest'), isFailure);
+  assert.deepEqual(Buffer.from((await records.getRecord('app/_tags/latest'))!), bytes);
+  let synced = 0;
+  t.mock.method(fs, 'openSync', (...[path, ...rest]: Parameters<typeof openSync>) => {
+    if (path === join(folder, 'records-v1', 'app', '_tags')) synced++;
+    return openSync(path, ...rest);
+  });
+  assert.equal(await records.removeRecord('app/_tags/latest'), true);
+  assert.equal(synced, 1, 'its folder is synced again');
+  assert.equal(await records.getRecord('app/_tags/latest'), undefined);
+  assert.deepEqual(await readdir(join(folder, 'records-v1', '.new')), []);
+  assert.equal(await records.removeRecord('app/_tags/latest'), false);
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { rename, rm, unlink } from 'node:fs/promises';
+import { link, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Leftover } from '../blob-store.ts';
 import { leftoverAt, maxNewAgeMs } from '../files/fs-leftover.ts';
@@ -66,7 +66,7 @@ class FileRecords implements RecordStore {
     const written: readonly WrittenRecord[] = records.map(({ name, bytes }) => ({
       bytes,
       target: recordPath(this.#folder, name),
-      path: join(this.#folder, newFolderName, randomBytes(16).toString('hex')),
+      path: this.#newPath(),
     }));
     try {
       await waitForAll([...written.map((record) => this.#write(record)), after]);
@@ -88,15 +88,30 @@ class FileRecords implements RecordStore {
     }
   }
 
+  // It is put aside before it is gone: while nobody knows that its name is off the disk, it is there to be removed again.
   async removeRecord(name: string): Promise<boolean> {
     const path = recordPath(this.#folder, name);
+    const aside = this.#newPath();
     try {
-      const isRemoved = await unlessMissing(unlink(path).then(() => true));
-      if (isRemoved) await syncFolder(dirname(path));
-      return isRemoved ?? false;
+      const moved = this.#folders.put(dirname(aside), () => rename(path, aside)).then(() => true);
+      if (!(await unlessMissing(moved))) return false;
+      try {
+        await syncFolder(dirname(path));
+      } catch (error) {
+        await link(aside, path).catch(() => {}); // which replaces none that somebody else has put there
+        throw error;
+      } finally {
+        await rm(aside, { force: true }).catch(() => {}); // then a later start removes it
+      }
+      return true;
     } catch (error) {
       throw explainSystemError('remove the record', path, error);
     }
+  }
+
+  /** Where a record is that is none yet, or none any more: a name that nobody has. */
+  #newPath(): string {
+    return join(this.#folder, newFolderName, randomBytes(16).toString('hex'));
   }
 
   #write({ path, target, bytes }: WrittenRecord): Promise<void> {
