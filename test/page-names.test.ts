@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runProgram } from '../src/cli/program.ts';
@@ -128,4 +128,84 @@ test('every target of make and every script of npm that a page names exists', ()
     return (target !== undefined && !targets.has(target)) || (script !== undefined && !(script in scripts));
   });
   assertNone(wrong, 'the Makefile or package.json has no such');
+});
+
+const sources = globSync('{src,test,bench,scripts}/**/*.ts', { cwd: projectRoot });
+
+// A file that readers make, and names that stand for any.
+const noFiles = new Set(['deploy/compose/.env', 'x.test.ts', 'utils.ts']);
+
+test('every file and folder of the project that a page names is there', () => {
+  const named = all((page) =>
+    codeSpansOf(page).flatMap((span) => /^(?:src|test|bench|scripts|docs|deploy|\.ci)\/[^ ]*/.exec(span)?.[0] ?? []),
+  );
+  assert.ok(named.length > 50, `${named.length}`);
+  assertNone(
+    named.filter(([, path]) => !noFiles.has(path) && !existsSync(join(projectRoot, path))),
+    'these are not there',
+  );
+});
+
+test('every source file that a page names by the end of its path is there, and is the only one of that name', () => {
+  const named = all((page) =>
+    codeSpansOf(page).filter((span) => /^(?!(?:src|test|bench|scripts)\/)[\w./-]+\.ts$/.test(span)),
+  );
+  assert.ok(named.length > 50, `${named.length}`);
+  // Names without a folder are those of src/; of what is not there, those of tests and tools.
+  const filesOf = (name: string) => {
+    if (sources.includes(`src/${name}`)) return [`src/${name}`];
+    const called = sources.filter((path) => path.endsWith(`/${name}`));
+    const inSource = called.filter((path) => path.startsWith('src/'));
+    return inSource.length > 0 ? inSource : called;
+  };
+  const wrong = named.filter(([, name]) => !noFiles.has(name) && filesOf(name).length !== 1);
+  assertNone(
+    wrong.map(([page, name]) => [page, `${name}: ${filesOf(name).join(', ') || 'none'}`] as const),
+    'name one file',
+  );
+});
+
+test('every name of the code in docs/architecture.md is one', () => {
+  const code = sources.map((path) => readFileSync(join(projectRoot, path), 'utf8')).join('\n');
+  const words = new Set(code.match(/\w+/g));
+  const page = pageAt.get('docs/architecture.md')!;
+  const named = codeSpansOf(page).flatMap((span) => /^#?([a-zA-Z]\w*[a-z][A-Z]\w*)(?:\(\))?$/.exec(span)?.[1] ?? []);
+  assert.ok(named.length > 30, `${named.length}`);
+  assert.deepEqual(
+    named.filter((name) => !words.has(name)),
+    [],
+    'the code has no such names',
+  );
+});
+
+/** The events that a file of the code logs, as they are written there: the last text of each call. */
+function eventsOf(code: string): string[] {
+  return [...code.matchAll(/\blog(?:\.(?:debug|info|warn|error)|\[[^\]]+\])\(/g)].flatMap(({ index, 0: call }) => {
+    let end = index + call.length;
+    for (let depth = 1; depth > 0; end++) depth += code[end] === '(' ? 1 : code[end] === ')' ? -1 : 0;
+    return code.slice(index, end).match(/(?<=')[^'\n]+(?=',?\s*\)$)|(?<=`)[^`\n]+(?=`,?\s*\)$)/)?.[0] ?? [];
+  });
+}
+
+test('docs/log.md has every event that is logged, and no other', () => {
+  const ofSource = sources.filter((path) => path.startsWith('src/') && !path.endsWith('.test.ts'));
+  const texts = ofSource.map((path) => readFileSync(join(projectRoot, path), 'utf8'));
+  const logged = new Set(texts.flatMap(eventsOf));
+  assert.ok(logged.size > 60, `${logged.size}`);
+  const { text: page } = pageAt.get('docs/log.md')!;
+  const rows = [...page.matchAll(/^\| (`.*`) \| (?:debug|info|warn|error)[^|]* \|/gm)];
+  const told = rows.flatMap(([, events = '']) => [...events.matchAll(/`([^`]+)`/g)].map(([, event = '']) => event));
+  const isLogged = (event: string) => texts.some((text) => text.includes(`'${event}'`));
+  // Which door it is stands before it.
+  const doors = /^\w+ door open$/;
+  assert.deepEqual(
+    told.filter((event) => !doors.test(event) && !isLogged(event)),
+    [],
+    'nobody logs these',
+  );
+  assert.deepEqual(
+    [...logged].filter((event) => !event.includes('door open') && !told.includes(event)),
+    [],
+    'docs/log.md does not have these',
+  );
 });
