@@ -145,6 +145,18 @@ test('the last table of a registry counts for podman', () => {
   );
 });
 
+// The short names that Debian brings were shown as a file by which podman is set up.
+test('of the files of podman those are named that its mirrors are of', () => {
+  const drop = '/etc/containers/registries.conf.d';
+  const files = machineOf({
+    '/etc/containers/registries.conf': 'unqualified-search-registries = ["docker.io"]\n',
+    [`${drop}/entrepot.conf`]: '[[registry]]\nlocation = "ghcr.io"\n[[registry.mirror]]\nlocation = "a.test"\n',
+    [`${drop}/own.conf`]: '[[registry]]\nlocation = "blocked.test"\nblocked = true\n',
+    [`${drop}/shortnames.conf`]: '[aliases]\n"fedora" = "registry.fedoraproject.org/fedora"\n',
+  });
+  assert.deepEqual(readPodmanSetup(files, {}).files, [`${drop}/entrepot.conf`]);
+});
+
 test('proxies are found where a service is given them', () => {
   const files = machineOf({
     '/etc/systemd/system/docker.service.d/entrepot-proxy.conf':

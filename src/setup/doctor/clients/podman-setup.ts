@@ -25,22 +25,24 @@ export function readPodmanSetup(files: MachineFiles, env: Readonly<Record<string
     (path) => files.read(path) !== undefined,
   );
   const findings: Finding[] = [];
-  const mirrors = new Map<string, readonly ClientMirror[]>();
+  const found = new Map<string, { readonly path: string; readonly mirrors: readonly ClientMirror[] }>();
   for (const path of paths) {
     const tables = readTables(path, files.read(path) ?? '', findings);
     for (const { prefix, location, mirror } of tables) {
       const name = String(prefix ?? location ?? '');
       // The last file that has a table for a registry counts, and nothing of those before.
-      mirrors.set(name, Array.isArray(mirror) ? mirror.flatMap((each) => mirrorOf(files, each)) : []);
+      const mirrors = Array.isArray(mirror) ? mirror.flatMap((each) => mirrorOf(files, each)) : [];
+      found.set(name, { path, mirrors });
     }
   }
-  const named = [...mirrors].filter(([, list]) => list.length > 0);
+  const named = [...found].filter(([, { mirrors }]) => mirrors.length > 0);
   return {
     client: 'podman',
     isHere: ['podman', 'buildah', 'skopeo', 'crio'].some((name) => hasProgram(files, name)) || named.length > 0,
-    files: paths,
+    // Others, as the short names that a distribution brings, say nothing of it.
+    files: paths.filter((path) => named.some(([, entry]) => entry.path === path)),
     findings,
-    mirrors: new Map(named),
+    mirrors: new Map(named.map(([name, { mirrors }]) => [name, mirrors])),
     otherMirrors: [],
     proxy: env['HTTPS_PROXY'] ?? env['https_proxy'],
   };
