@@ -169,7 +169,39 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'an unknown variable that is like no other, with those that are possible': {
     env: { ENTREPOT_WOMBAT_WOMBAT_WOMBAT: '1' },
-    says: [/^ENTREPOT_WOMBAT_WOMBAT_WOMBAT: Unknown variable: expected one of ENTREPOT_DATA, ENTREPOT_DOMAIN, /],
+    says: [
+      /^ENTREPOT_WOMBAT_WOMBAT_WOMBAT: Unknown variable: it is like none .* ENTREPOT_CACHE_MAX_BYTES is cache\.maxBytes$/,
+    ],
+  },
+  // For the port, that of the proxy's tunnels was suggested.
+  'what others look for, with where it is': {
+    yaml: 'port: 5000\nmirrors: [a]\nremoteUrl: https://a\nlog: { level: info }\ndoors: { hosted: { port: 1 } }',
+    env: { ENTREPOT_PORT: '5000', ENTREPOT_STORAGE_FILESYSTEM_ROOTDIRECTORY: '/x' },
+    flags: { set: ['http.addr=:5000', 'hosted.wombats.wombats=1'] },
+    says: [
+      'entrepot.yaml:1: Unknown key "port": where clients reach it is "doors.registry.listen", such as ":5000"',
+      /^entrepot.yaml:2: Unknown key "mirrors": each registry is an entry of "upstreams", by its name/,
+      /^entrepot.yaml:3: Unknown key "remoteUrl": each registry is an entry .* is "doors.registry.default"$/,
+      'entrepot.yaml:5: Unknown key "doors.hosted.port": did you mean "doors.hosted.listen"?',
+      '--set http.addr: Unknown key "http.addr": where clients reach it is "doors.registry.listen", such as ":5000"',
+      /^--set hosted.wombats.wombats: .*: it is like none that there is; all begin with one of data, domain, doors, cache, /,
+      'ENTREPOT_PORT: Unknown variable: where clients reach it is "doors.registry.listen", such as ":5000"',
+      /^ENTREPOT_STORAGE_FILESYSTEM_ROOTDIRECTORY: Unknown variable: all is kept in the folder "data", /,
+    ],
+  },
+  'the configuration of registry:2, with where its parts are': {
+    yaml: [
+      ...['version: 0.1', 'log: { level: info }', 'storage: { filesystem: { rootdirectory: /x } }'],
+      ...['http: { addr: ":5000" }', 'proxy: { remoteurl: https://a, username: me }', 'health: {}'],
+    ].join('\n'),
+    says: [
+      'entrepot.yaml:1: Unknown key "version": there is nothing of this kind here: leave it out',
+      /^entrepot.yaml:3: Unknown key "storage": all is kept in the folder "data", and .* is "cache.maxBytes"$/,
+      /^entrepot.yaml:4: Unknown key "http": where clients .* "doors.registry.listen".* "doors.registry.tls.cert"/,
+      /^entrepot.yaml:5: Unknown key "proxy.remoteurl": each registry is an entry of "upstreams"/,
+      /^entrepot.yaml:5: Unknown key "proxy.username": the login to a registry is "username" and "passwordFile"/,
+      'entrepot.yaml:6: Unknown key "health": there is nothing of this kind here: leave it out',
+    ],
   },
   'a variable that may mean two upstreams': {
     yaml: 'upstreams: { a-b.example: {}, a.b.example: {} }',

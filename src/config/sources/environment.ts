@@ -2,6 +2,7 @@ import { nearest } from '../../util/nearest.ts';
 import type { Report } from '../config-error.ts';
 import { type ConfigKey, configKeys, type KeyPath, upstreamKeys, variableOfPath } from '../schema/keys.ts';
 import { configSchema } from '../schema/schema.ts';
+import { likelyPlace } from './likely-places.ts';
 import { readText, type Setting } from './setting.ts';
 import { readYaml } from './yaml.ts';
 
@@ -86,12 +87,15 @@ function reportUnknown(name: string, known: ReadonlyMap<string, unknown>, report
 }
 
 function suggestVariable(name: string, known: readonly string[]): string {
+  const place = likelyPlace(withoutPrefix(name).replaceAll('_', '.'));
+  if (place !== undefined) return place;
   // Without the prefix, which all share: with it, every name would come near every other.
   const near = nearest(withoutPrefix(name), known.map(withoutPrefix));
   if (near !== undefined) return `did you mean ${prefix}${near}?`;
   const ownVariables = configKeys.map(({ path }) => variableOfPath(path));
   const longer = ownVariables.find((variable) => variable.endsWith(`_${withoutPrefix(name)}`));
-  return longer === undefined ? `expected one of ${ownVariables.join(', ')}` : `did you mean ${longer}?`;
+  if (longer !== undefined) return `did you mean ${longer}?`;
+  return `it is like none that there is; they are ${prefix} and a key’s path, as ENTREPOT_CACHE_MAX_BYTES is cache.maxBytes`;
 }
 
 function withoutPrefix(name: string): string {

@@ -2,6 +2,10 @@ import { parse } from 'yaml';
 import { nearest } from '../../util/nearest.ts';
 import type { ConfigKey, KeyPath } from '../schema/keys.ts';
 import { configKeys, nameOfPath } from '../schema/keys.ts';
+import { likelyPlace } from './likely-places.ts';
+
+/** Among more, nobody finds the one: a group of keys has no more, and all keys are far more. */
+const mostListed = 30;
 
 /** One value that some source gives to one key, unchecked. */
 export interface Setting {
@@ -47,13 +51,27 @@ function readList(given: string): unknown {
   }
 }
 
-/** What to say to whoever wrote a key that is none: the nearest of its siblings, or one of that name elsewhere. */
+/**
+ * What to say to whoever wrote a key that is none: where it is that others who wrote this looked for, the nearest of its
+ * siblings, or one of that name elsewhere.
+ */
 export function suggestKey(name: string, above: KeyPath, siblings: readonly string[]): string {
+  const place = likelyPlace(nameOfPath([...above, name]));
+  if (place !== undefined) return place;
+  // What is an address elsewhere is all that a door of ours has to be told.
+  if (likelyPlace(name) === likelyPlace('addr') && siblings.includes('listen')) {
+    return `did you mean "${nameOfPath([...above, 'listen'])}"?`;
+  }
   const sibling = nearest(name, siblings);
   if (sibling !== undefined) return `did you mean "${nameOfPath([...above, sibling])}"?`;
   // Reversed, so that of several keys of one name the first is suggested.
   const elsewhere = new Map(configKeys.toReversed().map((key) => [key.path.at(-1) ?? '', nameOfPath(key.path)]));
   const other = elsewhere.get(nearest(name, elsewhere.keys()) ?? '');
   if (other !== undefined) return `did you mean "${other}"?`;
-  return `expected one of ${siblings.join(', ')}`;
+  if (siblings.length <= mostListed) return `expected one of ${siblings.join(', ')}`;
+  return `it is like none that there is; all begin with one of ${[...new Set(siblings.map(groupOf))].join(', ')}`;
+}
+
+function groupOf(name: string): string {
+  return name.split('.')[0] ?? '';
 }
