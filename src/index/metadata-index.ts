@@ -198,7 +198,10 @@ export interface MetadataIndex {
   /** Every pin, in lexical order of registry, name and reference: people make them, so they are few. */
   listPins(): Promise<Pin[]>;
 
-  /** Whether another process, or another in this one, wrote to the index since this was last asked. */
+  /**
+   * Whether another process, or another in this one, wrote to the index since this was last asked. It rejects when the
+   * index is not where it was opened: what is written to it then is lost with the next start.
+   */
   changedElsewhere(): Promise<boolean>;
   /** Ends the index. No method is called after it. */
   close(): Promise<void>;

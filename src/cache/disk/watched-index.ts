@@ -5,7 +5,7 @@ import type { DiskHealth } from './disk-health.ts';
 /** What requests look up: an index that cannot be read is no reason to withhold what upstream has. */
 const lookUps: ReadonlySet<PropertyKey> = new Set<keyof MetadataIndex>(['getTag', 'getLink']);
 
-const readers = /^(?:get|has|is|list|totals|hostedTotals|references|changed)/;
+const readers = /^(?:get|has|is|list|totals|hostedTotals|references)/;
 
 /**
  * The same index, but the health of the disk is told what fails; and a cached tag or link that cannot be looked up is
@@ -17,7 +17,7 @@ export function watchIndexHealth<Index extends MetadataIndex>(index: Index, disk
     get(target, name): unknown {
       const method: unknown = Reflect.get(target, name);
       if (typeof method !== 'function' || name === 'close') return bound(method, target);
-      const action = readers.test(String(name)) ? 'read' : 'write';
+      const action = actionOf(String(name));
       return async (...given: unknown[]): Promise<unknown> => {
         try {
           const result: unknown = await method.apply(target, given);
@@ -31,6 +31,11 @@ export function watchIndexHealth<Index extends MetadataIndex>(index: Index, disk
       };
     },
   });
+}
+
+function actionOf(name: string): 'read' | 'write' | 'find' {
+  if (name === ('changedElsewhere' satisfies keyof MetadataIndex)) return 'find';
+  return readers.test(name) ? 'read' : 'write';
 }
 
 function isHosted(key: unknown): boolean {

@@ -180,3 +180,21 @@ test('a tag or link that an index cannot look up is none, and everything else fa
   assert.deepEqual(failing(disk), []);
   await index.close();
 });
+
+test('an index that is not where it was opened is told of until it is, whatever is read and written meanwhile', async () => {
+  const disk = new DiskHealth(silentLog, new ManualClock());
+  let isThere = false;
+  const index = {
+    changedElsewhere: async () => isThere || breaks(),
+    getTag: async () => undefined,
+    unpin: async () => true,
+  } as unknown as MetadataIndex;
+  const watched = watchIndexHealth(index, disk);
+  await assert.rejects(watched.changedElsewhere(), broken);
+  await watched.getTag(key, 'v1' as Tag);
+  await watched.unpin(key, 'v1' as Tag);
+  assert.deepEqual(failing(disk), ['index find EIO']);
+  isThere = true;
+  await watched.changedElsewhere();
+  assert.deepEqual(failing(disk), []);
+});

@@ -11,7 +11,7 @@ export function watchIndex(index: Pick<MetadataIndex, 'changedElsewhere'>, chang
   const ask = async () => {
     if (await index.changedElsewhere()) changed();
   };
-  // An index that fails fails for whoever asks it next, too, and is told of there.
+  // An index that fails, or is gone, is told of by who watches over its health.
   const timer = setInterval(() => ask().catch(() => {}), askEveryMs).unref();
   return () => clearInterval(timer);
 }

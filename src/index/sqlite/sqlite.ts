@@ -232,7 +232,9 @@ class SqliteIndex extends SqliteHostedIndex implements MetadataIndex {
   async changedElsewhere(): Promise<boolean> {
     const before = this.#version;
     this.#version = this.#readVersion();
-    return this.#version !== before;
+    if (this.#version !== before) return true;
+    await this.#log.assertThere();
+    return false;
   }
 
   async close(): Promise<void> {

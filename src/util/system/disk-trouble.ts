@@ -2,7 +2,8 @@
 export interface DiskTrouble {
   /** Whether it is the bytes, or what is known of them. */
   readonly part: 'store' | 'index';
-  readonly action: 'read' | 'write';
+  /** To find it is to see that it is where it was opened. */
+  readonly action: 'read' | 'write' | 'find';
   /** The system's name for it, or the driver's: `ENOSPC`, `EIO`, `SQLITE_FULL`. */
   readonly code: string;
   readonly reason: string;
@@ -15,8 +16,9 @@ export interface DiskFailures extends Pick<DiskTrouble, 'part' | 'action' | 'cod
   readonly count: number;
 }
 
+const done = { read: 'read', write: 'written', find: 'found' } as const;
+
 /** Says a trouble in words. */
 export function describeDiskTrouble({ part, action, reason, sinceMs }: DiskTrouble): string {
-  const done = action === 'read' ? 'read' : 'written';
-  return `the ${part} cannot be ${done} since ${new Date(sinceMs).toISOString()}: ${reason}`;
+  return `the ${part} cannot be ${done[action]} since ${new Date(sinceMs).toISOString()}: ${reason}`;
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { digestOf } from '../../../src/oci/digest.ts';
 import type { ServerStatus } from '../../../src/util/status.ts';
 import { seededBytes } from '../../support/content/images.ts';
 import { smallDisk } from '../../support/disk/small-disk.ts';
 import { spoolFolder, storedPath } from '../../support/disk/store-files.ts';
+import { tmpDir } from '../../support/disk/tmp.ts';
 import { assertWhole } from '../../support/http/body-reader.ts';
 import { parsePrometheusText } from '../../support/http/prometheus-text.ts';
 import { rawFetch } from '../../support/http/raw-http.ts';
@@ -124,4 +125,33 @@ test('a manifest that cannot be looked up is fetched', async (t) => {
     assert.deepEqual([answer.status, answer.body], [200, manifest]);
   }
   assert.match(await readyz(stage), /the store cannot be (read|written) since .*(ENOTDIR|ENOTDIR)/);
+});
+
+test('a data folder that is moved under the server is told of, with nobody asking, until it is back; pulls go on', async (t) => {
+  const folder = tmpDir(t);
+  const [data, elsewhere] = [join(folder, 'data'), join(folder, 'elsewhere')];
+  const { stage, put } = await setUp(t, { data });
+  const { log } = stage;
+  const known = put('known');
+  assertWhole(await rawFetch(stage.blobUrl(known)), known);
+  await log.waitFor('blob stored');
+  renameSync(data, elsewhere);
+  await log.waitFor('disk fails');
+  assert.match(
+    await readyz(stage),
+    /^ready, but the index cannot be found since .*: The index ".*" was moved or removed while it is in use/,
+  );
+  const facts = log.named('disk fails')[0]?.facts as { action: string; code: string };
+  assert.deepEqual([facts.action, facts.code], ['find', 'INDEX_GONE']);
+  for (const digest of [known, put('other')]) assertWhole(await rawFetch(stage.blobUrl(digest)), digest);
+  const layer = Buffer.from('layer');
+  const uploads = `${stage.url}/v2/hosted.entrepot/team/app/blobs/uploads/?digest=${digestOf(layer)}`;
+  const push = async () => (await rawFetch(uploads, { method: 'POST', body: layer })).status;
+  assert.equal(await push(), 500);
+
+  rmSync(data, { recursive: true });
+  renameSync(elsewhere, data);
+  await log.waitFor('disk works again');
+  assert.equal(await push(), 201);
+  assert.equal(await readyz(stage), 'ready\n');
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { renameSync, writeFileSync } from 'node:fs';
 import { copyFile, type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -102,4 +103,25 @@ test('opening and closing the log takes no lock from SQLite: another process sti
   await assert.rejects(promisify(execFile)(process.execPath, ['-e', program]), /database is locked/);
   database.exec('ROLLBACK');
   await promisify(execFile)(process.execPath, ['-e', program]);
+});
+
+test('what was committed is not said to be durable when the log has no name any more, or is another file', async (t) => {
+  const { file, sync, add } = setUp(t);
+  const isGone = { code: 'INDEX_GONE' };
+  const [log, aside] = [`${file}-wal`, `${file}-aside`];
+  add('one');
+  renameSync(log, aside);
+  await assert.rejects(sync.sync(), isGone, 'it is not opened under that name');
+  renameSync(aside, log);
+  await sync.sync();
+  await sync.assertThere();
+  for (const otherFile of [false, true]) {
+    renameSync(log, aside);
+    if (otherFile) writeFileSync(log, '');
+    add('two');
+    await assert.rejects(sync.sync(), isGone);
+    await assert.rejects(sync.assertThere(), isGone);
+    renameSync(aside, log);
+    await sync.sync();
+  }
 });

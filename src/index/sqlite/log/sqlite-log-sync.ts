@@ -1,3 +1,4 @@
+import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -43,6 +44,15 @@ export class LogSync {
     return this.#next;
   }
 
+  /**
+   * Sees that the log still has its name: who moved or removed the folder took the index along, and a new start would not
+   * find what is written from then on. A sync sees to it, too.
+   * @throws Error INDEX_GONE
+   */
+  async assertThere(): Promise<void> {
+    this.#assertNamed(await this.#open());
+  }
+
   /** Ends it, when nothing is under way. */
   async close(): Promise<void> {
     await (this.#next ?? this.#running)?.catch(() => {});
@@ -59,17 +69,29 @@ export class LogSync {
 
   async #syncLog(): Promise<void> {
     if (this.#mustEmpty) this.#empty();
-    this.#log ??= openLog(this.#file).catch((error) => {
-      this.#log = undefined;
-      throw error;
-    });
-    const log = await this.#log;
+    const log = await this.#open();
     try {
       await log.datasync();
     } catch (error) {
       this.#mustEmpty = true;
       throw error;
     }
+    this.#assertNamed(log);
+  }
+
+  #open(): Promise<FileHandle> {
+    this.#log ??= openLog(this.#file).catch((error) => {
+      this.#log = undefined;
+      throw error;
+    });
+    return this.#log;
+  }
+
+  // Who asks has it at hand: two calls that the system answers from memory cost less than handing them to a thread.
+  #assertNamed(log: FileHandle): void {
+    const named = statSync(logPath(this.#file), { bigint: true, throwIfNoEntry: false });
+    const opened = fstatSync(log.fd, { bigint: true });
+    if (named?.ino !== opened.ino || named.dev !== opened.dev) throw gone(this.#file);
   }
 
   // The system tells once that it could not write something, and forgets what that was. So a sync that works after one
@@ -82,11 +104,24 @@ export class LogSync {
 }
 
 async function openLog(file: string): Promise<FileHandle> {
-  const folder = await open(dirname(file), 'r');
   try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+    const folder = await open(dirname(file), 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+    return await open(logPath(file), 'r+'); // some systems sync only what may be written
+  } catch (error) {
+    throw (error as { code?: unknown }).code === 'ENOENT' ? gone(file) : error;
   }
-  return open(`${file}-wal`, 'r+'); // some systems sync only what may be written
+}
+
+function logPath(file: string): string {
+  return `${file}-wal`;
+}
+
+function gone(file: string): Error {
+  const what = `The index "${file}" was moved or removed while it is in use: put it back, or start anew`;
+  return Object.assign(new Error(what), { code: 'INDEX_GONE' });
 }

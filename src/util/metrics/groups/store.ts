@@ -7,7 +7,7 @@ export function measureDisk(registers: Registry[], sources: MetricSources): void
   const labelNames = ['part', 'action', 'code'] as const;
   new Gauge({
     name: 'entrepot_store_failing',
-    help: '1 for what cannot be read or written now, of store or index, by the code of the error',
+    help: '1 for what cannot be read, written or found now, of store or index, by the code of the error',
     labelNames,
     registers,
     collect() {
