@@ -44,9 +44,8 @@ export async function compare(flags: PathsFlags, terminal: Terminal, run: RunPro
       measured: (event: Parameters<typeof pathsEventText>[0]) => say(pathsEventText(event)),
     };
     const result = await comparePaths(plan, tools, signal);
-    terminal.writeOut(
-      flags.json ? `${JSON.stringify(pathsJson(result, plan), null, 2)}\n` : `\n${pathsSummaryText(result, plan)}`,
-    );
+    if (flags.json) terminal.writeOut(`${JSON.stringify(pathsJson(result, plan), null, 2)}\n`);
+    else if (hasFigures(result)) terminal.writeOut(`\n${pathsSummaryText(result, plan)}`);
     failIf(result);
   });
 }
@@ -89,7 +88,17 @@ function readCdnUrl(text: string | undefined): URL | undefined {
   throw new CommandFailure(`Cannot use --cdn-url "${text}": expected the https:// URL of a file, without a password`);
 }
 
-function failIf({ path, cache, cdn }: PathsResult): void {
+function hasFigures({ path, cache, cdn, isBrokenOff }: PathsResult): boolean {
+  const counts = [path?.figures.length ?? 0, cache.figures.length, cdn.figures.length];
+  return !isBrokenOff || counts.some((count) => count > 0);
+}
+
+function failIf(result: PathsResult): void {
+  const { path, cache, cdn, isBrokenOff } = result;
+  if (isBrokenOff) {
+    const said = hasFigures(result) ? 'what is said above is what was measured until then' : 'nothing was measured yet';
+    throw new CommandFailure(`Broken off: ${said}`);
+  }
   const figures = [...cache.failures, ...cdn.failures];
   const paths = path?.figures.filter(({ result }) => 'failure' in result) ?? [];
   const failed = figures.length + paths.length;

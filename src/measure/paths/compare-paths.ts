@@ -51,14 +51,39 @@ export interface PathsResult {
   readonly cache: Downloads;
   readonly cdn: Downloads;
   readonly findings: readonly Finding[];
+  /** Whether it ended before all was measured, as it was asked to. */
+  readonly isBrokenOff: boolean;
 }
 
-/** Measures both paths. What fails is counted. @throws the signal's reason */
+interface Noted {
+  readonly figures: number[];
+  readonly failures: string[];
+}
+
+/** Measures both paths. What fails is counted; a signal that fires ends it with what was measured until then. */
 export async function comparePaths(plan: PathsPlan, tools: PathsTools, signal: AbortSignal): Promise<PathsResult> {
-  const path = await plan.path?.(signal);
-  if (path) tools.measured({ kind: 'path', path });
-  const cache = { figures: [] as number[], failures: [] as string[] };
-  const cdn = { figures: [] as number[], failures: [] as string[] };
+  const cache: Noted = { figures: [], failures: [] };
+  const cdn: Noted = { figures: [], failures: [] };
+  let path: MeasuredPath | undefined;
+  try {
+    path = await plan.path?.(signal);
+    if (path) tools.measured({ kind: 'path', path });
+    signal.throwIfAborted();
+    await downloadAll(plan, { cache, cdn }, tools, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  const sides = { cache: summed(cache), cdn: summed(cdn) };
+  const speeds = { path: path && capacityOf(path), cache: sides.cache.average, cdn: sides.cdn.average };
+  return { path, ...sides, findings: interpretPaths(speeds), isBrokenOff: signal.aborted };
+}
+
+async function downloadAll(
+  plan: PathsPlan,
+  { cache, cdn }: { readonly cache: Noted; readonly cdn: Noted },
+  tools: PathsTools,
+  signal: AbortSignal,
+): Promise<void> {
   // Once unmeasured: what the cache has yet to fetch itself says nothing of the path to it. Whether that fails is seen below.
   await fromCache(plan, tools, signal).catch(() => signal.throwIfAborted());
   for (let run = 1; run <= plan.runs; run++) {
@@ -79,12 +104,9 @@ export async function comparePaths(plan: PathsPlan, tools: PathsTools, signal: A
       }
     }
   }
-  const sides = { cache: summed(cache), cdn: summed(cdn) };
-  const speeds = { path: path && capacityOf(path), cache: sides.cache.average, cdn: sides.cdn.average };
-  return { path, ...sides, findings: interpretPaths(speeds) };
 }
 
-function summed(noted: Pick<Downloads, 'figures' | 'failures'>): Downloads {
+function summed(noted: Noted): Downloads {
   return { ...noted, average: summarize(noted.figures)?.avg };
 }
 

@@ -27,6 +27,29 @@ export interface MeasuredPath {
   readonly notes: readonly string[];
 }
 
+/**
+ * Measures every shape, or those before the first that comes to undefined. A signal that fires ends it with what was
+ * measured until then.
+ * @throws the signal's reason when that is nothing
+ */
+export async function measureShapes(
+  measure: (shape: PathShape) => Promise<PathFigure['result'] | undefined>,
+  signal: AbortSignal,
+): Promise<PathFigure[]> {
+  const figures: PathFigure[] = [];
+  for (const shape of pathShapes) {
+    try {
+      const result = await measure(shape);
+      if (result === undefined) break;
+      figures.push({ shape, result });
+    } catch (error) {
+      if (!signal.aborted || figures.length === 0) throw error;
+      break;
+    }
+  }
+  return figures;
+}
+
 /** How much the path carries the way that blobs come; of those figures that there are, the best. */
 export function capacityOf({ figures }: MeasuredPath): number | undefined {
   const rates = (those: readonly PathFigure[]) =>

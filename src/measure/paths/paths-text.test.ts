@@ -21,6 +21,7 @@ const result: PathsResult = {
   cache: { figures: [200 * mbit, 220 * mbit], average: 210 * mbit, failures: [] },
   cdn: { figures: [], average: undefined, failures: ['cdn.test answered 404'] },
   findings: interpretPaths({ path: 940 * mbit, cache: 210 * mbit, cdn: undefined }),
+  isBrokenOff: false,
 };
 const plan = {
   ...{ cdnName: 'https://cdn.test/file', runs: 2, blob: { digest: 'sha256:b', sizeBytes: 1 } },

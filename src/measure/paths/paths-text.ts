@@ -39,7 +39,7 @@ export function pathsSummaryText({ cache, cdn, findings }: PathsResult, { cdnNam
 }
 
 /** The same for programs. */
-export function pathsJson({ path, cache, cdn, findings }: PathsResult, plan: PathsPlan) {
+export function pathsJson({ path, cache, cdn, findings, isBrokenOff }: PathsResult, plan: PathsPlan) {
   const figures = path?.figures.map(({ shape, result }) => ({ ...shape, ...result }));
   return {
     cache: plan.cache.host,
@@ -50,5 +50,6 @@ export function pathsJson({ path, cache, cdn, findings }: PathsResult, plan: Pat
     ...(path === undefined ? {} : { path: { by: path.by, figures, notes: path.notes } }),
     downloads: { cache, cdn },
     interpretation: findings,
+    isBrokenOff,
   };
 }

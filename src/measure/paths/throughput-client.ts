@@ -3,7 +3,7 @@ import https from 'node:https';
 import { isObject, parseJson } from '../../oci/json.ts';
 import type { TlsIdentity } from '../../upstream/transport/connect.ts';
 import { Transport } from '../../upstream/transport/transport.ts';
-import { type MeasuredPath, type PathFigure, type PathShape, pathShapes } from './path-shapes.ts';
+import { type MeasuredPath, measureShapes, type PathFigure, type PathShape } from './path-shapes.ts';
 
 /** How the cache is asked to measure. */
 export interface ThroughputOptions {
@@ -39,7 +39,7 @@ const piece = Buffer.alloc(64 * 1024, 'Entrepot'); // plain HTTP and TLS compres
 
 /**
  * Measures a path by the `/throughput` of the cache; when there is none, says so in place of figures.
- * @throws the signal's reason
+ * @throws the signal's reason when nothing was measured by then
  */
 export async function measureByThroughput(options: ThroughputOptions, signal: AbortSignal): Promise<MeasuredPath> {
   const { url, authority: ca } = options;
@@ -51,13 +51,8 @@ export async function measureByThroughput(options: ThroughputOptions, signal: Ab
   try {
     const limits = await askLimits(agent, options, signal);
     if (typeof limits === 'string') return { by: undefined, figures: [], notes: [limits] };
-    const figures: PathFigure[] = [];
-    for (const shape of pathShapes) {
-      figures.push({
-        shape,
-        result: await measureShape(shape, { agent, transport, identity, options, limits }, signal),
-      });
-    }
+    const asker = { agent, transport, identity, options, limits };
+    const figures = await measureShapes((shape) => measureShape(shape, asker, signal), signal);
     return { by: 'the cache’s own /throughput', figures, notes: [] };
   } finally {
     agent.destroy();

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { hash } from 'bcryptjs';
+import { runProgram } from '../../../src/cli/program.ts';
 import { tmpDir } from '../../support/disk/tmp.ts';
 import { rawFetch } from '../../support/http/raw-http.ts';
 import { setUpMeasureStage } from '../../support/stages/measure-stage.ts';
@@ -71,6 +72,39 @@ test('a file of another CDN is compared with, when one is given; what fails is c
   assert.match(missing.out, /^CDN \(.*\): no figure, failed 1$/m);
   const wrong = await run([...args, 'ftp://a/b']);
   assert.match(wrong.errors, /^Cannot use --cdn-url "ftp:\/\/a\/b": expected the https:\/\/ URL of a file/);
+});
+
+/** Presses Ctrl-C once a line is said that matches. */
+async function breakOffAt(t: TestContext, line: RegExp, ...args: string[]) {
+  const { env } = await setUpMeasureStage(t);
+  const said = { out: '', errors: '' };
+  const listeners = process.listenerCount('SIGINT');
+  const exitCode = await runProgram(['compare-paths', ...args], {
+    env,
+    writeOut(text) {
+      said.out += text;
+      if (line.test(text)) process.emit('SIGINT');
+    },
+    writeError(text) {
+      said.errors += text;
+    },
+  });
+  assert.equal(process.listenerCount('SIGINT'), listeners);
+  return { exitCode, ...said };
+}
+
+// It said nothing but that it was broken off.
+test('Ctrl-C tells what was measured until then, and ends it with 1', async (t) => {
+  const { exitCode, out, errors } = await breakOffAt(t, /^\[download\] cache 2\/3/, '--skip-iperf');
+  assert.deepEqual([exitCode, errors], [1, 'Broken off: what is said above is what was measured until then\n']);
+  assert.match(out, /^\[summary\]\ncache: avg .*\nCDN \(.*\): avg /m);
+  assert.match(out, /^- the path is likely the bottleneck\? (yes|no|unknown): /m);
+});
+
+test('Ctrl-C before anything was measured is said, without a summary of nothing', async (t) => {
+  const { exitCode, out, errors } = await breakOffAt(t, /1 run each/, '--skip-iperf', '--runs', '1');
+  assert.deepEqual([exitCode, errors], [1, 'Broken off: nothing was measured yet\n']);
+  assert.match(out, /, 1 run each\n\n$/);
 });
 
 test('where the cache asks for a login, measuring needs it, and /throughput gives nothing without', async (t) => {

@@ -60,7 +60,18 @@ test('one measurement that fails after others is a failure of its own', async ()
   assert.deepEqual(figures[2]?.result, { bytesPerSecond: 100 });
 });
 
-test('a signal that fires ends it with its reason', async () => {
+test('a signal that fires ends it with what was measured until then', async () => {
+  const stopping = new AbortController();
+  const { options, calls } = setUp([report(800), new Error('it was ended by SIGTERM')]);
+  const run: RunProgram = (call, signal) => {
+    if (calls.length === 1) stopping.abort(new Error('gone'));
+    return options.run(call, signal);
+  };
+  const { by, figures } = await measureByIperf({ ...options, run }, stopping.signal);
+  assert.deepEqual([by, figures.map(({ result }) => result)], ['iperf3', [{ bytesPerSecond: 100 }]]);
+});
+
+test('a signal that fires before anything is measured ends it with its reason', async () => {
   const stopping = new AbortController();
   const { options } = setUp([]);
   const run: RunProgram = async () => {

@@ -1,5 +1,5 @@
 import type { RunProgram } from '../../../util/system/run-program.ts';
-import { type MeasuredPath, type PathFigure, type PathShape, pathShapes } from '../path-shapes.ts';
+import { type MeasuredPath, measureShapes, type PathFigure, type PathShape, pathShapes } from '../path-shapes.ts';
 import { parseIperf } from './parse-iperf.ts';
 
 /** How iperf3 is run. */
@@ -17,18 +17,17 @@ const marginMs = 15_000; // for connecting, and for the two sides to tell each o
 
 /**
  * Measures a path by iperf3; when it is not on both sides, says so in place of figures.
- * @throws the signal's reason
+ * @throws the signal's reason when nothing was measured by then
  */
 export async function measureByIperf(options: IperfOptions, signal: AbortSignal): Promise<MeasuredPath> {
-  const figures: PathFigure[] = [];
-  for (const shape of pathShapes) {
+  let why: string | undefined;
+  const figures = await measureShapes(async (shape) => {
     const result = await runOnce(options, shape, signal);
     // Who cannot be spoken with the first time is not asked twice more.
-    if ('failure' in result && figures.length === 0) {
-      return { by: undefined, figures: [], notes: [`iperf3 does not measure: ${result.failure}`] };
-    }
-    figures.push({ shape, result });
-  }
+    if ('failure' in result && shape === pathShapes[0]) why = result.failure;
+    return why === undefined ? result : undefined;
+  }, signal);
+  if (why !== undefined) return { by: undefined, figures: [], notes: [`iperf3 does not measure: ${why}`] };
   return { by: 'iperf3', figures, notes: [] };
 }
 
