@@ -61,7 +61,7 @@ test-conformance: node_modules/.package-lock.json
 
 # npm writes this file last, so it is there, and newer than the lock file, only after a whole install.
 node_modules/.package-lock.json: package.json package-lock.json
-	npm ci --no-audit --no-fund
+	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 clean:
