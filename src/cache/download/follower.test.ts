@@ -3,10 +3,13 @@ import { type TestContext, test } from 'node:test';
 import { seededBytes } from '../../../test/support/content/images.ts';
 import { downloadTools, makeObserver, makeSource, type SourceAct } from '../../../test/support/download-rig.ts';
 import { readAll } from '../../../test/support/http/read.ts';
+import { MemoryBlobStore } from '../../../test/support/memory/memory-blob-store.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { BlobContent, RequestedRange } from '../../oci/registry.ts';
-import { bufferTiers } from '../content/buffers.ts';
+import { BufferPool, bufferTiers } from '../content/buffers.ts';
 import { Download } from './download.ts';
+import { Follower } from './follower.ts';
+import { Spool } from './spool.ts';
 
 const miss = { kind: 'miss', stored: true, collapsed: false } as const;
 const patient = new AbortController().signal;
@@ -151,4 +154,24 @@ test('readers of a download that is aborted get the reason, after what had come'
   await download.closed;
   assert.deepEqual(observed.failed, [reason]);
   assert.deepEqual([state.closed, state.bytesOut, tools.store.openWriters, tools.store.blobs.size], [1, 0, 0, 0]);
+});
+
+test('a reader whose turn it is to read has bytes from then on: nothing takes them away before it has read them', async () => {
+  const blob = seededBytes('blob', 1000);
+  const spool = new Spool(new MemoryBlobStore(), digestOf(blob), new BufferPool(), () => {});
+  await spool.open();
+  spool.append({ bytes: blob, release() {} }, Promise.resolve());
+  const [sizeBytes, visibleBytes] = [2000, 1000];
+  const followed = { spool, sizeBytes, visibleBytes, partialBytes: 0, failure: undefined, verified: false };
+  const follower = new Follower(followed, miss, () => {});
+  follower.begin(undefined);
+  const reading = follower.next();
+  spool.hide(); // which cuts off those that have bytes, and waits for them
+  assert.equal(follower.hasBytes, true);
+  const chunk = await reading;
+  assert.deepEqual(chunk?.bytes, blob);
+  chunk?.release();
+  follower.close();
+  await spool.settled();
+  await spool.close();
 });

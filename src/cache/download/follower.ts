@@ -81,11 +81,8 @@ export class Follower implements BlobContent, SpoolReader {
   async next(): Promise<Chunk | undefined> {
     this.#reading = true;
     try {
-      const available = await this.#available();
-      if (available === 0) return undefined;
-      this.#hasBytes = true;
-      const chunk = await this.#followed.spool.next(this.#position, available);
-      this.#position += chunk.bytes.length;
+      const chunk = await this.#read();
+      this.#position += chunk?.bytes.length ?? 0;
       return chunk;
     } finally {
       this.#reading = false;
@@ -107,8 +104,8 @@ export class Follower implements BlobContent, SpoolReader {
     if (!this.#reading) this.#leave();
   }
 
-  /** How many bytes can be read now; waits for the first, and is 0 after the last. */
-  async #available(): Promise<number> {
+  /** Reads what can be read now; waits for the first byte, and gives undefined after the last. */
+  async #read(): Promise<Chunk | undefined> {
     // What the reader has not yet taken of the last chunk is in its own buffers, so these bytes can go.
     this.#followed.spool.trim();
     for (;;) {
@@ -116,9 +113,12 @@ export class Follower implements BlobContent, SpoolReader {
       if (this.#error) throw this.#error;
       const followed = this.#followed;
       const end = this.#end ?? (followed.verified ? followed.spool.receivedBytes : Number.POSITIVE_INFINITY);
-      if (this.#position >= end) return 0; // only a part can be complete here before all is verified
+      if (this.#position >= end) return undefined; // only a part can be complete here before all is verified
       const count = Math.min(end, followed.visibleBytes) - this.#position;
-      if (count > 0 && !this.#mustWait()) return count;
+      if (count > 0 && !this.#mustWait()) {
+        this.#hasBytes = true; // in the same moment: what turns out wrong is dropped as soon as nobody has any of it
+        return followed.spool.next(this.#position, count);
+      }
       if (followed.failure) throw followed.failure;
       await followed.spool.changed();
     }

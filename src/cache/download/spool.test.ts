@@ -313,3 +313,28 @@ test('who reads anew after what was here turned out wrong is given nothing that 
   await spool.settled();
   await spool.close();
 });
+
+test('nor what somebody who had come before reads of it once more, as the first read gave too little', async () => {
+  const { store, spool, append } = await setUp();
+  append(1000);
+  await spool.settled();
+  const [disk, slowDisk] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  store.faults.write = () => disk.promise;
+  append(1000); // which is in memory still, so a read of both gives the first from the file
+  store.faults.read = () => slowDisk.promise;
+  const first = spool.next(0, 2000);
+  const amid = spool.next(1500, 500); // which is among what the other wants
+  disk.resolve();
+  await spool.settled();
+  spool.hide();
+  slowDisk.resolve();
+  const wrong = await Promise.all([first, amid]);
+  await spool.drop();
+  await spool.open();
+  spool.append({ bytes: bytes.subarray(5000, 7000), release() {} }, hashed);
+  const right = await spool.next(1500, 500);
+  assert.deepEqual(right.bytes, bytes.subarray(6500, 7000));
+  for (const { release } of [...wrong, right]) release();
+  await spool.settled();
+  await spool.close();
+});

@@ -191,16 +191,16 @@ export class Spool {
     await this.#writer.commit();
   }
 
-  /** Lets nobody read any more of what is here, as it is wrong. */
+  /** Lets nobody who has none of it yet read what is here, as it is wrong. */
   hide(): void {
     this.receivedBytes = 0;
-    this.#reads.forget();
   }
 
   /** Drops what is here, so that it can begin again from the first byte. Called when nobody has got any, and `settled`. */
   async drop(): Promise<void> {
     this.partialBytes = 0;
     this.receivedBytes = 0;
+    this.#reads.forget(); // not before: whoever is cut off may read once more until it has left
     await this.close().catch(() => {}); // what cannot be removed is in nobody's way
   }
 
