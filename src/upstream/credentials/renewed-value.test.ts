@@ -168,6 +168,17 @@ describe('a loading that fails', () => {
     loads[1]!.resolve({ value: second, lifeMs: minuteMs });
     assert.equal(await next, second);
   });
+
+  test('is tried again at once when the clock was set back since', async () => {
+    const { clock, loads, get } = setUp();
+    const failing = get();
+    loads[0]!.reject(new Error('no'));
+    await assert.rejects(failing, { message: 'no' });
+    clock.advance(-60 * minuteMs);
+    const waiting = get();
+    loads[1]?.resolve({ value: first, lifeMs: minuteMs });
+    assert.equal(await waiting, first);
+  });
 });
 
 describe('a loading', () => {

@@ -1,5 +1,5 @@
 import { singleFlight } from '../../util/locks/single-flight.ts';
-import type { Clock } from '../../util/time/clock.ts';
+import { type Clock, isWithin } from '../../util/time/clock.ts';
 import { failurePauseMs } from './credential-tools.ts';
 
 /** Something that was got from outside, and how long it is good for. */
@@ -43,7 +43,7 @@ export class RenewedValue<T> {
   readonly #options: RenewedValueOptions<T>;
   readonly #loading = singleFlight<T>();
   #held: Held<T> | undefined;
-  #failure: { readonly error: unknown; readonly untilMs: number } | undefined;
+  #failure: { readonly error: unknown; readonly sinceMs: number } | undefined;
 
   constructor(options: RenewedValueOptions<T>) {
     this.#options = options;
@@ -86,7 +86,8 @@ export class RenewedValue<T> {
 
   // After a failure, nobody tries again for a while: many may ask, and a program that fails will fail again.
   async #renew(signal: AbortSignal): Promise<T> {
-    if (this.#failure && this.#options.clock.now() < this.#failure.untilMs) throw this.#failure.error;
+    const failure = this.#failure;
+    if (failure && isWithin(failure.sinceMs, failurePauseMs, this.#options.clock.now())) throw failure.error;
     return this.#loading.run('', signal, (shared) => this.#load(shared));
   }
 
@@ -99,7 +100,7 @@ export class RenewedValue<T> {
       this.#failure = undefined;
       return value;
     } catch (error) {
-      if (!signal.aborted) this.#failure = { error, untilMs: clock.now() + failurePauseMs };
+      if (!signal.aborted) this.#failure = { error, sinceMs: clock.now() };
       throw error;
     }
   }
