@@ -85,14 +85,18 @@ export class Transport {
     this.#all.clear();
   }
 
-  async #connect({ url, identity }: TransportRequest, signal: AbortSignal): Promise<Connection> {
+  async #connect(request: TransportRequest, signal: AbortSignal): Promise<Connection> {
+    const { url, identity } = request;
     const connection = await this.#connector.open(url, identity, this.#proxyFor(url), this.#limits.connectMs, signal);
     if (this.#closed) {
       connection.destroy();
       throw new TransportError('CONNECT_FAILED', 'The transport is closed');
     }
     this.#all.add(connection);
-    connection.onClosed(() => this.#all.delete(connection));
+    connection.onClosed(() => {
+      this.#all.delete(connection);
+      this.#forgetIdle(connection, request);
+    });
     return connection;
   }
 
@@ -119,7 +123,7 @@ export class Transport {
   }
 
   #takeIdle({ url, identity }: TransportRequest): Connection | undefined {
-    const list = this.#idleList(url, identity);
+    const list = this.#idle.get(identity)?.get(url.origin) ?? [];
     // The one that was used last is the least likely to have been closed by the server.
     for (let idle = list.pop(); idle; idle = list.pop()) {
       clearTimeout(idle.timer);
@@ -127,6 +131,16 @@ export class Transport {
       idle.connection.destroy();
     }
     return undefined;
+  }
+
+  /** Forgets a connection that has ended, and its server with the last: CDNs have many names, under which nobody asks again. */
+  #forgetIdle(connection: Connection, { url, identity }: TransportRequest): void {
+    const servers = this.#idle.get(identity);
+    const list = servers?.get(url.origin);
+    if (!servers || !list) return;
+    const at = list.findIndex((idle) => idle.connection === connection);
+    if (at >= 0) clearTimeout(list.splice(at, 1)[0]!.timer);
+    if (list.length === 0) servers.delete(url.origin);
   }
 
   #idleList(url: URL, identity: TlsIdentity): Idle[] {

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import { describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Answer } from '../../../src/upstream/transport/connection.ts';
+import { queryObjects } from 'node:v8';
+import { type Answer, Connection } from '../../../src/upstream/transport/connection.ts';
 import { Transport, type TransportOptions } from '../../../src/upstream/transport/transport.ts';
 import { readAll } from '../../support/http/read.ts';
 import {
@@ -436,4 +437,22 @@ describe('a transport', () => {
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, timeout: 25_000 });
     assert.equal(stdout, 'done\n');
   });
+});
+
+test('a connection that has ended is forgotten, though nobody asks its server again: CDNs have many names', async (t) => {
+  const transport = new Transport();
+  t.after(() => transport.close());
+  const ask = async () => {
+    const server = await startScriptedServer(echo);
+    const url = new URL(server.url);
+    assert.equal(await textOf(await transport.request({ method: 'GET', url, headers: {}, identity }, patient)), '/');
+    await server.close();
+  };
+  await ask();
+  await turns();
+  const before = queryObjects(Connection, { format: 'count' });
+  for (let servers = 0; servers < 20; servers++) await ask();
+  await turns();
+  const after = queryObjects(Connection, { format: 'count' });
+  assert.ok(after - before < 5, `${after - before} connections are remembered of 20 that have ended`);
 });
