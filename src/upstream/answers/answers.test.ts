@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { answerOf } from '../../../test/support/upstream/upstream-answer.ts';
-import { errorOfAnswer, readBounded } from './answers.ts';
+import { answerOf, feed, openAnswer } from '../../../test/support/upstream/upstream-answer.ts';
+import { discard, errorOfAnswer, readBounded } from './answers.ts';
 
 const sized = (text: string | Uint8Array) => ({ 'content-length': `${Buffer.byteLength(text)}` });
 
@@ -104,4 +104,27 @@ describe('the error that an answer stands for', () => {
     }
     assert.deepEqual(endless.calls, ['abandon']);
   });
+
+  test('does not wait for a body for longer than two seconds, though it may come, byte by byte', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const slow = openAnswer(404, { 'content-length': '1000' });
+    const reading = errorOfAnswer(slow, 'r.test', 'MANIFEST_UNKNOWN');
+    t.mock.timers.tick(1_999);
+    feed(slow.body, Buffer.from('{'));
+    assert.deepEqual(slow.calls, []);
+    t.mock.timers.tick(1);
+    const { code, message } = await reading;
+    assert.deepEqual([code, message], ['MANIFEST_UNKNOWN', 'Upstream r.test answered 404']);
+    assert.deepEqual(slow.calls, ['abandon']);
+  });
+});
+
+test('the body of an answer that is not wanted, as of a redirect, is waited for no longer than that either', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const [slow, whole] = [openAnswer(307, { 'content-length': '100' }), openAnswer(307, { 'content-length': '1' })];
+  const discarding = [discard(slow), discard(whole)];
+  feed(whole.body, Buffer.from('x'));
+  t.mock.timers.tick(2_000);
+  await Promise.all(discarding);
+  assert.deepEqual([slow.calls, whole.calls], [['abandon'], ['finished']]);
 });

@@ -5,6 +5,8 @@ import { contentOf } from './answer-content.ts';
 
 const maxErrorBytes = 16 * 1024; // a hostile registry must not fill memory; the spec's errors are far smaller
 const maxMessageLength = 300;
+/** For the sake of a text nobody is kept waiting: what counts is the head. Where a body drips, each read is in time. */
+const maxErrorMs = 2_000;
 
 /**
  * The whole body of an answer, decoded.
@@ -31,6 +33,7 @@ export async function readBounded(answer: Answer, maxBytes: number): Promise<Buf
 /** Ends an answer that is not wanted. What is small is read to its end, so that its connection can serve again. */
 export async function discard({ body }: Answer): Promise<void> {
   let left = maxErrorBytes;
+  const limit = setTimeout(() => body.close(), maxErrorMs);
   try {
     while ((body.lengthBytes ?? 0) <= maxErrorBytes && left >= 0) {
       const chunk = await body.next();
@@ -41,6 +44,7 @@ export async function discard({ body }: Answer): Promise<void> {
   } catch {
     // The connection is gone, which is no more than was wanted.
   } finally {
+    clearTimeout(limit);
     body.close();
   }
 }
@@ -99,6 +103,7 @@ export function challengeOf({ head, fromElsewhere }: Answer): string | undefined
 
 /** What the upstream says went wrong: for the client and the log, so short and in one line. */
 async function readErrorText(answer: Answer): Promise<string> {
+  const limit = setTimeout(() => answer.body.close(), maxErrorMs);
   try {
     const body = (await readBounded(answer, maxErrorBytes)).toString('utf8');
     return messageIn(body)
@@ -107,6 +112,8 @@ async function readErrorText(answer: Answer): Promise<string> {
       .slice(0, maxMessageLength);
   } catch {
     return ''; // the status is what counts
+  } finally {
+    clearTimeout(limit);
   }
 }
 
