@@ -15,10 +15,10 @@ bench: node_modules/.package-lock.json
 
 # A service of systemd. `make config` asks, or takes what `deploy/systemd/configure.sh --help` lists; PREFIX and DESTDIR are for install.
 config: node_modules/.package-lock.json
-	@npm exec -- deploy/systemd/configure.sh
+	@npm exec --call deploy/systemd/configure.sh
 
 install: build
-	@npm exec -- deploy/systemd/install.sh
+	@npm exec --call deploy/systemd/install.sh
 
 uninstall:
 	@deploy/systemd/install.sh --uninstall
@@ -47,7 +47,7 @@ test-deploy: node_modules/.package-lock.json
 
 # The image of deploy/docker, built by buildah and run by dockerd; it takes root, and these.
 test-image: node_modules/.package-lock.json
-	npm exec -- test/deploy/image.sh
+	npm exec --call test/deploy/image.sh
 
 # What is generated for clients, read by dockerd and kubectl (those of this machine, or of a Debian 13 that are fetched), and by
 # the Go code of those that are no program by themselves, which takes Go and its modules. GO=no leaves the latter out.
