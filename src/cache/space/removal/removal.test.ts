@@ -88,3 +88,25 @@ test('who is to store what is just being removed waits until its file is gone', 
   await Promise.all([removing, settled]);
   assert.deepEqual(did.slice(-2), [`closed ${b}`, 'settled']);
 });
+
+for (const order of ['first', 'last']) {
+  test(`and of two removals of it, as eviction and garbage collection, for both: when the ${order} ends first`, async () => {
+    const { removal, did, faults } = setUp();
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+    const removals: Promise<unknown>[] = [];
+    for (const { promise } of gates) {
+      faults.held = promise;
+      removals.push(removal.remove([a]));
+      await new Promise(setImmediate); // it opens the file
+    }
+    const [early, late] = order === 'first' ? [0, 1] : [1, 0];
+    gates[early]!.resolve();
+    await removals[early];
+    const settled = removal.settled(a).then(() => did.push('settled'));
+    await new Promise(setImmediate);
+    assert.equal(did.includes('settled'), false);
+    gates[late]!.resolve();
+    await Promise.all([...removals, settled]);
+    assert.deepEqual(did.slice(-2), [`closed ${a}`, 'settled']);
+  });
+}

@@ -18,7 +18,8 @@ export interface RemovalTools extends FileRemovalTools {
  */
 export class Removal {
   readonly #tools: RemovalTools;
-  readonly #underWay = new Map<Digest, Promise<void>>();
+  /** Eviction and garbage collection may both be at work, on the same content. */
+  readonly #underWay = new Set<{ readonly digests: readonly Digest[]; readonly over: Promise<void> }>();
 
   constructor(tools: RemovalTools) {
     this.#tools = tools;
@@ -30,21 +31,23 @@ export class Removal {
    */
   async remove(digests: readonly Digest[]): Promise<readonly Digest[]> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    for (const digest of digests) this.#underWay.set(digest, promise);
+    const underWay = { digests, over: promise };
+    this.#underWay.add(underWay);
     try {
       const removed = await this.#tools.index.removeContents(digests);
       // One after the other: the few threads that remove files are those that hits are read by.
       for (const digest of removed) await this.#removeFile(digest);
       return removed;
     } finally {
-      for (const digest of digests) this.#underWay.delete(digest);
+      this.#underWay.delete(underWay);
       resolve();
     }
   }
 
   /** Resolves when content is not just being removed: what is stored before may be taken away with it. */
   async settled(digest: Digest): Promise<void> {
-    for (let promise = this.#underWay.get(digest); promise; promise = this.#underWay.get(digest)) await promise;
+    const find = () => [...this.#underWay].find(({ digests }) => digests.includes(digest));
+    for (let found = find(); found; found = find()) await found.over;
   }
 
   async #removeFile(digest: Digest): Promise<void> {
