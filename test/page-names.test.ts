@@ -136,8 +136,9 @@ const sources = globSync('{src,test,bench,scripts}/**/*.ts', { cwd: projectRoot 
 const noFiles = new Set(['deploy/compose/.env', 'x.test.ts', 'utils.ts']);
 
 test('every file and folder of the project that a page names is there', () => {
+  const own = /(?<=^|[\s"'=(])(?:src|test|bench|scripts|docs|deploy|\.ci)\/[^\s"'),:;…*]*/g;
   const named = all((page) =>
-    codeSpansOf(page).flatMap((span) => /^(?:src|test|bench|scripts|docs|deploy|\.ci)\/[^ ]*/.exec(span)?.[0] ?? []),
+    [...codeSpansOf(page), ...commandLinesOf(page)].flatMap((text) => [...text.matchAll(own)].map(([path]) => path)),
   );
   assert.ok(named.length > 50, `${named.length}`);
   assertNone(
