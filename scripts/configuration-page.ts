@@ -25,9 +25,10 @@ const introduction = `<!-- Written by \`npm run docs\` from src/config/schema; d
 
 Entrepot needs no configuration: every key has a default. What differs goes into one YAML file, named by
 \`--config FILE\` or the variable \`ENTREPOT_CONFIG\`. Each key also has an environment variable, which wins over the file,
-and \`--set KEY=VALUE\` on the command line, which wins over both; the most used keys have a flag of their own. A variable
-that is empty counts as not set, and so does a key with nothing after it, but for the name of an upstream, which is
-removed so.
+and \`--set KEY=VALUE\` on the command line, which wins over both; the most used keys have a flag of their own.
+
+An empty variable counts as not set. So does a key with nothing after it, except the name of an upstream: that removes the
+upstream, as \`null\` does for \`icr.io\` below.
 
 \`entrepot config check\` takes the same file, variables and flags as \`entrepot serve\`, and prints what they come to:
 each value with where it came from, secrets redacted. It ends with 0, or with 1 after telling everything that is wrong.
