@@ -91,6 +91,16 @@ test('what is not kept is told, and not asked for byte by byte', async () => {
   assert.equal(lost.asked.length, 1);
 });
 
+// It was left to guess whether the cache was too small or the disk failed.
+test('what is not kept as the disk fails is told with what fails there', async () => {
+  const { registry } = cacheWith([{ kind: 'miss', stored: false, collapsed: false }]);
+  const troubles = async () => ['the store cannot be written: no space left on device', 'and more'];
+  const tools = { registry, clock: systemClock, progressed() {}, troubles };
+  await assert.rejects(fetchBlob({ repository, digest, sizeBytes: 1000 }, tools, never), {
+    message: `blob ${digest} is not kept: the store cannot be written: no space left on device; and more`,
+  });
+});
+
 test('a blob of no known size, or of no bytes, is asked for as a whole', async () => {
   for (const sizeBytes of [undefined, 0]) {
     const { asked, registry } = cacheWith([miss]);

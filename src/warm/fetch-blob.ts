@@ -20,6 +20,8 @@ export interface FetchTools {
   readonly clock: Clock;
   /** Resolves when no download of it is under way any more, for whoever can tell; without it, it is looked at until then. */
   readonly whenDownloaded?: ((digest: Digest) => Promise<void>) | undefined;
+  /** What of the cache's disk fails now, for whoever can tell: why something is not kept. It does not reject. */
+  readonly troubles?: (() => Promise<readonly string[]>) | undefined;
   /** Is told how many bytes have come. */
   progressed(doneBytes: number): void;
 }
@@ -52,7 +54,7 @@ export async function fetchBlob(
   const begun = await patiently(clock, signal, () => askByte(blob, isSmall ? Math.max(0, last) : 0, tools, signal));
   if (isHere(begun)) return 'present';
   // What nobody keeps would be fetched anew for each of its bytes.
-  if (begun?.kind === 'miss' && !begun.stored) throw notKept(blob.digest);
+  if (begun?.kind === 'miss' && !begun.stored) throw await notKept(blob.digest, tools);
   for (let position = stepBytes; !isSmall && position < last + stepBytes; position += stepBytes) {
     const at = Math.min(position, last);
     const outcome = await patiently(clock, signal, () => askByte(blob, at, tools, signal));
@@ -97,9 +99,10 @@ async function readAll(content: BlobContent, progressed: FetchTools['progressed'
 
 async function waitUntilStored(
   { repository, digest }: WantedBlob,
-  { registry, clock, whenDownloaded }: FetchTools,
+  tools: FetchTools,
   signal: AbortSignal,
 ): Promise<void> {
+  const { registry, clock, whenDownloaded } = tools;
   await whenDownloaded?.(digest);
   let lost = 0;
   for (let looks = 0; looks < mostStoringLooks && lost < mostLostLooks; looks++) {
@@ -108,10 +111,11 @@ async function waitUntilStored(
     if (outcome?.kind === 'miss' && !outcome.collapsed) lost++;
     await clock.sleep(storingLookMs, signal);
   }
-  throw notKept(digest);
+  throw await notKept(digest, tools);
 }
 
-function notKept(digest: Digest): RegistryError {
-  const why = 'there is no room for it (cache.maxBytes), or the disk fails';
+async function notKept(digest: Digest, { troubles }: FetchTools): Promise<RegistryError> {
+  const known = (await troubles?.()) ?? [];
+  const why = known.length > 0 ? known.join('; ') : 'there is no room for it (cache.maxBytes), or the disk fails';
   return new RegistryError('INTERNAL', `blob ${digest} is not kept: ${why}`);
 }

@@ -63,6 +63,8 @@ export interface WarmTools {
   readonly observer: WarmObserver;
   /** Resolves when no download of a blob is under way any more, for whoever can tell. */
   whenDownloaded?(digest: Digest): Promise<void>;
+  /** What of the cache's disk fails now, for whoever can tell. It must not reject. */
+  troubles?(): Promise<readonly string[]>;
   /** Resolves when another blob may be begun: for whoever is to keep out of the way of others. */
   whenCalm?(signal: AbortSignal): Promise<void>;
 }
@@ -151,7 +153,7 @@ class WarmRun {
   }
 
   async #fetch(image: WantedImage, { digest, sizeBytes }: Descriptor, registry: WarmRegistry): Promise<Fetched> {
-    const { observer, clock, whenCalm, whenDownloaded } = this.#tools;
+    const { observer, clock, whenCalm, whenDownloaded, troubles } = this.#tools;
     const leave = await this.#blobs.take(this.#signal);
     const blob = { image: image.name, digest, sizeBytes: sizeBytes ?? 0 };
     let how: Fetched | 'failed' = 'failed';
@@ -160,7 +162,7 @@ class WarmRun {
       observer.began(blob);
       const progressed = (doneBytes: number) => observer.progressed(blob, doneBytes);
       const wanted = { repository: image.repository, digest, sizeBytes };
-      how = await fetchBlob(wanted, { registry, clock, progressed, whenDownloaded }, this.#signal);
+      how = await fetchBlob(wanted, { registry, clock, progressed, whenDownloaded, troubles }, this.#signal);
       return how;
     } finally {
       observer.ended(blob, how);

@@ -3,6 +3,7 @@ import https from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import type { Config, SettingsConfig } from '../../config/config.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { describeDiskTrouble } from '../../util/system/disk-trouble.ts';
 import { tlsReason } from '../../util/system/tls-reason.ts';
 import { type AskDoor, doorRegistry } from '../../warm/door-registry.ts';
 import type { WarmRegistry } from '../../warm/warm-registry.ts';
@@ -13,6 +14,7 @@ import { readFlagFile, type TlsFlags, trustDoor } from '../server/door-trust.ts'
 import { readLogin } from '../server/login-file.ts';
 import { doorAddress, readAddressFlag } from '../setup/address-flag.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { askTroubles } from './door-troubles.ts';
 
 /** The flags about the server that is asked to fetch. */
 export interface ServerFlags extends TlsFlags {
@@ -27,6 +29,8 @@ export interface WarmSource {
   registryOf(name: string): WarmRegistry | undefined;
   /** As `WarmTools` has it, where it can be told. */
   readonly whenDownloaded?: (digest: Digest) => Promise<void>;
+  /** As `WarmTools` has it. */
+  troubles(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -57,6 +61,7 @@ export async function openWarmSource(
       return {
         where: `the server at ${url}`,
         registryOf: (name) => doorRegistry(name, ask),
+        troubles: () => askTroubles(ask),
         close: async () => close(),
       };
     }
@@ -79,6 +84,7 @@ async function openOwnCache(config: Config): Promise<WarmSource> {
     async whenDownloaded(digest) {
       await local.cache.downloads.get(digest)?.download.finished;
     },
+    troubles: async () => local.disk.health.troubles.map(describeDiskTrouble),
     close: () => local.close(),
   };
 }

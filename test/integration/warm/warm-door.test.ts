@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CacheOutcome } from '../../../src/oci/registry.ts';
@@ -7,6 +7,7 @@ import { renderCacheStatus, renderWarning } from '../../../src/server/pull/cache
 import { parseCacheStatus } from '../../../src/warm/door-registry.ts';
 import { runTool } from '../../support/command/run-tool.ts';
 import { makeImage } from '../../support/content/images.ts';
+import { spoolFolder } from '../../support/disk/store-files.ts';
 import { tmpDir } from '../../support/disk/tmp.ts';
 import { writePasswords } from '../../support/stages/access-stage.ts';
 import { setStage } from '../../support/stages/stage.ts';
@@ -40,6 +41,17 @@ test('what the server says of its cache is read as it is written', () => {
     assert.deepEqual(parseCacheStatus(renderCacheStatus(outcome), warning), outcome);
   }
   assert.equal(parseCacheStatus('Other; hit', ''), undefined);
+});
+
+test('what the server cannot keep as its disk fails is told with what fails there', async (t) => {
+  const stage = await setStage(t);
+  stage.origin.content.push('lib/app', image, '1.0');
+  rmdirSync(spoolFolder(stage.data));
+  writeFileSync(spoolFolder(stage.data), 'in the way of the folder');
+  const place = { folder: tmpDir(t), settings: nowhere };
+  const { code, out } = await runTool(place, 'warm', '--address', stage.url, 'lib/app:1.0');
+  assert.equal(code, 1);
+  assert.match(out, /^Failed .*is not kept: the store cannot be written since .*: (EEXIST|not a directory)/m);
 });
 
 test('a server that asks for a login and speaks TLS is asked with both, and says what is missing', async (t) => {
