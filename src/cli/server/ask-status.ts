@@ -9,6 +9,10 @@ import { parseStatus } from './parse-status.ts';
 
 /** A server that does not say how it is within so long is in no state to be waited for. */
 const answerMs = 5_000;
+/** What to do about a server that nothing comes from. */
+export const whereToLook = 'see whether it runs there, and listens for this machine';
+
+const unreachableCodes = new Set<unknown>(['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
 const maxStatusBytes = 4 * 1024 * 1024; // what is longer comes from somebody else
 
 /** Where a server that listens so, by plain HTTP or TLS, is reached from its own machine. */
@@ -69,6 +73,9 @@ async function ask(
     return { code: answer.statusCode, body: await readBody(answer) };
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') return undefined;
+    if (unreachableCodes.has((error as NodeJS.ErrnoException).code)) {
+      throw new CommandFailure(`Cannot ask ${url}: ${(error as Error).message}; ${whereToLook}`);
+    }
     throw unusable(
       url,
       signal.aborted ? `there was none within ${limitMs / 1000} s` : tlsReason((error as Error).message),

@@ -24,13 +24,10 @@ export type DoorTrust = Pick<
  * @throws CommandFailure when a file cannot be read, or the door needs a certificate that is not given
  */
 export function trustDoor(tls: TlsConfig, { tlsCa, tlsCert, tlsKey }: TlsFlags): DoorTrust {
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new CommandFailure('Cannot show a certificate to the server: it takes both --tls-cert and --tls-key');
-  }
+  const identity = identityOf({ tlsCert, tlsKey });
   if (tls.clientCa !== undefined && tlsCert === undefined) {
     throw new CommandFailure('Cannot ask the server: it wants a certificate, name one with --tls-cert and --tls-key');
   }
-  const identity = tlsCert && tlsKey ? { cert: readFlagFile(tlsCert), key: readFlagFile(tlsKey) } : {};
   if (tlsCa !== undefined) return { ...identity, ca: readFlagFile(tlsCa), checkServerIdentity: () => undefined };
   const ca = readFlagFile(tls.cert);
   const { fingerprint256 } = new X509Certificate(ca);
@@ -44,6 +41,21 @@ export function trustDoor(tls: TlsConfig, { tlsCa, tlsCert, tlsKey }: TlsFlags):
         ? undefined
         : new Error(`it shows another certificate than the one in "${tls.cert}"`),
   };
+}
+
+/**
+ * How a server that is named is known again, and shown who asks: as any other of that name, with `--tls-ca` by an authority.
+ * @throws CommandFailure when a file cannot be read
+ */
+export function trustNamed({ tlsCa, ...flags }: TlsFlags): DoorTrust {
+  return { ...(tlsCa === undefined ? {} : { ca: readFlagFile(tlsCa) }), ...identityOf(flags) };
+}
+
+function identityOf({ tlsCert, tlsKey }: TlsFlags): Pick<DoorTrust, 'cert' | 'key'> {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new CommandFailure('Cannot show a certificate to the server: it takes both --tls-cert and --tls-key');
+  }
+  return tlsCert && tlsKey ? { cert: readFlagFile(tlsCert), key: readFlagFile(tlsKey) } : {};
 }
 
 /** Reads a file that a flag names. @throws CommandFailure */

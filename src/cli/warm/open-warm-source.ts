@@ -10,7 +10,7 @@ import type { WarmRegistry } from '../../warm/warm-registry.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { assertOwnFolder } from '../foreign-folder.ts';
 import { localUrl } from '../server/ask-status.ts';
-import { readFlagFile, type TlsFlags, trustDoor } from '../server/door-trust.ts';
+import { type TlsFlags, trustDoor, trustNamed } from '../server/door-trust.ts';
 import { readLogin } from '../server/login-file.ts';
 import { doorAddress, readAddressFlag } from '../setup/address-flag.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -86,16 +86,6 @@ async function openOwnCache(config: Config): Promise<WarmSource> {
     },
     troubles: async () => local.disk.health.troubles.map(describeDiskTrouble),
     close: () => local.close(),
-  };
-}
-
-function trustNamed({ tlsCa, tlsCert, tlsKey }: ServerFlags): ConnectionOptions {
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new CommandFailure('Cannot show a certificate to the server: it takes both --tls-cert and --tls-key');
-  }
-  return {
-    ...(tlsCa === undefined ? {} : { ca: readFlagFile(tlsCa) }),
-    ...(tlsCert && tlsKey ? { cert: readFlagFile(tlsCert), key: readFlagFile(tlsKey) } : {}),
   };
 }
 

@@ -106,6 +106,25 @@ test('entrepot status asks the running server, and tells it for people or as JSO
   assert.deepEqual(status, await withoutUptime(cache.url));
 });
 
+test('a server elsewhere is asked by --address, and the data folder here says nothing of it', async (t) => {
+  const { data, cache } = await setUp(t);
+  const told = await run('--address', cache.url, '--listen', ':0');
+  assert.deepEqual([told.code, told.error], [0, '']);
+  assert.match(told.out, new RegExp(`^Entrepot \\S+ at ${cache.url}, up for \\d+s\\n`));
+  const bare = await run('--address', '127.0.0.1', '--listen', `:${cache.port}`, '--healthy');
+  assert.deepEqual([bare.code, bare.out], [0, `A server answers at ${cache.url}\n`]);
+  assert.match(bare.error, /^--address 127\.0\.0\.1 is taken for /);
+  await cache.stop();
+  assert.deepEqual(await run('--address', cache.url, '--data', data), {
+    code: 1,
+    out: '',
+    error: `No server answers at ${cache.url}: see whether it runs there, and listens for this machine\n`,
+  });
+  const nowhere = await run('--address', 'http://nowhere.invalid:5000');
+  assert.deepEqual([nowhere.code, nowhere.out], [1, '']);
+  assert.match(nowhere.error, /^Cannot ask http:\/\/nowhere\.invalid:5000\/status: .*; see whether it runs there, /);
+});
+
 test('without a server it says so, and what the data folder holds, which stays as it is', async (t) => {
   const { data, cache } = await setUp(t);
   await cache.stop();
