@@ -15,8 +15,9 @@ export interface HostedIndex {
   /**
    * Links the repository to content that is about to be put in the store: whoever wants to remove what is there of it
    * from now on does not, and whoever has begun removes the old file only. So this comes first, then the bytes are put
-   * in place as a new file, then `addBlob` or `putManifest` notes them. Until then the content is not there, and a hold
-   * that nothing follows is garbage; again renews the time of the link.
+   * in place as a new file, then `addBlob` or `putManifest` notes them, if the hold is there still: who has taken it away
+   * meanwhile may have removed the new file, too. Until then the content is not there, and a hold that nothing follows is
+   * garbage; again renews the time of the link.
    */
   hold(repository: Repository, digest: Digest, nowMs: number): Promise<void>;
 
@@ -28,9 +29,15 @@ export interface HostedIndex {
 
   /**
    * Notes content that was stored just now, and links the repository to it; again renews the time of the link. Gives what
-   * `takeBack` wants, unless the content was noted before.
+   * `takeBack` wants, unless the content was noted before. When it must be held, and is not any more, nothing is noted.
    */
-  addBlob(repository: Repository, digest: Digest, sizeBytes: number, nowMs: number): Promise<AddedBlob | undefined>;
+  addBlob(
+    repository: Repository,
+    digest: Digest,
+    sizeBytes: number,
+    nowMs: number,
+    mustBeHeld?: boolean,
+  ): Promise<AddedBlob | 'unheld' | undefined>;
 
   /** Takes back that content was stored, as it may not be on the disk; unless somebody has stored it once more since. */
   takeBack(added: AddedBlob): Promise<void>;
@@ -45,7 +52,7 @@ export interface HostedIndex {
   /**
    * Notes a stored manifest with what it references and refers to, links the repository to it, and lets tags stand for
    * it. Of `required`, the content that must be stored and linked from the repository, those that are not are returned,
-   * and then nothing is noted.
+   * and the manifest itself when it must be held, and is not any more; then nothing is noted.
    */
   putManifest(repository: Repository, manifest: HostedManifest, tags: readonly Tag[], nowMs: number): Promise<Digest[]>;
 
@@ -123,6 +130,8 @@ export interface HostedManifest {
   readonly references: readonly Digest[];
   /** Of those, what the repository must have. */
   readonly required: readonly Digest[];
+  /** Whether a hold came before, without which nothing is noted. */
+  readonly mustBeHeld?: boolean;
   readonly subject: Digest | undefined;
   /** That of the manifest or, where it has none, the media type of its configuration. */
   readonly artifactType: string | undefined;

@@ -80,17 +80,38 @@ function blobs(make: MakeHostedIndex): void {
     assert.deepEqual(await index.listHolders(layer, 9), []);
   });
 
+  test('what must be held is not noted when the hold was taken away', async (t) => {
+    const index = await make(t);
+    await index.addBlob(app, config, 1, 1);
+    const held = { ...manifest(image, [config]), mustBeHeld: true };
+    for (const isHeld of [false, true]) {
+      for (const digest of [layer, image]) {
+        await index.hold(app, digest, 1);
+        if (!isHeld) assert.equal(await index.removeBlob(app, digest), 'removed');
+      }
+      const added = await index.addBlob(app, layer, 20, 2, true);
+      assert.deepEqual(added, isHeld ? { digest: layer, storedAtMs: 2 } : 'unheld');
+      assert.deepEqual(await index.putManifest(app, held, [v1], 2), isHeld ? [] : [image]);
+      for (const digest of [layer, image]) {
+        assert.equal((await index.getLink(appKey, digest)) !== undefined, isHeld);
+        assert.equal((await index.getContent(digest)) !== undefined, isHeld);
+      }
+      assert.equal((await index.getTag(appKey, v1)) !== undefined, isHeld);
+    }
+  });
+
   test('that content was stored is taken back by who has noted it first, as long as nobody stores it again', async (t) => {
     const index = await make(t);
     const added = await index.addBlob(app, layer, 20, 10);
+    assert.ok(added !== undefined && added !== 'unheld');
     await index.link(alpine, layer, undefined, 1);
-    await index.takeBack(added!);
+    await index.takeBack(added);
     assert.deepEqual(await index.getLink(appKey, layer), { mediaType: undefined, sizeBytes: undefined });
     assert.equal(await index.getContent(layer), undefined);
     assert.equal(await index.getLink(alpine, layer), undefined);
     for (const nowMs of [20, 20, 10]) {
       const first = await index.addBlob(app, layer, 20, 20);
-      assert.ok(first);
+      assert.ok(first !== undefined && first !== 'unheld');
       assert.equal(await index.addBlob(other, layer, 20, nowMs), undefined);
       await index.takeBack(first);
       assert.equal((await index.getLink(appKey, layer))?.sizeBytes, 20, `${nowMs}`);

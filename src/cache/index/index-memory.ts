@@ -77,8 +77,8 @@ export function rememberIndex(index: MetadataIndex & HostedIndex): MetadataIndex
 /** What is done to hosted repositories; when it stores content, that is news for those that are cached, too. */
 function passHosted(index: HostedIndex, memory: IndexMemory): HostedIndex {
   return {
-    addBlob: (repository, digest, sizeBytes, nowMs) =>
-      index.addBlob(repository, digest, sizeBytes, nowMs).finally(() => memory.forgetLinks(digest)),
+    addBlob: (repository, digest, sizeBytes, nowMs, mustBeHeld) =>
+      index.addBlob(repository, digest, sizeBytes, nowMs, mustBeHeld).finally(() => memory.forgetLinks(digest)),
     putManifest: (repository, manifest, tags, nowMs) =>
       index.putManifest(repository, manifest, tags, nowMs).finally(() => memory.forgetLinks(manifest.digest)),
     takeBack: (added) => index.takeBack(added).finally(() => memory.forgetLinks(added.digest)),

@@ -1,6 +1,7 @@
 import type { HostedIndex } from '../../index/hosted-index.ts';
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import { hostedRegistryName } from '../../oci/hosted.ts';
 import type { Repository } from '../../oci/reference.ts';
 
@@ -20,4 +21,10 @@ export async function undoHold(
   } catch {
     // The push has failed already, and says why.
   }
+}
+
+/** For a push whose hold somebody has taken away before it was noted: its file may have gone with that. */
+export function removedMeanwhile(repository: Repository, digest: Digest): RegistryError {
+  const what = `Cannot keep ${digest}: somebody removed it while it was being pushed to "${repository}"; push it again`;
+  return new RegistryError('UNAVAILABLE', what, { status: 503, headers: { 'retry-after': '1' } });
 }

@@ -6,7 +6,7 @@ import { isDigestReference, type Reference, type Repository, type Tag } from '..
 import type { Manifest, ManifestDescriptor, ManifestPush, PushedManifest } from '../../oci/registry.ts';
 import type { NamedRecord } from '../../store/record-store.ts';
 import type { Placing } from '../blobs/placing.ts';
-import { undoHold } from '../blobs/undo-hold.ts';
+import { removedMeanwhile, undoHold } from '../blobs/undo-hold.ts';
 import { renewLink } from '../garbage/renew-link.ts';
 import { lockOfRepository, locksOf, locksOfTags } from '../hosted-locks.ts';
 import type { Quota } from '../limits/quota.ts';
@@ -76,7 +76,8 @@ export class HostedManifests {
   /**
    * Stores a manifest, and lets tags stand for it. Once it has begun to write it goes on to its end, though the signal
    * fires.
-   * @throws RegistryError SIZE_INVALID, DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DENIED
+   * @throws RegistryError SIZE_INVALID, DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DENIED; UNAVAILABLE when somebody has
+   *   removed it meanwhile
    */
   async put(repository: Repository, pushed: ManifestPush, signal: AbortSignal): Promise<PushedManifest> {
     const push = this.#check(repository, pushed);
@@ -178,7 +179,7 @@ export class HostedManifests {
     await this.#settle(push);
     if (missing.length > 0) {
       await undoHold(index, repository, digest, heldAtMs);
-      throw unknownBlobs(repository, missing);
+      throw missing.includes(digest) ? removedMeanwhile(repository, digest) : unknownBlobs(repository, missing);
     }
     await synced;
   }
@@ -191,6 +192,7 @@ export class HostedManifests {
       sizeBytes: bytes.length,
       references,
       required,
+      mustBeHeld: true,
       subject,
       artifactType,
       annotations,

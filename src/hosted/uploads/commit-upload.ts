@@ -2,7 +2,7 @@ import type { AddedBlob } from '../../index/hosted-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { OpenUpload } from '../../store/upload-store.ts';
 import type { Placing } from '../blobs/placing.ts';
-import { undoHold } from '../blobs/undo-hold.ts';
+import { removedMeanwhile, undoHold } from '../blobs/undo-hold.ts';
 import type { Quota } from '../limits/quota.ts';
 import type { HostedTools } from '../tools.ts';
 
@@ -21,7 +21,7 @@ export interface CommitTools extends Pick<HostedTools, 'index' | 'inUse' | 'remo
  * 4. The index notes it. That, and the name of the file, become durable beside each other; until then, who looks for it
  *    waits.
  *
- * @throws RegistryError DENIED; what store or index failed with
+ * @throws RegistryError DENIED; UNAVAILABLE when somebody has removed it meanwhile; what store or index failed with
  */
 export async function commitUpload(
   upload: OpenUpload,
@@ -37,8 +37,9 @@ export async function commitUpload(
     await removed(digest);
     const note = async () => {
       placed();
-      const added = await index.addBlob(repository, digest, sizeBytes, clock.now());
+      const added = await index.addBlob(repository, digest, sizeBytes, clock.now(), true);
       share.release();
+      if (added === 'unheld') throw removedMeanwhile(repository, digest);
       return added;
     };
     await placing.run(digest, () => place(upload, digest, tools, note));

@@ -72,10 +72,12 @@ export class SqliteHostedIndex implements HostedIndex {
     digest: Digest,
     sizeBytes: number,
     nowMs: number,
-  ): Promise<AddedBlob | undefined> {
+    mustBeHeld = false,
+  ): Promise<AddedBlob | 'unheld' | undefined> {
     const { database, contents } = this.#parts;
     const number = this.#add(repository);
     return inTransaction(database, () => {
+      if (mustBeHeld && this.#hosted.getLink.get(number, digest) === undefined) return 'unheld';
       this.#hosted.renewLink.run(number, digest, null, nowMs);
       if (contents.putAnewWithin(digest, sizeBytes, nowMs)) return undefined;
       contents.putWithin(digest, sizeBytes, nowMs);
@@ -105,11 +107,12 @@ export class SqliteHostedIndex implements HostedIndex {
     nowMs: number,
   ): Promise<Digest[]> {
     const { database, statements, contents } = this.#parts;
-    const { renewLink, has } = this.#hosted;
+    const { renewLink, has, getLink } = this.#hosted;
     const { digest, mediaType, sizeBytes, references } = manifest;
     const number = this.#add(repository);
     return inTransaction(database, () => {
       const missing = [...new Set(manifest.required)].filter((required) => !has.get(number, required));
+      if (manifest.mustBeHeld && getLink.get(number, digest) === undefined) missing.push(digest);
       if (missing.length > 0) return missing;
       renewLink.run(number, digest, mediaType, nowMs);
       contents.putWithin(digest, sizeBytes, nowMs);
