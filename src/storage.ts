@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { HostedIndex } from './index/hosted-index.ts';
 import { type IndexLock, lockForReplacement, lockForUse } from './index/index-lock.ts';
 import type { MetadataIndex, Pin } from './index/metadata-index.ts';
@@ -75,7 +75,8 @@ export async function openWithNewIndex(
 
 /** How much a data folder holds, by its index, which stays as it is; undefined when there is none. */
 export function readStoredTotals(data: string): ReturnType<typeof readTotals> {
-  return readTotals(indexFile(data));
+  const file = indexFile(data);
+  return isThere(data, basename(file)) ? readTotals(file) : undefined;
 }
 
 /** The pins of an index, which nothing but itself could tell; none when it cannot be read. */
@@ -121,9 +122,20 @@ async function open(
 
 /** A tool that is given the wrong folder should say so, and not make it. */
 function assertKept(data: string): void {
-  if (existsSync(join(data, 'blobs-v1'))) return;
+  if (isThere(data, 'blobs-v1')) return;
   const what = `Cannot look into "${data}": nothing is kept there, name the folder with --data`;
   throw Object.assign(new Error(what), { code: 'NOTHING_KEPT' });
+}
+
+/** Whether a data folder has something. What this user may not look into is not empty: who is told so gives up, or begins anew. */
+function isThere(data: string, name: string): boolean {
+  try {
+    statSync(join(data, name));
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw explainSystemError('look into', data, error);
+  }
 }
 
 function inUse(message: string): Error {

@@ -79,7 +79,9 @@ async function refuseOthers(file: ReadableFile): Promise<void> {
   } catch {
     // What begins with no header is no damaged archive, but another kind of file.
   }
-  throw new ArchiveError('Cannot use the archive: it is no tar file');
+  throw new ArchiveError(
+    'Cannot use the archive: it is no tar file; `entrepot export`, `skopeo copy` and `docker save` write one',
+  );
 }
 
 /** Where the files are. Names are looked up, and nothing is ever written by one; of two files of a name, none is believed. */
@@ -110,7 +112,8 @@ function notALayout(isDocker: boolean): ArchiveError {
     isDocker
       ? 'Cannot use the archive: it is of `docker save` before version 25, without a layout of OCI; ' +
           '`skopeo copy docker-archive:FILE oci-archive:NEW:NAME` makes one of it'
-      : 'Cannot use the archive: it has no image layout of OCI (oci-layout and index.json)',
+      : 'Cannot use the archive: it has no image layout of OCI (oci-layout and index.json); `entrepot export`, `skopeo copy` ' +
+          'to oci-archive: and `docker save` write one',
   );
 }
 

@@ -54,8 +54,8 @@ async function run(path: string, flags: ImportFlags, terminal: Terminal): Promis
   const file = await openFile(path);
   try {
     const source = await readable(file, path);
-    const archive = await openArchive(source).catch(explain);
-    const names = await nameImages(archive, flags, naming).catch(explain);
+    const archive = await openArchive(source).catch((error: unknown) => explain(error, path));
+    const names = await nameImages(archive, flags, naming).catch((error: unknown) => explain(error, path));
     assertOwnFolder(config.data);
     const { openLocalCache } = await import('../../local-cache.ts');
     // Nobody is asked: whatever is in the file is taken from there.
@@ -91,8 +91,9 @@ async function readable(file: FileHandle, path: string) {
   return { sizeBytes: found.size, read };
 }
 
-function explain(error: unknown): never {
-  throw error instanceof ArchiveError ? new CommandFailure(error.message) : error;
+/** Which file it was: whoever imports several, or by a pattern of the shell, does not know. */
+function explain(error: unknown, path: string): never {
+  throw error instanceof ArchiveError ? new CommandFailure(`"${path}": ${error.message}`) : error;
 }
 
 interface Import {

@@ -50,13 +50,15 @@ async function showStatus(flags: StatusFlags, terminal: Terminal): Promise<void>
   // The data folder here says nothing of a server elsewhere.
   if (flags.address !== undefined) throw new CommandFailure(`No server answers at ${url}: ${whereToLook}`);
   const data = resolve(config.data);
+  // Before the folder is looked into, which this user may not be able to.
+  if (!flags.json) terminal.writeOut(`No server answers at ${url}\n`);
   const { store, hosted } = kept(config);
   if (flags.json) terminal.writeOut(toJson({ running: false, url, data, ...(store && { store, hosted }) }));
   else {
     const told = store
       ? `Stored: ${storeText(store)}, in ${data}\nHosted: ${hostedText(hosted)}`
       : `Nothing is kept in ${data}`;
-    terminal.writeOut(`No server answers at ${url}\n${told}\n`);
+    terminal.writeOut(`${told}\n`);
   }
 }
 

@@ -277,7 +277,10 @@ test('what is wrong with an archive is told, and nothing of it is stored', async
   writeFileSync(file, Buffer.from('1f8b0800', 'hex'));
   assert.match((await elsewhere.tool('import', file)).error, /compressed with gzip, run gunzip on it first/);
   assert.match((await elsewhere.tool('import', join(elsewhere.folder, 'none'))).error, /^Cannot read .*ENOENT/);
-  assert.match((await elsewhere.tool('import', fileURLToPath(import.meta.url))).error, /it is no tar file/);
+  assert.match(
+    (await elsewhere.tool('import', fileURLToPath(import.meta.url))).error,
+    /^".*archive\.test\.ts": .*it is no tar file; `entrepot export`/,
+  );
   const cache = await elsewhere.serve();
   assert.equal((await rawFetch(`${cache.url}/v2/lib/single/manifests/1.0`)).status, 404);
   assert.equal((await rawFetch(`${cache.url}/v2/lib/single/blobs/${layer!.digest}`)).status, 404);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { askStatus, localUrl } from '../../../src/cli/server/ask-status.ts';
@@ -149,6 +149,23 @@ test('without a server it says so, and what the data folder holds, which stays a
     out: `No server answers at ${cache.url}\nNothing is kept in ${empty}\n`,
   });
   assert.deepEqual(readdirSync(empty), []);
+});
+
+// To root nothing is closed, so this is a folder that leads to itself: what cannot be looked into is not empty.
+test('a data folder that cannot be looked into is not called empty', async (t) => {
+  const data = join(tmpDir(t), 'data');
+  symlinkSync(data, data);
+  const why = `Cannot look into "${data}": too many symbolic links encountered (ELOOP)\n`;
+  const listen = ['--listen', `127.0.0.1:${closedPort}`];
+  assert.deepEqual(await run(...listen, '--data', data), {
+    code: 1,
+    out: `No server answers at http://127.0.0.1:${closedPort}\n`,
+    error: why,
+  });
+  for (const command of ['ls', 'du', 'pin', 'verify', 'gc']) {
+    const { code, error } = await runCommandLine([command, '--data', data]);
+    assert.deepEqual([code, error], [1, why], command);
+  }
 });
 
 test('an answer that is no status is an error that says so', async (t) => {

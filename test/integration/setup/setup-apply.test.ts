@@ -91,6 +91,6 @@ test('what cannot be is said before anything is done', async (t) => {
   assert.deepEqual(readdirSync(root), []);
   rmdirSync(root);
   const said = await run('docker', '--apply');
-  assert.match(said.error, /^Cannot use the folder: ENOENT/);
+  assert.match(said.error, /^Cannot use --root ".*": no such file or directory \(ENOENT\)\n$/);
   mkdirSync(root);
 });
