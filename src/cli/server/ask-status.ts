@@ -57,6 +57,8 @@ export async function askHealth(url: string, { limitMs = answerMs, trust }: AskO
   const answer = await ask(`${url}/healthz`, { limitMs, trust, login: undefined });
   if (answer === undefined) return false;
   if (answer.code !== 200) throw unusable(`${url}/healthz`, `its status is ${answer.code}`);
+  // Many a server has a page for every path, and is in good health.
+  if (answer.body.trim() !== 'ok') throw unusable(`${url}/healthz`, 'it is another text than "ok"');
   return true;
 }
 

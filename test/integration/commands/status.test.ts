@@ -235,6 +235,19 @@ test('entrepot status --healthy tells by its exit code whether a server answers,
   assert.match(error, /\/healthz: its status is 404; is it Entrepot that listens there\?/);
 });
 
+// Whatever answered on the port was called healthy.
+test('a server that has a page for every path is not taken for a healthy Entrepot', async (t) => {
+  const other = await startScriptedServer(async (connection) => {
+    await connection.request();
+    await connection.send(lengthAnswer('<html>Welcome</html>'));
+    connection.socket.end();
+  });
+  t.after(() => other.close());
+  const { code, out, error } = await run('--listen', `127.0.0.1:${other.port}`, '--healthy');
+  assert.deepEqual([code, out], [1, '']);
+  assert.match(error, /\/healthz: it is another text than "ok"; is it Entrepot that listens there\?/);
+});
+
 test('a server that does not answer is not waited for', async (t) => {
   const server = await startScriptedServer(() => {});
   t.after(() => server.close());
