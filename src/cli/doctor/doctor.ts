@@ -11,6 +11,7 @@ import { diagnose } from '../../setup/doctor/diagnose.ts';
 import { systemClock } from '../../util/time/clock.ts';
 import { CommandFailure } from '../command-failure.ts';
 import { readAddressFlag } from '../setup/address-flag.ts';
+import { assertRoot } from '../setup/root-flag.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { ask } from './ask.ts';
 import { pullByTool } from './client-tools.ts';
@@ -49,6 +50,7 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
 }
 
 async function examine(name: string | undefined, flags: DoctorFlags, terminal: Terminal): Promise<void> {
+  assertRoot(flags.root);
   const files = machineFiles(flags.root ?? '/');
   const address = flags.address === undefined ? undefined : readAddressFlag(flags.address, usualDoor, terminal);
   const isElsewhere = flags.root !== undefined;

@@ -1,10 +1,9 @@
-import { statSync } from 'node:fs';
 import { type AppliedFile, applyFiles } from '../../setup/apply/apply.ts';
 import { type UndoneFile, undoFiles } from '../../setup/apply/undo.ts';
 import type { SetupPlan, SetupTarget } from '../../setup/target.ts';
-import { systemReason } from '../../util/system/system-reason.ts';
 import { CommandFailure } from '../command-failure.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { assertRoot } from './root-flag.ts';
 
 /** The flags about files that are written. */
 export interface ApplyFlags {
@@ -22,7 +21,7 @@ export async function applySetup(
   flags: ApplyFlags,
   terminal: Terminal,
 ): Promise<void> {
-  assertRoot(flags);
+  assertRoot(flags.root);
   const done = await writing(() => applyFiles(files, { root: flags.root ?? '/', target: name }));
   if (flags.json) return void terminal.writeOut(toJson({ target: name, files: done, steps, notes }));
   const isChanged = done.some(({ change }) => change !== 'none');
@@ -38,7 +37,7 @@ export async function applySetup(
 
 /** `setup TARGET --undo`: brings back what was there before. */
 export async function undoSetup({ name }: SetupTarget, flags: ApplyFlags, terminal: Terminal): Promise<void> {
-  assertRoot(flags);
+  assertRoot(flags.root);
   const force = flags.force === true;
   const done = await writing(() => undoFiles({ root: flags.root ?? '/', target: name, force }));
   if (flags.json) return void terminal.writeOut(toJson({ target: name, files: done }));
@@ -66,15 +65,6 @@ function undoneLines({ path, change, aside, hasMore }: UndoneFile): string[] {
     aside === undefined ? what : `${what}; what was there since is in ${aside}`,
     ...(hasMore ? [`  it was applied before somebody changed it, too: --undo once more takes that back`] : []),
   ];
-}
-
-function assertRoot({ root }: ApplyFlags): void {
-  try {
-    if (root === undefined || statSync(root).isDirectory()) return;
-  } catch (error) {
-    throw new CommandFailure(`Cannot use --root "${root}": ${systemReason(error) ?? String(error)}`);
-  }
-  throw new CommandFailure(`Cannot use --root "${root}": it is no folder`);
 }
 
 /** Most files of clients are those of root alone. */

@@ -314,6 +314,9 @@ test('the command looks at the files of a machine, prints what it found, and end
     said.code = await runProgram(['doctor', '--root', root, ...args], terminal);
     return said;
   };
+  const missing = await run('--root', join(root, 'nowhere'));
+  assert.deepEqual([missing.code, missing.out], [1, '']);
+  assert.match(missing.error, /^Cannot use --root ".*nowhere": no such file or directory \(ENOENT\)\n$/);
   const nothing = await run('--address', cache.url);
   assert.match(
     nothing.out,
