@@ -129,11 +129,18 @@ export function moveAside(file: string, why: 'broken' | 'replaced', nowMs: numbe
   return target;
 }
 
+/** What to do when the file system does not let SQLite open a file, by its result code. */
+export function adviceOn(resultCode: number | undefined): string {
+  if (resultCode === 10 || resultCode === 13)
+    return 'free some space on its file system if it is full, or see whether it fails';
+  return 'this user has to be able to write in its folder, also just to read it';
+}
+
 function explain(file: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
   const isRefused = refusedCodes.has(resultCode(error));
-  const advice = isRefused ? '; this user has to be able to write in its folder, also just to read it' : '';
+  const advice = isRefused ? `; ${adviceOn(resultCode(error))}` : '';
   return Object.assign(new Error(`Cannot open the index "${file}": ${error.message}${advice}`, { cause: error }), {
     code: isRefused ? 'INDEX_REFUSED' : code,
     errcode,

@@ -13,6 +13,7 @@ import type { MetadataIndex } from '../metadata-index.ts';
 import { prepareContentStatements } from './contents/sqlite-content-statements.ts';
 import { prepareHostedStatements } from './hosted/sqlite-hosted-statements.ts';
 import { openSqliteIndex } from './sqlite.ts';
+import { adviceOn } from './sqlite-database.ts';
 import { prepareImageStatements } from './sqlite-images.ts';
 import { migrate, migrations } from './sqlite-migration.ts';
 import { inTransaction } from './sqlite-transaction.ts';
@@ -108,6 +109,12 @@ describe('an index in a SQLite file', () => {
     });
     assert.deepEqual(broken, []);
     assert(existsSync(folder));
+  });
+
+  // On a full disk, whose shared memory file cannot grow (SQLITE_IOERR), it was the user's rights.
+  test('what to do about a full disk is another thing than about missing rights', () => {
+    for (const code of [10, 13]) assert.match(adviceOn(code), /^free some space on its file system/);
+    for (const code of [3, 8, 14]) assert.match(adviceOn(code), /^this user has to be able to write/);
   });
 });
 
