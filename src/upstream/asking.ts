@@ -44,6 +44,9 @@ export interface UpstreamOptions {
 /** The spec asks registries to take 4 MiB; manifests and lists beyond twice that are no use to any client. */
 const maxManifestBytes = 8 * 1024 * 1024;
 
+/** Twice as long as a client waits. What goes on for nobody must end, though its body drips, each byte in time. */
+const maxWholeMs = 60_000;
+
 const maxBodyTries = 3; // as many as a request has rounds
 
 /** One of an upstream's servers. */
@@ -93,10 +96,27 @@ export class Asking {
     for (let tries = 1; ; tries++) {
       const answer = await this.ask(request, signal);
       try {
-        return { head: answer.head, bytes: await readBounded(answer, maxManifestBytes) };
+        return { head: answer.head, bytes: await this.#readWhole(answer) };
       } catch (error) {
         if (tries >= maxBodyTries || !isPassing(error)) throw error;
       }
+    }
+  }
+
+  async #readWhole(answer: Answer): Promise<Buffer> {
+    let isLate = false;
+    const limit = setTimeout(() => {
+      isLate = true;
+      answer.body.close();
+    }, maxWholeMs);
+    try {
+      return await readBounded(answer, maxManifestBytes);
+    } catch (error) {
+      if (!isLate) throw error;
+      const what = `Cannot take the answer of upstream ${this.#name}`;
+      throw new RegistryError('UNAVAILABLE', `${what}: it did not come whole within ${maxWholeMs / 1000} s`);
+    } finally {
+      clearTimeout(limit);
     }
   }
 

@@ -2,7 +2,7 @@ import type { RepositoryKey, TagEntry } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isDigestReference, type Reference, type Repository, type Tag } from '../../oci/reference.ts';
 import type { CacheOutcome, Manifest, ManifestDescriptor, Registry } from '../../oci/registry.ts';
-import { singleFlight } from '../../util/locks/single-flight.ts';
+import { singleFlight, unlessAborted } from '../../util/locks/single-flight.ts';
 import { withinPatience } from '../freshness/patience.ts';
 import type { CacheTools } from '../tools.ts';
 import { type KnownTag, TagCache, type TagCacheOptions } from './tags.ts';
@@ -135,9 +135,11 @@ export class ManifestCache {
     }
   }
 
+  /** A GET that was sent counts, so it goes on when those who wait for it have left: they may come again. */
   async #fetch(key: RepositoryKey, reference: Reference, signal: AbortSignal): Promise<Manifest> {
+    signal.throwIfAborted();
     let mine = false;
-    const manifest = await this.#manifests.run(`${key.repository}@${reference}`, signal, async (shared) => {
+    const fetching = this.#manifests.run(`${key.repository}@${reference}`, untilDone, async (shared) => {
       mine = true;
       this.#tools.log.debug({ ...key, reference }, 'manifest download initiated');
       const fetched = await this.#upstream.getManifest(key.repository, reference, shared);
@@ -146,6 +148,8 @@ export class ManifestCache {
       if (!isDigestReference(reference)) await this.#tags.note(key, reference, fetched);
       return { ...fetched, outcome: { kind: 'miss', stored, collapsed: false } };
     });
+    fetching.catch(() => {}); // nobody may be waiting any more
+    const manifest = await unlessAborted(fetching, signal);
     return mine ? manifest : { ...manifest, outcome: { kind: 'miss', stored: true, collapsed: true } };
   }
 

@@ -38,6 +38,19 @@ test('a manifest that takes too long is 503, by tag and by digest, by GET and HE
   gate.release();
 });
 
+test('a manifest that takes too long is fetched all the same, as it was counted: the next request has it', async (t) => {
+  const stage = await setStage(t, { cache });
+  stage.origin.content.push(repository, image, 'latest');
+  const gate = stage.origin.faults.holdHeaders('manifest');
+  assertTooLate(await rawFetch(stage.manifestUrl('latest')));
+  const again = rawFetch(stage.manifestUrl('latest'));
+  await gate.reached;
+  gate.release();
+  assert.deepEqual((await again).body, image.manifest.bytes);
+  assert.equal((await rawFetch(stage.manifestUrl('latest'))).headers['cache-status'], 'Entrepot; hit');
+  assert.equal(stage.origin.requests.matching(/manifests/).length, 1);
+});
+
 test('a blob that is here is served when upstream takes too long to say whether another repository has it', async (t) => {
   const stage = await setStage(t, { cache });
   for (const name of [repository, other]) stage.origin.content.push(name, image);

@@ -423,6 +423,33 @@ describe('time limits', () => {
     assert.equal(await body.next(), undefined);
   });
 
+  test('a manifest that drips is given up after a minute, and not asked for again', { timeout: 20_000 }, async (t) => {
+    const timers = refreshableTimers(t);
+    const asked: string[] = [];
+    const begun = Promise.withResolvers<ScriptedConnection>();
+    const { server } = await scripted(t, async (connection) => {
+      for (let head = await connection.request(); head; head = await connection.request()) {
+        asked.push(head.split(' ')[1]!);
+        if (head.startsWith('GET /v2/ ')) await connection.send(lengthAnswer('{}'));
+        else {
+          await connection.send('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n');
+          begun.resolve(connection);
+        }
+      }
+    });
+    const { registry } = makeClient(t, [server.url]);
+    const fetching = registry.getManifest(repository, latest, patient);
+    const connection = await begun.promise;
+    connection.socket.setNoDelay(true); // else the system gathers the drops
+    for (let drop = 0; drop < 3; drop++) {
+      await connection.send('{');
+      await turns();
+      timers.tick(20_000);
+    }
+    await assert.rejects(fetching, { ...unavailable, message: /did not come whole within 60 s/ });
+    assert.deepEqual(asked, ['/v2/', manifest.split(' ')[1]]);
+  });
+
   test('a body that waits for its reader is not given up, however long that takes', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const sizeBytes = 30_000_000;
