@@ -48,7 +48,7 @@ export class Transport {
   readonly #proxyFor: ProxyChoice;
   readonly #idle = new Map<TlsIdentity, Map<string, Idle[]>>();
   readonly #all = new Set<Connection>();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor({ limits = {}, proxyFor = () => undefined }: TransportOptions = {}) {
     this.#limits = { ...defaultLimits, ...limits };
@@ -74,9 +74,9 @@ export class Transport {
     }
   }
 
-  /** Ends every connection. */
+  /** Ends every connection, and those that are being opened. */
   close(): void {
-    this.#closed = true;
+    this.#closing.abort(new TransportError('CONNECT_FAILED', 'The transport is closed'));
     for (const servers of this.#idle.values()) {
       for (const { timer } of [...servers.values()].flat()) clearTimeout(timer);
     }
@@ -87,10 +87,12 @@ export class Transport {
 
   async #connect(request: TransportRequest, signal: AbortSignal): Promise<Connection> {
     const { url, identity } = request;
-    const connection = await this.#connector.open(url, identity, this.#proxyFor(url), this.#limits.connectMs, signal);
-    if (this.#closed) {
+    const closing = this.#closing.signal;
+    const either = AbortSignal.any([signal, closing]);
+    const connection = await this.#connector.open(url, identity, this.#proxyFor(url), this.#limits.connectMs, either);
+    if (closing.aborted) {
       connection.destroy();
-      throw new TransportError('CONNECT_FAILED', 'The transport is closed');
+      throw closing.reason;
     }
     this.#all.add(connection);
     connection.onClosed(() => {
@@ -116,7 +118,7 @@ export class Transport {
 
   #keep(connection: Connection, { url, identity }: TransportRequest): void {
     const list = this.#idleList(url, identity);
-    if (this.#closed || list.length >= maxIdlePerServer) return connection.destroy();
+    if (this.#closing.signal.aborted || list.length >= maxIdlePerServer) return connection.destroy();
     const timer = setTimeout(() => connection.destroy(), maxIdleMs);
     timer.unref();
     list.push({ connection, timer });

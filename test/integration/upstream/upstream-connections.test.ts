@@ -456,3 +456,18 @@ test('a connection that has ended is forgotten, though nobody asks its server ag
   const after = queryObjects(Connection, { format: 'count' });
   assert.ok(after - before < 5, `${after - before} connections are remembered of 20 that have ended`);
 });
+
+test('close() ends what is being opened, too: nobody waits for it until its limit is over', {
+  timeout: 5_000,
+}, async (t) => {
+  const greeted = Promise.withResolvers<void>();
+  // It never answers the greeting of TLS.
+  const { server, transport } = await setUp(t, ({ socket }) => void socket.once('data', () => greeted.resolve()));
+  const url = new URL(server.url.replace('http:', 'https:'));
+  const asking = transport.request({ method: 'GET', url, headers: {}, identity }, patient);
+  await greeted.promise;
+  transport.close();
+  await assert.rejects(asking, { name: 'TransportError', code: 'CONNECT_FAILED', message: 'The transport is closed' });
+  const asked = transport.request({ method: 'GET', url, headers: {}, identity }, patient);
+  await assert.rejects(asked, { code: 'CONNECT_FAILED' });
+});
