@@ -76,8 +76,8 @@ export class HostedManifests {
   /**
    * Stores a manifest, and lets tags stand for it. Once it has begun to write it goes on to its end, though the signal
    * fires.
-   * @throws RegistryError SIZE_INVALID, DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DENIED; UNAVAILABLE when somebody has
-   *   removed it meanwhile
+   * @throws RegistryError SIZE_INVALID, DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DENIED; UNAVAILABLE when
+   *   somebody has removed it meanwhile
    */
   async put(repository: Repository, pushed: ManifestPush, signal: AbortSignal): Promise<PushedManifest> {
     const push = this.#check(repository, pushed);
