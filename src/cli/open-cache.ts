@@ -1,4 +1,4 @@
-import { readStored } from '../cache/content/read-stored.ts';
+import { readStored } from '../cache/content/reading/read-stored.ts';
 import type { ImageNaming } from '../cache/images/image-names.ts';
 import { readUnreadManifests } from '../cache/manifests/unread-manifests.ts';
 import type { SettingsConfig } from '../config/config.ts';

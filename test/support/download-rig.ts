@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test';
-import { BufferPool } from '../../src/cache/content/buffers.ts';
+import { BufferPool } from '../../src/cache/content/reading/buffers.ts';
 import { DownloadQueue } from '../../src/cache/download/download-queue.ts';
 import {
   type DownloadObserver,

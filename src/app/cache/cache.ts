@@ -1,8 +1,8 @@
-import { BufferPool } from '../../cache/content/buffers.ts';
 import { ContentMemory } from '../../cache/content/content-memory.ts';
 import { Damages } from '../../cache/content/damages.ts';
 import { ContentInUse } from '../../cache/content/in-use.ts';
 import { LocalContent } from '../../cache/content/local-content.ts';
+import { BufferPool } from '../../cache/content/reading/buffers.ts';
 import { DownloadQueue } from '../../cache/download/download-queue.ts';
 import { defaultDownloadPolicy } from '../../cache/download/download-tools.ts';
 import { Downloads } from '../../cache/download/downloads.ts';

@@ -1,4 +1,4 @@
-import { readStored } from '../../cache/content/read-stored.ts';
+import { readStored } from '../../cache/content/reading/read-stored.ts';
 import type { RecordCheckTools } from '../../hosted/records/check-records.ts';
 import { rebuildHosted } from '../../hosted/records/rebuild.ts';
 import { tendRecords } from '../../hosted/records/tend-records.ts';

@@ -9,11 +9,11 @@ import { MemoryBlobStore } from '../../../test/support/memory/memory-blob-store.
 import { ManualClock } from '../../../test/support/time/clock.ts';
 import type { MetadataIndex } from '../../index/metadata-index.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
-import { BufferPool } from './buffers.ts';
 import { ContentMemory } from './content-memory.ts';
 import { Damages } from './damages.ts';
 import { ContentInUse } from './in-use.ts';
 import { LocalContent } from './local-content.ts';
+import { BufferPool } from './reading/buffers.ts';
 
 const hit = { kind: 'hit' } as const;
 const small = seededBytes('small', 1000);

@@ -6,11 +6,11 @@ import type { BlobStore, StoredBlob } from '../../store/blob-store.ts';
 import type { Log } from '../../util/log/log.ts';
 import type { Clock } from '../../util/time/clock.ts';
 import type { Space } from '../space/space.ts';
-import type { BufferPool } from './buffers.ts';
 import { type ContentMemory, maxRememberedBytes } from './content-memory.ts';
 import type { Damages } from './damages.ts';
 import type { ContentInUse } from './in-use.ts';
-import { memoryContent, storedContent } from './stored-content.ts';
+import type { BufferPool } from './reading/buffers.ts';
+import { memoryContent, storedContent } from './reading/stored-content.ts';
 
 /** What local content is made of. */
 export interface LocalContentTools {

@@ -13,7 +13,7 @@ import {
 import { digestOf } from '../../oci/digest.ts';
 import type { BlobContent, Chunk } from '../../oci/registry.ts';
 import { systemClock } from '../../util/time/clock.ts';
-import { BufferPool } from '../content/buffers.ts';
+import { BufferPool } from '../content/reading/buffers.ts';
 import { Download } from './download.ts';
 import { Hasher } from './hasher.ts';
 

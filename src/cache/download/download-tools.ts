@@ -1,7 +1,7 @@
 import type { BlobContent } from '../../oci/registry.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import type { Clock } from '../../util/time/clock.ts';
-import type { BufferPool } from '../content/buffers.ts';
+import type { BufferPool } from '../content/reading/buffers.ts';
 import type { Space } from '../space/space.ts';
 import type { DownloadQueue } from './download-queue.ts';
 import type { Hasher } from './hasher.ts';

@@ -6,7 +6,7 @@ import { readAll } from '../../../test/support/http/read.ts';
 import { MemoryBlobStore } from '../../../test/support/memory/memory-blob-store.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { BlobContent, RequestedRange } from '../../oci/registry.ts';
-import { BufferPool, bufferTiers } from '../content/buffers.ts';
+import { BufferPool, bufferTiers } from '../content/reading/buffers.ts';
 import { Download } from './download.ts';
 import { Follower } from './follower.ts';
 import { Spool } from './spool.ts';

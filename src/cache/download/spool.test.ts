@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { seededBytes } from '../../../test/support/content/images.ts';
 import { MemoryBlobStore } from '../../../test/support/memory/memory-blob-store.ts';
 import { digestOf } from '../../oci/digest.ts';
-import { BufferPool } from '../content/buffers.ts';
+import { BufferPool } from '../content/reading/buffers.ts';
 import { Spool, type SpoolReader } from './spool.ts';
 
 const bytes = seededBytes('blob', 8 * 1024 * 1024);

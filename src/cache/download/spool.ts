@@ -3,8 +3,8 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Chunk } from '../../oci/registry.ts';
 import type { BlobStore, BlobWriter } from '../../store/blob-store.ts';
 import { copyShared } from '../../util/copy-shared.ts';
-import type { BufferPool } from '../content/buffers.ts';
-import { SharedReads } from '../content/shared-reads.ts';
+import type { BufferPool } from '../content/reading/buffers.ts';
+import { SharedReads } from '../content/reading/shared-reads.ts';
 
 /** Someone who reads a spool from front to back. */
 export interface SpoolReader {

@@ -2,7 +2,7 @@ import type { MetadataIndex } from '../../index/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { configOfManifest, platformOfConfig, platformsOfIndex } from '../../oci/manifest/platform.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
-import { readStored } from '../content/read-stored.ts';
+import { readStored } from '../content/reading/read-stored.ts';
 import type { StoredImage } from './inventory.ts';
 
 /** A platform of an image. */

@@ -1,4 +1,4 @@
-import { readStored } from '../../cache/content/read-stored.ts';
+import { readStored } from '../../cache/content/reading/read-stored.ts';
 import { type Finding, findingKinds } from '../../cache/scrub/check/finding.ts';
 import {
   checkRecords,

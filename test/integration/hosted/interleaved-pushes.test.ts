@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { readStored } from '../../../src/cache/content/read-stored.ts';
+import { readStored } from '../../../src/cache/content/reading/read-stored.ts';
 import { checkRecords, checkRows } from '../../../src/hosted/records/check-records.ts';
 import { rebuildHosted } from '../../../src/hosted/records/rebuild.ts';
 import { openSqliteIndex } from '../../../src/index/sqlite/sqlite.ts';

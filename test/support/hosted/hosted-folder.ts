@@ -1,4 +1,4 @@
-import { readStored } from '../../../src/cache/content/read-stored.ts';
+import { readStored } from '../../../src/cache/content/reading/read-stored.ts';
 import { Placing } from '../../../src/hosted/blobs/placing.ts';
 import { Quota } from '../../../src/hosted/limits/quota.ts';
 import { HostedManifests } from '../../../src/hosted/manifests/hosted-manifests.ts';

@@ -1,5 +1,5 @@
 import { ContentInUse } from '../../../src/cache/content/in-use.ts';
-import { readStored } from '../../../src/cache/content/read-stored.ts';
+import { readStored } from '../../../src/cache/content/reading/read-stored.ts';
 import { Removal } from '../../../src/cache/space/removal/removal.ts';
 import { collectGarbage } from '../../../src/hosted/garbage/collect-garbage.ts';
 import { HostedRegistry } from '../../../src/hosted/hosted-registry.ts';

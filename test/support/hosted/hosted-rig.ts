@@ -1,9 +1,9 @@
 import type { TestContext } from 'node:test';
-import { BufferPool } from '../../../src/cache/content/buffers.ts';
 import { ContentMemory } from '../../../src/cache/content/content-memory.ts';
 import { Damages } from '../../../src/cache/content/damages.ts';
 import { ContentInUse } from '../../../src/cache/content/in-use.ts';
 import { LocalContent } from '../../../src/cache/content/local-content.ts';
+import { BufferPool } from '../../../src/cache/content/reading/buffers.ts';
 import { Hasher } from '../../../src/cache/download/hasher.ts';
 import { HostedBlobs } from '../../../src/hosted/blobs/hosted-blobs.ts';
 import { Placing } from '../../../src/hosted/blobs/placing.ts';

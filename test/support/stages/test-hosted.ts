@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BufferPool } from '../../../src/cache/content/buffers.ts';
 import { ContentMemory } from '../../../src/cache/content/content-memory.ts';
 import { Damages } from '../../../src/cache/content/damages.ts';
 import { ContentInUse } from '../../../src/cache/content/in-use.ts';
 import { LocalContent } from '../../../src/cache/content/local-content.ts';
+import { BufferPool } from '../../../src/cache/content/reading/buffers.ts';
 import { Hasher } from '../../../src/cache/download/hasher.ts';
 import { HostedRegistry } from '../../../src/hosted/hosted-registry.ts';
 import type { HostedLimits } from '../../../src/hosted/tools.ts';

@@ -1,6 +1,6 @@
-import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../../oci/registry.ts';
-import { resolveRange } from '../../oci/wire/range.ts';
-import type { StoredBlob } from '../../store/blob-store.ts';
+import type { BlobContent, CacheOutcome, Chunk, RequestedRange } from '../../../oci/registry.ts';
+import { resolveRange } from '../../../oci/wire/range.ts';
+import type { StoredBlob } from '../../../store/blob-store.ts';
 import type { BufferPool } from './buffers.ts';
 
 /**

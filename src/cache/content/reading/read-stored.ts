@@ -1,5 +1,5 @@
-import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
-import type { BlobStore } from '../../store/blob-store.ts';
+import { algorithmOf, type Digest, digestOf } from '../../../oci/digest.ts';
+import type { BlobStore } from '../../../store/blob-store.ts';
 
 /** A manifest may be of any size that upstream may send. */
 const maxWholeBytes = 8 * 1024 * 1024;

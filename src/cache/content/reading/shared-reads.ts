@@ -1,4 +1,4 @@
-import type { Chunk } from '../../oci/registry.ts';
+import type { Chunk } from '../../../oci/registry.ts';
 import type { BufferPool } from './buffers.ts';
 
 /** Reads what is there at a position, as much as the buffer takes; gives how many bytes that were. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededBytes } from '../../../test/support/content/images.ts';
-import { readAll } from '../../../test/support/http/read.ts';
-import type { RequestedRange } from '../../oci/registry.ts';
-import type { StoredBlob } from '../../store/blob-store.ts';
+import { seededBytes } from '../../../../test/support/content/images.ts';
+import { readAll } from '../../../../test/support/http/read.ts';
+import type { RequestedRange } from '../../../oci/registry.ts';
+import type { StoredBlob } from '../../../store/blob-store.ts';
 import { BufferPool } from './buffers.ts';
 import { memoryContent, storedContent } from './stored-content.ts';
 

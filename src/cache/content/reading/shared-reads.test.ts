@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededBytes } from '../../../test/support/content/images.ts';
+import { seededBytes } from '../../../../test/support/content/images.ts';
 import { BufferPool } from './buffers.ts';
 import { SharedReads } from './shared-reads.ts';
 
