@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { originFile } from '../lab/images.ts';
-import { touchMemory } from '../lab/memory.ts';
+import { touchMemory } from '../lab/machine.ts';
 import { type Peer, startEntrepot, startNginx, startOrigin, startRegistryProxy } from '../lab/servers.ts';
 import { fetchBlob, median } from '../load/measure.ts';
 import { type Row, times } from '../report.ts';

@@ -1,7 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { touchMemory } from '../lab/memory.ts';
-import { diskAtRest } from '../lab/process.ts';
+import { diskAtRest, touchMemory } from '../lab/machine.ts';
 import { type Peer, startHosted, startRegistry } from '../lab/servers.ts';
 import { median, pushBlob, pushImages } from '../load/measure.ts';
 import { type Row, times } from '../report.ts';

@@ -1,5 +1,5 @@
 import { originFile } from '../lab/images.ts';
-import { diskAtRest } from '../lab/process.ts';
+import { diskAtRest } from '../lab/machine.ts';
 import { type Peer, startEntrepot, startNginx, startRegistryProxy } from '../lab/servers.ts';
 import { fetchBlob, fetchOnce, median, requestsPerSecond } from '../load/measure.ts';
 import { type Row, times } from '../report.ts';

@@ -1,8 +1,7 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 
 /** A server that was started, and is ended with `stop`. */
 export interface Server {
@@ -81,9 +80,4 @@ export function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
-}
-
-/** Resolves when everything that was written is on the disk. */
-export async function diskAtRest(): Promise<void> {
-  await promisify(execFile)('sync');
 }

@@ -3,7 +3,7 @@ import net from 'node:net';
 /**
  * Fetches a blob over several connections at once and throws it away: `node blob-client.ts URL CONNECTIONS`. It prints
  * one line of JSON. It is a process of its own, so that it takes no turn from what it measures, and all its connections
- * read into one buffer over and over, which stays in the processor's cache, as any other client would be the slowest part.
+ * read into one buffer over and over, which stays in the processor's cache: a client that did more would be the slowest part.
  */
 export interface BlobClientResult {
   /** Until the last connection had everything. */

@@ -15,8 +15,8 @@ export interface PushBody {
 const silenceLimitMs = 120_000;
 
 /**
- * One connection that pushes, a request after the other. It is as little as takes, as any other client would need as
- * much of the machine as what is measured.
+ * One connection that pushes, a request after the other. It does as little as it can: a client that did more would
+ * need as much of the machine as what is measured.
  */
 export class PushConnection {
   readonly #socket: net.Socket;

@@ -20,3 +20,8 @@ const script = `
 export async function touchMemory(bytes: number): Promise<void> {
   await run(process.execPath, ['-e', script, String(bytes)]);
 }
+
+/** Resolves when everything that was written is on the disk. */
+export async function diskAtRest(): Promise<void> {
+  await run('sync');
+}
