@@ -44,7 +44,7 @@ export function trustDoor(tls: TlsConfig, { tlsCa, tlsCert, tlsKey }: TlsFlags):
 }
 
 /**
- * How a server that is named is known again, and shown who asks: as any other of that name, with `--tls-ca` by an authority.
+ * How a server that is named is known again, and shown who asks: by the authorities that Node.js has, or that of `--tls-ca`.
  * @throws CommandFailure when a file cannot be read
  */
 export function trustNamed({ tlsCa, ...flags }: TlsFlags): DoorTrust {

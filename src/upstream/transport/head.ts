@@ -16,8 +16,7 @@ export const maxHeadBytes = 512 * 1024;
 
 const statusLine = /^HTTP\/1\.([01]) (\d{3})(?: [^\r\n]*)?$/;
 const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that RFC 9110 forbids in values
-const forbiddenInValue = /[\u0000\r\n]/;
+const forbiddenInValue = /[\0\r\n]/; // RFC 9110, 5.5
 
 /** Where a head ends within bytes: the index after its blank line; -1 when it has not ended. */
 export function endOfHead(bytes: Buffer, from: number): number {
