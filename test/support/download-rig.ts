@@ -1,5 +1,4 @@
 import type { TestContext } from 'node:test';
-import { BufferPool } from '../../src/cache/content/reading/buffers.ts';
 import { DownloadQueue } from '../../src/cache/download/download-queue.ts';
 import {
   type DownloadObserver,
@@ -13,6 +12,7 @@ import type { Space } from '../../src/cache/space/space.ts';
 import type { DigestAlgorithm } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { unlessAborted } from '../../src/util/locks/single-flight.ts';
+import { CountingPool } from './counting-pool.ts';
 import { MemoryBlobStore } from './memory/memory-blob-store.ts';
 import { ManualClock } from './time/clock.ts';
 
@@ -120,22 +120,6 @@ export function makeObserver(): [DownloadObserver, Observed] {
     failed: (error) => void observed.failed.push(error),
   };
   return [observer, observed];
-}
-
-/** A pool that counts how many of its buffers are out, and were at most. */
-export class CountingPool extends BufferPool {
-  out = 0;
-  maxOut = 0;
-
-  override take(): Buffer {
-    this.maxOut = Math.max(this.maxOut, ++this.out);
-    return super.take();
-  }
-
-  override give(buffer: Buffer): void {
-    this.out--;
-    super.give(buffer);
-  }
 }
 
 /** A hasher whose hashes end when they may. */

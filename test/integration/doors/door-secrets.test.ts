@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
 import { Secret } from '../../../src/util/secret.ts';
-import { makeImage } from '../../support/content/images.ts';
+import { makeImage, pathsOf } from '../../support/content/images.ts';
 import { tmpDir } from '../../support/disk/tmp.ts';
 import { EventLog } from '../../support/event-log.ts';
 import { type RawAnswer, rawFetch } from '../../support/http/raw-http.ts';
@@ -50,13 +50,7 @@ async function pullAndLook(
   });
   t.after(() => Promise.all([cache.stop(), origin.close()]));
   const headers = { authorization: `Basic ${Buffer.from(`me:${ofClient}`).toString('base64')}`, cookie: ofClient };
-  const paths = [
-    'manifests/latest',
-    `manifests/${image.manifest.digest}`,
-    ...image.blobs.map(({ digest }) => `blobs/${digest}`),
-    'tags/list',
-    `referrers/${image.manifest.digest}`,
-  ];
+  const paths = pathsOf(image);
   const answers: RawAnswer[] = [];
   for (const path of paths) {
     answers.push(await rawFetch(`${cache.url}/v2/team/app/${path}?token=${ofClient}`, { headers }).catch(asBroken));

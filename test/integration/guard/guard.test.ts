@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
+import { pathsOf } from '../../support/content/images.ts';
 import { assertWhole, takeBytes } from '../../support/http/body-reader.ts';
 import { rawFetch, readRest } from '../../support/http/raw-http.ts';
 import { shorten } from '../../support/registry/recorder.ts';
@@ -79,13 +80,7 @@ test('a client reads what its own token is good for, and its second pull is a hi
 test('what is cached of a guarded repository is nobody’s whom upstream does not let in, by whatever it is asked for', async (t) => {
   const { stage, image, login, get, asked } = await setGuardStage(t);
   const alice = await login('alice');
-  const paths = [
-    'manifests/latest',
-    `manifests/${image.manifest.digest}`,
-    ...image.blobs.map(({ digest }) => `blobs/${digest}`),
-    'tags/list',
-    `referrers/${image.manifest.digest}`,
-  ].map((path) => `${repository}/${path}`);
+  const paths = pathsOf(image).map((path) => `${repository}/${path}`);
   for (const path of paths) assert.equal((await get(path, alice)).status, 200, path);
   asked();
   const bob = await login('bob');

@@ -4,7 +4,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import type { Answer } from '../../../src/upstream/transport/connection.ts';
 import { Transport, type TransportOptions } from '../../../src/upstream/transport/transport.ts';
-import { readAll } from '../../support/http/read.ts';
+import { countBytes, readAll } from '../../support/http/read.ts';
 import { shorten } from '../../support/registry/recorder.ts';
 import {
   closedPort,
@@ -461,12 +461,7 @@ describe('time limits', () => {
     const { body } = await fetch();
     while (!body.paused) await turns();
     t.mock.timers.tick(24 * 60 * 60 * 1_000);
-    let received = 0;
-    for (let chunk = await body.next(); chunk; chunk = await body.next()) {
-      received += chunk.bytes.length;
-      chunk.release();
-    }
-    assert.equal(received, sizeBytes);
+    assert.equal(await countBytes(body), sizeBytes);
   });
 
   test('all tries together have a limit, which does not end the body that was had in time', async (t) => {

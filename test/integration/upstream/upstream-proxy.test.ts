@@ -5,7 +5,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { hexOf } from '../../../src/oci/digest.ts';
 import { proxyFromEnvironment } from '../../../src/upstream/transport/proxy-env.ts';
 import { Transport } from '../../../src/upstream/transport/transport.ts';
-import { readAll } from '../../support/http/read.ts';
+import { countBytes, readAll } from '../../support/http/read.ts';
 import { basicAuthorization } from '../../support/registry/token-server.ts';
 import { certificates } from '../../support/tls/certs.ts';
 import { type ForwardProxyOptions, startForwardProxy } from '../../support/upstream/forward-proxy.ts';
@@ -143,12 +143,7 @@ describe('HTTPS through a proxy', () => {
     const later = AbortSignal.timeout(connectMs + 100);
     await once(later, 'abort');
     gate.release();
-    let received = 0;
-    for (let chunk = await body.next(); chunk; chunk = await body.next()) {
-      received += chunk.bytes.length;
-      chunk.release();
-    }
-    assert.equal(received, sizeBytes);
+    assert.equal(await countBytes(body), sizeBytes);
   });
 
   test('a tunnel ends with the caller’s signal', async (t) => {

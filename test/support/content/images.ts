@@ -126,3 +126,14 @@ function manifestOf(mediaType: string, document: object): TestManifest {
   const bytes = Buffer.from(JSON.stringify(document, undefined, 3));
   return { bytes, digest: digestOf(bytes), mediaType };
 }
+
+/** The paths, below its repository, of all that can be asked for of an image whose tag is `latest`. */
+export function pathsOf({ manifest, blobs }: TestImage): string[] {
+  return [
+    'manifests/latest',
+    `manifests/${manifest.digest}`,
+    ...blobs.map(({ digest }) => `blobs/${digest}`),
+    'tags/list',
+    `referrers/${manifest.digest}`,
+  ];
+}

@@ -1,4 +1,4 @@
-import type { BlobContent } from '../../../src/oci/registry.ts';
+import type { BlobContent, Chunk } from '../../../src/oci/registry.ts';
 
 /** Reads a blob to its end, gives every chunk back, and closes it whatever happens. */
 export async function readAll(content: BlobContent): Promise<Buffer> {
@@ -12,4 +12,14 @@ export async function readAll(content: BlobContent): Promise<Buffer> {
     content.close();
   }
   return Buffer.concat(pieces);
+}
+
+/** Reads what is left to its end, keeps nothing, and tells how many bytes that were. */
+export async function countBytes(body: { next(): Promise<Chunk | undefined> }): Promise<number> {
+  let count = 0;
+  for (let chunk = await body.next(); chunk; chunk = await body.next()) {
+    count += chunk.bytes.length;
+    chunk.release();
+  }
+  return count;
 }

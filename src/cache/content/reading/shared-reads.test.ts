@@ -1,26 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededBytes } from '../../../../test/support/content/images.ts';
-import { BufferPool } from './buffers.ts';
+import { CountingPool } from '../../../../test/support/counting-pool.ts';
 import { SharedReads } from './shared-reads.ts';
 
 const content = seededBytes('shared', 10_000_000);
 
-/** Counts the buffers that are out. */
-class CountedPool extends BufferPool {
-  out = 0;
-  override take(): Buffer {
-    this.out++;
-    return super.take();
-  }
-  override give(buffer: Buffer): void {
-    this.out--;
-    super.give(buffer);
-  }
-}
-
 function setUp(mostAtOnceBytes = Number.POSITIVE_INFINITY) {
-  const pool = new CountedPool();
+  const pool = new CountingPool();
   const asked: number[] = [];
   const state = { bytes: content, failure: undefined as Error | undefined };
   const reads = new SharedReads(async (into, position) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededBytes } from '../../../../test/support/content/images.ts';
+import { CountingPool } from '../../../../test/support/counting-pool.ts';
 import { readAll } from '../../../../test/support/http/read.ts';
 import type { RequestedRange } from '../../../oci/registry.ts';
 import type { StoredBlob } from '../../../store/blob-store.ts';
@@ -32,19 +33,6 @@ function blobOf(endBytes = sizeBytes, held: Promise<void> = Promise.resolve()) {
     },
   };
   return { blob, state };
-}
-
-/** A pool that knows how many of its buffers are out. */
-class CountingPool extends BufferPool {
-  out = 0;
-  override take(): Buffer {
-    this.out++;
-    return super.take();
-  }
-  override give(buffer: Buffer): void {
-    this.out--;
-    super.give(buffer);
-  }
 }
 
 const ranges: readonly [RequestedRange | undefined, number, number][] = [
