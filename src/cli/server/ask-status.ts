@@ -8,7 +8,7 @@ import type { DoorTrust } from './door-trust.ts';
 import { parseStatus } from './parse-status.ts';
 
 /** A server that does not say how it is within so long is in no state to be waited for. */
-const answerMs = 5_000;
+export const answerMs = 5_000;
 /** What to do about a server that nothing comes from. */
 export const whereToLook = 'see whether it runs there, and listens for this machine';
 
@@ -72,7 +72,7 @@ async function ask(
   const signal = AbortSignal.timeout(limitMs);
   try {
     const answer = await get(url, { agent, signal, ...(login === undefined ? {} : { auth: login }) });
-    return { code: answer.statusCode, body: await readBody(answer) };
+    return { code: answer.statusCode, body: await readStatusBody(answer) };
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') return undefined;
     if (unreachableCodes.has((error as NodeJS.ErrnoException).code)) {
@@ -103,7 +103,8 @@ function get(url: string, options: http.RequestOptions): Promise<IncomingMessage
   });
 }
 
-async function readBody(answer: IncomingMessage): Promise<string> {
+/** The text of an answer about the server's state. @throws Error when it is too long to be one */
+export async function readStatusBody(answer: IncomingMessage): Promise<string> {
   const parts: Buffer[] = [];
   let sizeBytes = 0;
   for await (const part of answer as AsyncIterable<Buffer>) {

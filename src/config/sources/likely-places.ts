@@ -8,9 +8,12 @@ const times =
   'for how long a tag is served unasked is "cache.tagTtl", and when what nobody pulls goes is "cache.maxAge"';
 const nothing = 'there is nothing of this kind here: leave it out';
 
+/** What an address is called elsewhere, in whatever group of keys. */
+const addressNames = ['port', 'address', 'addr', 'bind', 'host'];
+
 /** What people write who come from another registry, above all registry:2, or guess; and where that is here. */
 const likelyPlaces: Readonly<Record<string, string>> = {
-  ...{ port: listens, address: listens, addr: listens, bind: listens, host: listens },
+  ...Object.fromEntries(addressNames.map((name) => [name, listens])),
   ...{ 'http.addr': listens, 'http.tls': certificate, tls: certificate },
   ...{ mirror: upstreams, mirrors: upstreams, registries: upstreams, remotes: upstreams, upstream: upstreams },
   ...{ remoteurl: remote, 'proxy.remoteurl': remote, username: login, password: login },
@@ -29,4 +32,9 @@ const likelyGroups: Readonly<Record<string, string>> = {
 export function likelyPlace(name: string): string | undefined {
   const lower = name.toLowerCase();
   return likelyPlaces[lower] ?? likelyGroups[lower.split('.')[0] ?? ''];
+}
+
+/** Whether a key, without what is above it, is what an address to listen at is called elsewhere. */
+export function meansAddress(name: string): boolean {
+  return addressNames.includes(name.toLowerCase());
 }

@@ -2,7 +2,7 @@ import { parse } from 'yaml';
 import { nearest } from '../../util/nearest.ts';
 import type { ConfigKey, KeyPath } from '../schema/keys.ts';
 import { configKeys, nameOfPath } from '../schema/keys.ts';
-import { likelyPlace } from './likely-places.ts';
+import { likelyPlace, meansAddress } from './likely-places.ts';
 
 /** Among more, nobody finds the one: a group of keys has no more, and all keys are far more. */
 const mostListed = 30;
@@ -59,7 +59,7 @@ export function suggestKey(name: string, above: KeyPath, siblings: readonly stri
   const place = likelyPlace(nameOfPath([...above, name]));
   if (place !== undefined) return place;
   // What is an address elsewhere is all that a door of ours has to be told.
-  if (likelyPlace(name) === likelyPlace('addr') && siblings.includes('listen')) {
+  if (meansAddress(name) && siblings.includes('listen')) {
     return `did you mean "${nameOfPath([...above, 'listen'])}"?`;
   }
   const sibling = nearest(name, siblings);
